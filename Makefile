@@ -1,0 +1,54 @@
+# Cofferdam: the commands people type. Everything is left under build/; nothing outside it is changed, except that the
+# first run installs Debian packages (scripts/install-deps.sh).
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+BUILD := build
+
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro deps deps-build clean
+
+help:             ## what can be made
+	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+deps-build:       ## install what a build needs (asks for root through sudo if it must)
+	@scripts/install-deps.sh --build-only
+
+deps:             ## install what building and testing need
+	@scripts/install-deps.sh
+
+build: deps-build ## build/release/cofferdam
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+
+demo: build       ## a real install step behind the gateway, two refused leaks, and the report
+	scripts/demo.sh $(BUILD)/release/cofferdam
+
+unit: deps        ## unit and integration tests (GoogleTest)
+	cmake --preset dev
+	cmake --build --preset dev -j $(JOBS)
+	ctest --test-dir $(BUILD)/dev --output-on-failure -j $(JOBS)
+
+e2e: deps build   ## end-to-end tests: real clients and servers in network namespaces (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/e2e
+
+test: unit e2e    ## all tests
+
+lint: deps        ## format, layering, coroutine and wording lints
+	python3 scripts/lint.py
+
+fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) each
+	cmake --preset fuzz
+	cmake --build --preset fuzz -j $(JOBS)
+	scripts/fuzz.sh $(BUILD)/fuzz $${FUZZ_SECONDS:-60}
+
+asan tsan: deps   ## unit tests under AddressSanitizer + UBSan, ThreadSanitizer
+	cmake --preset $@
+	cmake --build --preset $@ -j $(JOBS)
+	ctest --test-dir $(BUILD)/$@ --output-on-failure -j $(JOBS)
+
+bench-micro: deps ## micro-benchmarks (Google Benchmark)
+	cmake --preset bench
+	cmake --build --preset bench -j $(JOBS)
+	for b in $(BUILD)/bench/bench/*_bench; do $$b --benchmark_min_time=0.2; done
+
+clean:            ## remove build/
+	rm -rf $(BUILD)

@@ -1,0 +1,11 @@
+# cmake -DSOURCE=config/presets -DOUTPUT=preset_texts.cpp -P EmbedPresets.cmake: the YAML lists as string literals.
+file(GLOB files "${SOURCE}/*.yaml")
+list(SORT files)
+set(body "#include \"config/preset_texts.hpp\"\n\nnamespace cofferdam::config {\nnamespace {\n\nconstexpr preset_text texts[] = {\n")
+foreach(file ${files})
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} text)
+  string(APPEND body "    {\"${name}\", R\"__yaml__(${text})__yaml__\"},\n")
+endforeach()
+string(APPEND body "};\n\n}  // namespace\n\nstd::span<const preset_text> preset_texts() noexcept\n{\n    return texts;\n}\n\n}  // namespace cofferdam::config\n")
+file(WRITE ${OUTPUT} "${body}")

@@ -1,0 +1,45 @@
+#include "gateway/address_guard.hpp"
+
+#include <libpsl.h>
+
+#include <string>
+
+namespace cofferdam::gateway {
+
+bool is_gateway_host(std::string_view name) noexcept
+{
+    return name == "host" || name == "host.cofferdam.internal" || name == "host.docker.internal";
+}
+
+bool is_public_name(std::string_view name)
+{
+    const psl_ctx_t* list = psl_builtin();
+    if (!list) return true;  // no list, no exception
+    const std::string text(name);
+    const auto last_dot = text.rfind('.');
+    const char* suffix = last_dot == std::string::npos ? text.c_str() : text.c_str() + last_dot + 1;
+    return psl_is_public_suffix2(list, suffix, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE) != 0;
+}
+
+bool may_dial(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_endpoint& where)
+{
+    const auto address = where.address.unmapped();
+    const bool own = settings.dns.virtual_range.contains(address);
+    if (!own) {
+        switch (address.scope()) {
+        case ip_scope::global:
+        case ip_scope::documentation:
+            return true;
+        case ip_scope::private_use:
+        case ip_scope::shared:
+        case ip_scope::benchmarking:
+            if (!ip_address::parse(host) && !is_public_name(host)) return true;
+            break;
+        default:
+            break;
+        }
+    }
+    return rules.allows_address({address, where.port});
+}
+
+}  // namespace cofferdam::gateway

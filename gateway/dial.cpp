@@ -1,0 +1,118 @@
+#include "gateway/dial.hpp"
+
+#include "dns/io/upstream_client.hpp"
+#include "gateway/address_guard.hpp"
+#include "gateway/worker.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+
+namespace cofferdam::gateway {
+namespace {
+
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t max_attempts = 6;
+
+tcp::endpoint to_asio(const ip_endpoint& where)
+{
+    const auto bytes = where.address.bytes();
+    if (where.address.is_v4()) {
+        asio::ip::address_v4::bytes_type raw;
+        std::copy(bytes.begin(), bytes.end(), raw.begin());
+        return {asio::ip::address_v4(raw), where.port};
+    }
+    asio::ip::address_v6::bytes_type raw;
+    std::copy(bytes.begin(), bytes.end(), raw.begin());
+    return {asio::ip::address_v6(raw), where.port};
+}
+
+struct candidates {
+    std::vector<ip_address> addresses;
+    reason why = reason::completed;
+    std::string detail;
+};
+
+asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::uint16_t port)
+{
+    candidates out;
+    if (is_gateway_host(host)) {
+        out.addresses = {ip_address::v4({127, 0, 0, 1}), ip_address::parse("::1").value()};
+        co_return out;
+    }
+    std::vector<ip_address> found;
+    if (const auto literal = ip_address::parse(host)) {
+        found.push_back(*literal);
+    }
+    else {
+        auto resolved = co_await w.resolver().async_addresses(host);
+        if (!resolved) {
+            out.why = resolved.error() == errc::not_found ? reason::name_not_found : reason::resolve_failed;
+            out.detail = host + ": " + resolved.error().message();
+            co_return out;
+        }
+        found = std::move(*resolved);
+    }
+    const auto rules = w.job().rules();
+    for (const auto& address : found) {
+        const ip_endpoint where{address, port};
+        if (may_dial(*rules, w.job().settings(), host, where)) out.addresses.push_back(address);
+        else out.detail = host + " is " + address.to_string() + " (" + cofferdam::to_string(address.scope()) +
+                          "); to allow it: " + where.to_string();
+    }
+    if (out.addresses.empty()) out.why = found.empty() ? reason::name_not_found : reason::private_address;
+    co_return out;
+}
+
+asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where, std::chrono::milliseconds limit)
+{
+    // The timer's handler may be queued already when the connect ends: it looks at `open` before it touches the socket.
+    const auto open = std::make_shared<bool>(true);
+    asio::steady_timer timer(socket.get_executor(), limit);
+    auto on_time_out = [open, &socket](error_code ec) {
+        boost::system::error_code ignored;
+        if (!ec && *open) socket.close(ignored);
+    };
+    timer.async_wait(std::move(on_time_out));
+    auto [ec] = co_await socket.async_connect(where, use_tuple);
+    *open = false;
+    timer.cancel();
+    if (ec == asio::error::operation_aborted) ec = asio::error::timed_out;
+    co_return ec;
+}
+
+}  // namespace
+
+asio::awaitable<dialled> dial(worker& w, std::string host, std::uint16_t port)
+{
+    dialled out{.socket = tcp::socket(w.context())};
+    const candidates found = co_await find_candidates(w, host, port);
+    if (found.addresses.empty()) {
+        out.why = found.why;
+        out.detail = found.detail;
+        co_return out;
+    }
+    const auto limit = w.job().settings().limits.connect_timeout;
+    for (std::size_t i = 0; i < std::min(found.addresses.size(), max_attempts); ++i) {
+        const ip_endpoint where{found.addresses[i], port};
+        const auto target = to_asio(where);
+        boost::system::error_code ignored;
+        out.socket.close(ignored);
+        const error_code ec = co_await connect_one(out.socket, target, limit);
+        if (!ec) {
+            out.socket.non_blocking(true, ignored);
+            out.socket.set_option(tcp::no_delay(true), ignored);
+            out.why = reason::completed;
+            out.detail.clear();
+            out.peer = where;
+            co_return out;
+        }
+        out.why = reason::connect_failed;
+        out.detail = where.to_string() + ": " + ec.message();
+    }
+    co_return out;
+}
+
+}  // namespace cofferdam::gateway

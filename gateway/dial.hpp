@@ -1,0 +1,30 @@
+#pragma once
+
+#include "core/error.hpp"
+#include "core/ip.hpp"
+#include "core/reason.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <string>
+
+namespace cofferdam::gateway {
+
+class worker;
+
+/// Outcome of dialling an upstream. `why` is reason::completed if the socket is connected.
+struct dialled {
+    reason why = reason::internal_error;
+    std::string detail;                       ///< for a person: "192.0.2.1:443: Connection refused"
+    boost::asio::ip::tcp::socket socket;
+    ip_endpoint peer;
+};
+
+/// Resolves `host` (canonical name, address literal, or the word "host" for the gateway's own machine) and connects.
+/// The address that the client dialled plays no part (law 3). Addresses that are not public are skipped unless the
+/// policy lists them or the name is not a public one; loopback, link-local and metadata addresses always need a rule.
+/// Must be called on the worker's thread. Bounded by limits.connect_timeout for each address.
+boost::asio::awaitable<dialled> dial(worker& w, std::string host, std::uint16_t port);
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "audit/record.hpp"
+#include "audit/writer.hpp"
+#include "gateway/relay.hpp"
+#include "policy/decision.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cofferdam::gateway {
+
+class flow;
+class job_context;
+
+/// The decision's fields as records carry them.
+audit::decision_fields to_fields(const policy::decision& verdict);
+
+/// A refusal that is the gateway's own, not the policy's: shape, limits, failures.
+policy::decision gateway_decision(reason why, policy::stage at, std::string hint = {});
+
+/// A record with the facts of `source` filled in; `what` is the caller's.
+audit::record make_record(flow& source, const policy::decision& verdict);
+
+/// Writes the one record of a connection that was refused before any request was seen.
+void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail);
+
+/// Writes the one record of a connection that ended before it asked for anything.
+void close_unused(flow& source, std::string_view protocol, reason why, std::string detail = {});
+
+/// The record of a relayed connection: reserved at the start, written at the end, exactly once whatever happens.
+class connection_evidence {
+public:
+    connection_evidence(flow& source, std::string_view protocol, const policy::decision& verdict, audit::reservation place);
+    ~connection_evidence();
+    connection_evidence(connection_evidence&&) = delete;
+
+    void finish(const relay_totals& totals);
+    void fail(reason why, std::string detail);
+
+private:
+    void write(reason why, std::string detail, const relay_totals& totals);
+
+    flow& source_;
+    std::string protocol_;
+    policy::decision verdict_;
+    std::optional<audit::reservation> place_;
+};
+
+/// Null where no record can be kept: the flow must then be refused (law 5); that refusal is counted in the metrics.
+std::unique_ptr<connection_evidence> open_connection_evidence(flow& source, std::string_view protocol, const policy::decision& verdict);
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,195 @@
+#include "gateway/exchange.hpp"
+
+#include "gateway/evidence.hpp"
+#include "gateway/flow.hpp"
+#include "core/text.hpp"
+#include "policy/name.hpp"
+
+namespace cofferdam::gateway {
+namespace {
+
+exchange::answer refuse(unsigned status, reason why, std::string detail)
+{
+    return {status, gateway_decision(why, policy::stage::request), std::move(detail)};
+}
+
+std::uint16_t default_port(std::string_view scheme) noexcept { return scheme == "https" ? 443 : 80; }
+
+std::string header(const std::vector<http::field>& fields, std::string_view name)
+{
+    const auto* found = http::find_field(fields, name);
+    return found ? std::string(found->value) : std::string();
+}
+
+audit::header_fields copy_fields(const std::vector<http::field>& fields)
+{
+    audit::header_fields out;
+    out.reserve(fields.size());
+    for (const auto& f : fields) out.emplace_back(std::string(f.name), std::string(f.value));
+    return out;
+}
+
+void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit, bool& truncated)
+{
+    const auto room = limit - std::min(limit, kept.size());
+    kept += bytes.substr(0, room);
+    truncated |= bytes.size() > room;
+}
+
+}  // namespace
+
+exchange::exchange(flow& owner, std::string scheme)
+    : owner_(owner), scheme_(std::move(scheme)), began_(std::chrono::system_clock::now()), began_steady_(std::chrono::steady_clock::now())
+{
+    fields_.request_id = new_identifier();
+    fields_.connection_id = owner_.facts().id;
+    fields_.scheme = scheme_;
+}
+
+exchange::~exchange()
+{
+    if (place_ && !finished_) finish(reason::internal_error);
+}
+
+std::optional<exchange::answer> exchange::judge()
+{
+    describe_request();
+    if (auto refused = judge_authority()) return refused;
+    if (auto refused = judge_target()) return refused;
+    policy::header_list lowered;
+    std::vector<std::string> names;
+    names.reserve(head.fields.size());
+    lowered.reserve(head.fields.size());
+    for (const auto& f : head.fields) names.push_back(to_lower(f.name));
+    for (std::size_t i = 0; i < names.size(); ++i) lowered.emplace_back(names[i], head.fields[i].value);
+    policy::http_request request;
+    request.method = head.method;
+    request.scheme = scheme_;
+    request.host = host;
+    request.port = port;
+    request.path = target.path;
+    request.query = target.query;
+    request.headers = &lowered;
+    request.destination = owner_.facts().destination;
+    request.sni = owner_.facts().sni;
+    request.alpn = owner_.facts().alpn;
+    request.source = &owner_.facts().source;
+    verdict = owner_.job().rules()->decide(request);
+    if (captures(policy::capture_level::headers)) fields_.request_headers = copy_fields(head.fields);
+    if (verdict.allowed()) return std::nullopt;
+    return answer{403, verdict, {}};
+}
+
+void exchange::describe_request()
+{
+    fields_.method = head.method;
+    fields_.authority = head.host.empty() ? owner_.facts().host : std::string(head.host);
+    fields_.path = head.origin_target;
+    fields_.url = scheme_ + "://" + fields_.authority + (head.origin_target.starts_with('/') ? "" : "/") + std::string(head.origin_target);
+    fields_.user_agent = header(head.fields, "user-agent");
+    fields_.request_content_type = header(head.fields, "content-type");
+}
+
+std::optional<exchange::answer> exchange::judge_authority()
+{
+    const auto& facts = owner_.facts();
+    port = facts.destination.port;
+    if (head.form == http::target_form::authority) return refuse(405, reason::tunnel_refused, "CONNECT is not served here");
+    if (!head.scheme.empty() && !equals_ignoring_case(head.scheme, scheme_)) {
+        return refuse(400, reason::ambiguous_request, "the target's scheme is not that of the connection");
+    }
+    if (head.host.empty()) {  // HTTP/1.0 without Host
+        host = !facts.host.empty() ? facts.host : facts.bound_name.empty() ? facts.destination.address.to_string() : facts.bound_name;
+        fields_.authority = policy::join_host_port(host, port);
+        return std::nullopt;
+    }
+    const auto parsed = policy::parse_host(head.where.ipv6_literal ? '[' + std::string(head.where.host) + ']' : std::string(head.where.host));
+    if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
+    host = parsed->to_string();
+    const auto claimed = head.where.port ? head.where.port : default_port(scheme_);
+    if (head.where.port && claimed != port) {
+        return refuse(421, reason::host_mismatch, "Host says port " + std::to_string(claimed) + ", the connection is to port " + std::to_string(port));
+    }
+    if (!facts.host.empty() && host != facts.host) {
+        return refuse(421, reason::host_mismatch, "TLS was opened for " + facts.host + ", the request is for " + host);
+    }
+    return std::nullopt;
+}
+
+std::optional<exchange::answer> exchange::judge_target()
+{
+    auto parsed = policy::canonical_target(head.origin_target);
+    if (!parsed) {
+        const bool ambiguous = parsed.error() == errc::ambiguous;
+        return refuse(400, ambiguous ? reason::ambiguous_request : reason::malformed_request,
+                      "the path could be read in two ways or is malformed (dot segments, encoded separators, control characters)");
+    }
+    target = std::move(*parsed);
+    fields_.path = target.path;
+    fields_.url = scheme_ + "://" + fields_.authority + (target.path.starts_with('/') ? "" : "/") + target.to_string();
+    return std::nullopt;
+}
+
+std::string exchange::host_field() const
+{
+    return port == default_port(scheme_) ? policy::bracketed(host) : policy::join_host_port(host, port);
+}
+
+bool exchange::reserve()
+{
+    if (!place_) place_ = owner_.job().audit().reserve();
+    return place_.has_value();
+}
+
+void exchange::capture_request_body(std::string_view bytes)
+{
+    if (captures(policy::capture_level::full)) {
+        append_bounded(fields_.request_body, bytes, owner_.job().settings().audit.max_body, fields_.body_truncated);
+    }
+}
+
+void exchange::capture_response_body(std::string_view bytes)
+{
+    if (captures(policy::capture_level::full)) {
+        append_bounded(fields_.response_body, bytes, owner_.job().settings().audit.max_body, fields_.body_truncated);
+    }
+}
+
+void exchange::answered_by_origin(const http::response_head& response)
+{
+    fields_.status = static_cast<int>(response.status);
+    fields_.upstream_status = fields_.status;
+    fields_.response_content_type = header(response.fields, "content-type");
+    if (captures(policy::capture_level::headers)) fields_.response_headers = copy_fields(response.fields);
+}
+
+void exchange::answered_by_gateway(unsigned status) { fields_.status = static_cast<int>(status); }
+
+void exchange::note_malformed(const answer& refusal)
+{
+    verdict = refusal.verdict;
+    if (fields_.method.empty() && !head.method.empty()) describe_request();
+    if (fields_.authority.empty()) fields_.authority = owner_.facts().host.empty() ? owner_.facts().bound_name : owner_.facts().host;
+}
+
+void exchange::finish(reason why, std::string detail)
+{
+    if (finished_) return;
+    finished_ = true;
+    auto& job = owner_.job();
+    fields_.close_reason = to_string(why);
+    fields_.detail = std::move(detail);
+    fields_.capture = policy::to_string(verdict.capture);
+    const auto duration = std::chrono::steady_clock::now() - began_steady_;
+    if (!place_) {  // no record could be kept: the metrics still count the refusal
+        job.metrics().request(audit::http_version::http1, audit::verdict_label::deny, duration);
+        return;
+    }
+    audit::record entry = make_record(owner_, verdict);
+    entry.time = began_;
+    entry.duration = duration;
+    entry.what = std::move(fields_);
+    place_->commit(std::move(entry));
+}
+
+}  // namespace cofferdam::gateway

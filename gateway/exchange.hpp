@@ -1,0 +1,83 @@
+#pragma once
+
+#include "audit/record.hpp"
+#include "audit/writer.hpp"
+#include "http/body.hpp"
+#include "http/head.hpp"
+#include "policy/decision.hpp"
+#include "policy/request.hpp"
+#include "policy/url.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace cofferdam::gateway {
+
+class flow;
+
+/// One HTTP request with everything that is judged, sent and recorded of it. The record is reserved before a byte goes
+/// upstream and written exactly once, at the latest by the destructor.
+class exchange {
+public:
+    exchange(flow& owner, std::string scheme);
+    ~exchange();
+    exchange(const exchange&) = delete;
+    exchange& operator=(const exchange&) = delete;
+
+    /// What was refused or failed, and how to answer.
+    struct answer {
+        unsigned status = 403;
+        policy::decision verdict;
+        std::string detail;            ///< what exactly was wrong, for a person
+    };
+
+    std::string head_bytes;            ///< owns what `head` views
+    http::request_head head;
+    std::string host;                  ///< canonical; an address literal without brackets
+    std::uint16_t port = 0;
+    policy::request_target target;
+    policy::decision verdict;
+
+    /// Takes the parsed head apart and judges it: canonical host and path, agreement with TLS, then the policy.
+    /// Nothing returned: it may be forwarded.
+    std::optional<answer> judge();
+    /// Keeps room for the record. False: no record can be kept, refuse (law 5).
+    bool reserve();
+
+    void note_request(std::uint64_t bytes) noexcept { fields_.bytes_sent += bytes; }
+    void note_response(std::uint64_t bytes) noexcept { fields_.bytes_received += bytes; }
+    /// Bodies, as they pass; kept up to capture.max_body where the capture level says full.
+    void capture_request_body(std::string_view bytes);
+    void capture_response_body(std::string_view bytes);
+    void answered_by_origin(const http::response_head& response);
+    void answered_by_gateway(unsigned status);
+
+    /// Writes the record. `why` is reason::completed for an exchange that ended well.
+    void finish(reason why, std::string detail = {});
+    bool finished() const noexcept { return finished_; }
+
+    /// For error pages: the URL as far as it is known.
+    const std::string& url() const noexcept { return fields_.url; }
+    /// The Host that is sent on: the judged name, with the port where it is not the scheme's default.
+    std::string host_field() const;
+
+    /// For a request that could not be parsed: what can be said of it.
+    void note_malformed(const answer& refusal);
+
+private:
+    std::optional<answer> judge_authority();
+    std::optional<answer> judge_target();
+    void describe_request();
+    bool captures(policy::capture_level level) const noexcept { return verdict.capture >= level; }
+
+    flow& owner_;
+    std::string scheme_;
+    std::chrono::system_clock::time_point began_;
+    std::chrono::steady_clock::time_point began_steady_;
+    audit::http_fields fields_;
+    std::optional<audit::reservation> place_;
+    bool finished_ = false;
+};
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,221 @@
+#include "gateway/flow.hpp"
+
+#include "gateway/evidence.hpp"
+#include "gateway/dial.hpp"
+#include "gateway/http_session.hpp"
+#include "gateway/relay.hpp"
+#include "gateway/sniff.hpp"
+#include "gateway/spawn.hpp"
+#include "gateway/tls_flow.hpp"
+#include "nft/io/original_dst.hpp"
+
+#include <boost/asio/use_awaitable.hpp>
+
+namespace cofferdam::gateway {
+namespace {
+
+ip_endpoint from_asio(const tcp::endpoint& where)
+{
+    const auto address = where.address();
+    if (address.is_v4()) return {ip_address::v4(address.to_v4().to_bytes()), where.port()};
+    return {ip_address::v6(address.to_v6().to_bytes()), where.port()};
+}
+
+// One record, no coroutine: this is the path that must stay cheap.
+void refuse_overload(worker& w, tcp::socket& socket)
+{
+    auto& job = w.job();
+    auto place = job.audit().reserve();
+    if (place) {
+        audit::record entry;
+        entry.time = std::chrono::system_clock::now();
+        entry.job = job.id();
+        boost::system::error_code ec;
+        const auto peer = socket.remote_endpoint(ec);
+        if (!ec) entry.source.address = from_asio(peer);
+        entry.decision = to_fields(gateway_decision(reason::overload, policy::stage::connection));
+        audit::connection_fields fields;
+        fields.protocol = "tcp";
+        const auto destination = nft::original_dst(socket.native_handle());
+        if (destination) fields.destination = destination->to_string();
+        fields.close_reason = to_string(reason::overload);
+        fields.detail = "limits.max_connections is reached";
+        entry.what = std::move(fields);
+        place->commit(std::move(entry));
+    }
+    reset_connection(socket);
+}
+
+asio::awaitable<void> keep(std::shared_ptr<flow> self) { co_await self->run(); }
+
+}  // namespace
+
+void reset_connection(tcp::socket& socket) noexcept
+{
+    boost::system::error_code ignored;
+    socket.set_option(asio::socket_base::linger(true, 0), ignored);
+    socket.close(ignored);
+}
+
+void start_flow(worker& w, tcp::socket socket)
+{
+    auto& job = w.job();
+    if (!job.enter_connection()) {
+        refuse_overload(w, socket);
+        return;
+    }
+    auto self = std::make_shared<flow>(w, std::move(socket));
+    spawn_counted(w.context(), job, keep(std::move(self)));
+}
+
+flow::flow(worker& w, tcp::socket socket) : worker_(w), socket_(std::move(socket)), registration_(w, *this)
+{
+    facts_.id = new_identifier();
+    facts_.began = std::chrono::system_clock::now();
+    facts_.began_steady = std::chrono::steady_clock::now();
+}
+
+flow::~flow() { job().leave_connection(); }
+
+void flow::expire() noexcept
+{
+    expired_ = true;
+    boost::system::error_code ignored;
+    if (socket_.is_open()) socket_.close(ignored);
+    for (auto* stream : watched_) {
+        if (stream) stream->close();
+    }
+}
+
+flow::watch::watch(flow& owner, tls::stream& stream) noexcept : owner_(owner), slot_(0)
+{
+    while (slot_ < owner_.watched_.size() && owner_.watched_[slot_]) ++slot_;
+    if (slot_ < owner_.watched_.size()) owner_.watched_[slot_] = &stream;
+    if (owner_.expired_) stream.close();
+}
+
+flow::watch::~watch()
+{
+    if (slot_ < owner_.watched_.size()) owner_.watched_[slot_] = nullptr;
+}
+
+asio::awaitable<void> flow::run()
+{
+    boost::system::error_code ec;
+    const auto peer = socket_.remote_endpoint(ec);
+    if (ec) co_return;  // gone before it was looked at: no attempt was made
+    socket_.non_blocking(true, ec);
+    socket_.set_option(tcp::no_delay(true), ec);
+    facts_.source.address = from_asio(peer);
+    const auto destination = nft::original_dst(socket_.native_handle());
+    if (!destination) {
+        refuse_connection(*this, "tcp", gateway_decision(reason::own_address, policy::stage::connection), {});
+        reset_connection(socket_);
+        co_return;
+    }
+    facts_.destination = *destination;
+    facts_.bound_name = job().name_of(destination->address).value_or("");
+    auto process = co_await job().find_process(worker_, facts_.source.address, facts_.destination, IPPROTO_TCP);
+    facts_.source.process = std::move(process);
+    if (refuse_destination()) co_return;
+    co_await dispatch();
+}
+
+// Destinations that no first byte could make right: refused at once.
+bool flow::refuse_destination()
+{
+    const bool virtual_address = job().settings().dns.virtual_range.contains(facts_.destination.address);
+    if (virtual_address && facts_.bound_name.empty()) {
+        // An address that was never given out.
+        refuse_connection(*this, "tcp", gateway_decision(reason::own_address, policy::stage::connection), "a virtual address that no name has");
+        reset_connection(socket_);
+        return true;
+    }
+    return false;
+}
+
+asio::awaitable<void> flow::dispatch()
+{
+    const auto& limits = job().settings().limits;
+    const auto rules = job().rules();
+    policy::connection_attempt attempt;
+    attempt.host = facts_.bound_name;
+    attempt.destination = facts_.destination;
+    attempt.source = &facts_.source;
+    attempt.app = policy::application::opaque;
+    // Where the name is known, or the address itself is listed, the server may be the one to speak first.
+    const bool known = !facts_.bound_name.empty() || rules->decide(attempt).allowed();
+    const auto patience = known ? limits.server_first_delay : limits.sniff_timeout;
+    sniffed first = co_await sniff(socket_, job().settings().tls.max_client_hello, patience, job().settings().tls.handshake_timeout);
+    if (first.what == first_bytes::silent && known && !rules->decide(attempt).allowed()) {
+        // Not a stream that may be relayed, so it must be HTTP or TLS by a slow client: give it the whole time.
+        first = co_await sniff(socket_, job().settings().tls.max_client_hello, limits.sniff_timeout, job().settings().tls.handshake_timeout);
+    }
+    switch (first.what) {
+    case first_bytes::tls:
+        co_await run_tls(shared_from_this(), std::move(first.hello));
+        break;
+    case first_bytes::http:
+        co_await run_http();
+        break;
+    case first_bytes::http2:
+        refuse_connection(*this, "tcp", gateway_decision(reason::tunnel_refused, policy::stage::connection), "HTTP/2 without TLS is not carried yet");
+        reset_connection(socket_);
+        break;
+    case first_bytes::bad_tls:
+        refuse_connection(*this, "tls", gateway_decision(reason::malformed_client_hello, policy::stage::connection), {});
+        reset_connection(socket_);
+        break;
+    case first_bytes::opaque:
+    case first_bytes::silent:
+        co_await run_opaque();
+        break;
+    case first_bytes::closed:
+        close_unused(*this, "tcp", expired_ ? reason::client_timed_out : reason::client_closed);
+        break;
+    }
+}
+
+asio::awaitable<void> flow::run_http()
+{
+    auto downstream = std::make_unique<tls::plain_stream>(std::move(socket_));
+    http_session session(shared_from_this(), std::move(downstream), upstream_link{}, false);
+    co_await session.run();
+}
+
+asio::awaitable<void> flow::run_opaque()
+{
+    policy::connection_attempt attempt;
+    attempt.app = policy::application::opaque;
+    attempt.host = facts_.bound_name;
+    attempt.destination = facts_.destination;
+    attempt.source = &facts_.source;
+    const auto rules = job().rules();
+    const auto verdict = rules->decide(attempt);
+    if (!verdict.allowed()) {
+        refuse_connection(*this, "tcp", verdict, {});
+        reset_connection(socket_);
+        co_return;
+    }
+    auto evidence = open_connection_evidence(*this, "tcp", verdict);
+    if (!evidence) {
+        reset_connection(socket_);
+        co_return;
+    }
+    const std::string host = facts_.bound_name.empty() ? facts_.destination.address.to_string() : facts_.bound_name;
+    dialled up = co_await dial(worker_, host, facts_.destination.port);
+    if (up.why != reason::completed) {
+        evidence->fail(up.why, up.detail);
+        reset_connection(socket_);
+        co_return;
+    }
+    facts_.upstream = up.peer.to_string();
+    tls::plain_stream downstream(std::move(socket_));
+    tls::plain_stream upstream(std::move(up.socket));
+    const watch watch_downstream(*this, downstream);
+    const watch watch_upstream(*this, upstream);
+    const relay_totals totals = co_await relay(*this, downstream, upstream);
+    evidence->finish(totals);
+}
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "core/identity.hpp"
+#include "gateway/worker.hpp"
+#include "tls/io/stream.hpp"
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace cofferdam::gateway {
+
+/// What is known of one downstream connection; grows as the flow goes on.
+struct connection_facts {
+    std::string id;                        ///< connection_id of the records
+    std::chrono::system_clock::time_point began;
+    std::chrono::steady_clock::time_point began_steady;
+    flow_source source;
+    ip_endpoint destination;               ///< what the client dialled (a hint, law 3)
+    std::string bound_name;                ///< the name whose virtual address was dialled; empty: none
+    std::string host;                      ///< the name that TLS was opened for; empty on plain connections
+    std::string sni, alpn;
+    std::string upstream;                  ///< "address:port" that the gateway dialled
+};
+
+/// One connection of the job, from accept to close. Owns its sockets and lives on its worker's thread; kept alive by its
+/// coroutine. The watchdog closes every registered stream when the deadline passes.
+class flow final : public expirable, public std::enable_shared_from_this<flow> {
+public:
+    flow(worker& w, tcp::socket socket);
+    ~flow() override;
+
+    asio::awaitable<void> run();
+    void expire() noexcept override;
+
+    worker& home() noexcept { return worker_; }
+    job_context& job() noexcept { return worker_.job(); }
+    connection_facts& facts() noexcept { return facts_; }
+    tcp::socket& socket() noexcept { return socket_; }
+    bool expired() const noexcept { return expired_; }
+
+    /// Streams closed at expiry; the slot forgets the stream when it is destroyed.
+    class watch {
+    public:
+        watch(flow& owner, tls::stream& stream) noexcept;
+        ~watch();
+        watch(const watch&) = delete;
+        watch& operator=(const watch&) = delete;
+
+    private:
+        flow& owner_;
+        std::size_t slot_;
+    };
+
+private:
+    asio::awaitable<void> dispatch();
+    asio::awaitable<void> run_http();
+    asio::awaitable<void> run_opaque();
+    bool refuse_destination();
+
+    worker& worker_;
+    tcp::socket socket_;
+    connection_facts facts_;
+    std::array<tls::stream*, 4> watched_{};
+    bool expired_ = false;
+    worker::registration registration_;
+};
+
+/// Takes an accepted connection: starts its flow, or resets it where limits.max_connections is reached.
+void start_flow(worker& w, tcp::socket socket);
+
+/// Closes with a TCP reset: the client sees a refusal at once.
+void reset_connection(tcp::socket& socket) noexcept;
+
+}  // namespace cofferdam::gateway

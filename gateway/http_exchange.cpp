@@ -1,0 +1,322 @@
+// The forwarding half of http_session: request body, response head and body, upgrade.
+#include "gateway/http_session.hpp"
+
+#include "gateway/evidence.hpp"
+#include "gateway/relay.hpp"
+#include "gateway/spawn.hpp"
+#include "http/error_page.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace cofferdam::gateway {
+namespace {
+
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t block_size = 16384;
+constexpr std::chrono::milliseconds settle_poll{20};
+constexpr std::size_t flush_at = 65536;        // re-framed chunks are gathered up to here before they are written
+
+std::string_view text_of(const std::vector<std::uint8_t>& block, std::size_t size)
+{
+    return {reinterpret_cast<const char*>(block.data()), size};
+}
+
+void append_chunk(std::string& out, std::string_view data)
+{
+    if (data.empty()) return;
+    http::write_chunk_header(out, data.size());
+    out += data;
+    out += http::chunk_end;
+}
+
+}  // namespace
+
+/// The request's body on its way upstream, beside the answer on its way back.
+struct http_session::body_pump {
+    explicit body_pump(asio::io_context& context, const http::request_head& head, const http::limits& bounds)
+        : finished(context, std::chrono::steady_clock::time_point::max()), decoder(head.body, head.content_length, bounds),
+          chunked(head.body == http::body_kind::chunked)
+    {
+    }
+    asio::steady_timer finished;       // cancelled when done
+    http::body_decoder decoder;
+    bool chunked;
+    bool done = false;
+    bool complete = false;             // all of the body was sent
+    const http::fault* fault = nullptr;  // the client's framing is broken
+};
+
+asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchange& e, bool reused, bool& retry)
+{
+    http::forward_request out;
+    http::rebuild(e.head, out);
+    const std::string target = e.target.to_string();
+    const std::string host = e.host_field();
+    out.target = target;
+    out.host = host;
+    std::string bytes;
+    http::write_request_head(bytes, out);
+    owner_->arm(limits().response_timeout);
+    const auto written = co_await link_.stream->async_write(as_bytes(bytes));
+    if (written.error && reused) {
+        retry = true;
+        co_return next::close;
+    }
+    auto pump = std::make_shared<body_pump>(owner_->home().context(), e.head, limits());
+    if (e.head.body == http::body_kind::none) {
+        pump->done = pump->complete = true;
+    }
+    else {
+        spawn_counted(owner_->home().context(), owner_->job(), pump_request_body(e, pump));
+    }
+    const next after = co_await pass_response(e, *pump, reused, retry);
+    co_return after;
+}
+
+// Runs beside pass_response, which waits for it before `e` or the session goes away.
+asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_ptr<body_pump> pump)
+{
+    std::vector<std::uint8_t> block;
+    std::string out;
+    bool failed = false;
+    while (!failed) {
+        std::size_t used = 0;
+        while (used < in_.size() && !pump->decoder.done()) {
+            const auto step = pump->decoder.next(std::string_view(in_).substr(used));
+            if (!step) {
+                pump->fault = pump->decoder.why();
+                failed = true;
+                break;
+            }
+            used += step->consumed;
+            e.capture_request_body(step->data);
+            if (pump->chunked) append_chunk(out, step->data);
+            else out += step->data;
+        }
+        in_.erase(0, used);
+        e.note_request(used);
+        const bool done = pump->decoder.done();
+        if (!failed && done && pump->chunked) http::write_last_chunk(out, pump->decoder.trailers());
+        if (!failed && !out.empty()) {
+            owner_->arm(limits().body_timeout);
+            const auto written = co_await link_.stream->async_write(as_bytes(out));
+            out.clear();
+            if (written.error) break;
+        }
+        if (done && !failed) {
+            pump->complete = true;
+            owner_->arm(limits().response_timeout);
+            break;
+        }
+        if (failed) break;
+        block.resize(block_size);
+        const auto got = co_await downstream_->async_read_some(block);
+        if (got.error) break;
+        in_.append(reinterpret_cast<const char*>(block.data()), got.transferred);
+    }
+    pump->done = true;
+    pump->finished.cancel();
+    // A body that broke off: the origin must not take what it has for the whole.
+    if (!pump->complete && link_.stream) link_.stream->close();
+}
+
+// Waits for the pump to end; one that still reads is made to. Upstream is closed already, so it can't be writing for long.
+asio::awaitable<void> http_session::settle(body_pump& pump, bool close_downstream)
+{
+    if (!pump.done && close_downstream) downstream_->close();
+    while (!pump.done) {
+        // Asked again until heard: the pump may be between two waits.
+        boost::system::error_code ignored;
+        if (downstream_->is_open()) downstream_->socket().cancel(ignored);
+        pump.finished.expires_after(settle_poll);
+        co_await pump.finished.async_wait(use_tuple);
+    }
+}
+
+asio::awaitable<reason> http_session::read_response_head(exchange& e, http::response_head& out, bool& any_byte)
+{
+    if (up_block_.empty()) up_block_.resize(block_size);
+    http::head_scanner scanner(http::message_kind::response);
+    http::response_context context;
+    context.request_method = e.head.method;
+    context.upgrade_requested = e.head.websocket_upgrade;
+    for (;;) {
+        const auto end = scanner.find_end(up_in_, limits());
+        if (end) {
+            response_bytes_.assign(up_in_, 0, *end);
+            up_in_.erase(0, *end);
+            const auto parsed = http::parse_response_head(response_bytes_, limits(), context, out);
+            e.note_response(response_bytes_.size());
+            co_return parsed ? reason::completed : reason::upstream_malformed;
+        }
+        if (end.error() != errc::need_more) {
+            out.why = scanner.why();
+            co_return reason::upstream_malformed;
+        }
+        const auto got = co_await link_.stream->async_read_some(up_block_);
+        if (got.error) co_return owner_->expired() ? reason::upstream_timed_out : reason::upstream_closed;
+        any_byte = true;
+        up_in_.append(text_of(up_block_, got.transferred));
+    }
+}
+
+asio::awaitable<http_session::next> http_session::pass_response(exchange& e, body_pump& pump, bool reused, bool& retry)
+{
+    http::response_head head;
+    for (unsigned interim = 0;; ++interim) {
+        head = http::response_head{};
+        bool any_byte = false;
+        const reason got = co_await read_response_head(e, head, any_byte);
+        if (got != reason::completed || interim > limits().max_interim_responses) {
+            if (reused && !any_byte && interim == 0 && got == reason::upstream_closed) {
+                retry = true;
+                co_return next::close;
+            }
+            const next after = co_await finish_without_response(e, pump, got == reason::completed ? reason::upstream_malformed : got, head.why);
+            co_return after;
+        }
+        if (!head.interim()) break;
+        if (e.head.minor == 0) continue;  // an HTTP/1.0 client must not get 1xx (RFC 9110, 15.2)
+        http::forward_response out;
+        http::rebuild(head, e.head.minor, true, out);
+        std::string bytes;
+        http::write_response_head(bytes, out);
+        const auto written = co_await downstream_->async_write(as_bytes(bytes));
+        if (written.error) break;
+    }
+    e.answered_by_origin(head);
+    if (head.status == 101) {
+        const next after = co_await pass_upgrade(e, head);
+        co_return after;
+    }
+    http::forward_response out;
+    const bool keep = e.head.keep_alive && (pump.done ? pump.complete : !e.head.expect_continue);
+    http::rebuild(head, e.head.minor, keep, out);
+    std::erase_if(out.fields, [](const http::field& f) { return equals_ignoring_case(f.name, "alt-svc"); });
+    const reason ended = co_await pass_response_body(e, head, out);
+    if (!head.keep_alive || ended != reason::completed) {
+        // Not reusable; a pump that still writes to it ends with an error.
+        if (link_.stream) link_.stream->close();
+    }
+    const next after = co_await finish_response(e, pump, ended, keep && !out.close);
+    co_return after;
+}
+
+asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http::response_head& head, http::forward_response& out)
+{
+    std::string bytes;
+    http::write_response_head(bytes, out);
+    http::body_decoder decoder(head.body, head.content_length, limits());
+    const bool chunked = out.body == http::body_kind::chunked;
+    bool done = decoder.done() || head.body == http::body_kind::none;
+    reason ended = reason::completed;
+    for (;;) {
+        std::size_t used = 0;
+        while (!done && used < up_in_.size() && bytes.size() < flush_at) {
+            const auto step = decoder.next(std::string_view(up_in_).substr(used));
+            if (!step) {
+                ended = reason::upstream_malformed;
+                break;
+            }
+            used += step->consumed;
+            e.capture_response_body(step->data);
+            if (chunked) append_chunk(bytes, step->data);
+            else bytes += step->data;
+            done = step->done;
+        }
+        up_in_.erase(0, used);
+        e.note_response(used);
+        if (done && chunked) http::write_last_chunk(bytes, decoder.trailers());
+        if (!bytes.empty()) {
+            owner_->arm(limits().body_timeout);
+            const auto written = co_await downstream_->async_write(as_bytes(bytes));
+            bytes.clear();
+            if (written.error) {
+                downstream_broken_ = true;
+                co_return owner_->expired() ? reason::client_timed_out : reason::client_closed;
+            }
+        }
+        if (done || ended != reason::completed) break;
+        if (!up_in_.empty()) continue;
+        const auto got = co_await link_.stream->async_read_some(up_block_);
+        if (got.error) {
+            // Only a proper end (FIN, and close_notify over TLS) may delimit a body (RFC 9112, 9.8).
+            const bool proper = got.error == errc::closed && decoder.end_of_input().has_value();
+            if (!proper) ended = owner_->expired() ? reason::upstream_timed_out : reason::upstream_closed;
+            done = proper;
+            if (!proper || !chunked) break;
+            continue;
+        }
+        up_in_.append(text_of(up_block_, got.transferred));
+    }
+    co_return ended;
+}
+
+asio::awaitable<http_session::next> http_session::finish_response(exchange& e, body_pump& pump, reason why, bool keep)
+{
+    if (pump.fault) why = reason::malformed_request;
+    const bool whole = pump.complete;
+    e.finish(why);
+    if (!pump.done) {
+        // The answer is there before the whole request: nobody wants the rest (RFC 9112, 9.6).
+        if (link_.stream) link_.stream->close();
+        if (!downstream_broken_) co_await downstream_->async_shutdown_write();
+        co_await settle(pump, true);
+        downstream_broken_ = true;
+        co_return next::close;
+    }
+    if (why != reason::completed) {
+        // The client must see that the answer is cut: no proper end.
+        downstream_->close();
+        downstream_broken_ = true;
+        co_return next::close;
+    }
+    co_return keep && whole ? next::keep : next::close;
+}
+
+asio::awaitable<http_session::next> http_session::finish_without_response(exchange& e, body_pump& pump, reason why, const http::fault* fault)
+{
+    std::string detail = fault ? std::string(fault->what) : std::string();
+    if (pump.fault) {
+        exchange::answer answer{pump.fault->status, gateway_decision(reason::malformed_request, policy::stage::content), std::string(pump.fault->what)};
+        const next after = co_await refuse(e, std::move(answer));
+        (void)after;
+        co_return next::close;
+    }
+    if (link_.stream) link_.stream->close();
+    co_await settle(pump, false);
+    if (!downstream_->is_open()) {
+        e.finish(owner_->expired() ? reason::client_timed_out : reason::client_closed);
+        downstream_broken_ = true;
+        co_return next::close;
+    }
+    e.head.keep_alive = false;
+    const next after = co_await answer_failure(e, why, std::move(detail));
+    (void)after;
+    co_return next::close;
+}
+
+asio::awaitable<http_session::next> http_session::pass_upgrade(exchange& e, const http::response_head& head)
+{
+    http::forward_response out;
+    http::rebuild(head, e.head.minor, true, out);
+    std::string bytes;
+    http::write_response_head(bytes, out);
+    bytes += up_in_;
+    up_in_.clear();
+    const auto written = co_await downstream_->async_write(as_bytes(bytes));
+    if (!written.error && !in_.empty()) {
+        co_await link_.stream->async_write(as_bytes(in_));
+        in_.clear();
+    }
+    relay_totals totals;
+    if (!written.error) totals = co_await relay(*owner_, *downstream_, *link_.stream);
+    e.note_request(totals.sent);
+    e.note_response(totals.received);
+    e.finish(totals.why);
+    co_return next::close;
+}
+
+}  // namespace cofferdam::gateway

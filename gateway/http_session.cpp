@@ -1,0 +1,240 @@
+#include "gateway/http_session.hpp"
+
+#include "gateway/evidence.hpp"
+#include "http/error_page.hpp"
+
+#include <boost/asio/use_awaitable.hpp>
+
+namespace cofferdam::gateway {
+namespace {
+
+constexpr std::size_t block_size = 16384;                      // one TLS record
+constexpr std::chrono::milliseconds linger{1500};              // for the last answer to arrive before the reset
+
+std::string_view header(const http::request_head& head, std::string_view name)
+{
+    const auto* found = http::find_field(head.fields, name);
+    return found ? found->value : std::string_view();
+}
+
+// RFC 9110, 9.2.2: may be sent again if the connection died under it.
+bool is_idempotent(std::string_view method) noexcept
+{
+    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" || method == "TRACE";
+}
+
+}  // namespace
+
+http_session::http_session(std::shared_ptr<flow> owner, std::unique_ptr<tls::stream> downstream, upstream_link link, bool secure)
+    : owner_(std::move(owner)), downstream_(std::move(downstream)), link_(std::move(link)), secure_(secure), block_(block_size)
+{
+    if (link_.stream) {
+        link_host_ = owner_->facts().host;
+        link_port_ = owner_->facts().destination.port;
+        upstream_watch_.emplace(*owner_, *link_.stream);
+    }
+}
+
+void http_session::fail_with(reason why, std::string detail)
+{
+    failure_.emplace();
+    failure_->why = why;
+    failure_->detail = std::move(detail);
+}
+
+asio::awaitable<void> http_session::run()
+{
+    const flow::watch watch(*owner_, *downstream_);
+    for (;;) {
+        const next what = co_await serve_one();
+        if (what == next::close) break;
+    }
+    if (served_ == 0) close_unused(*owner_, secure_ ? "tls" : "tcp", owner_->expired() ? reason::client_timed_out : reason::client_closed);
+    if (downstream_broken_ || !downstream_->is_open()) co_return;
+    owner_->arm(linger + linger);
+    co_await downstream_->async_shutdown(linger);
+}
+
+asio::awaitable<http_session::next> http_session::serve_one()
+{
+    exchange e(*owner_, scheme());
+    const head_status status = co_await read_request_head(e);
+    if (status == head_status::ended) co_return next::close;
+    ++served_;
+    if (!e.reserve()) {
+        exchange::answer full{503, gateway_decision(reason::audit_failed, policy::stage::request), "no record can be kept"};
+        const next after = co_await refuse(e, std::move(full));
+        co_return after;
+    }
+    if (status == head_status::unfinished) co_return record_unfinished(e);
+    if (status == head_status::faulty) {
+        const next after = co_await refuse_malformed(e);
+        co_return after;
+    }
+    auto refused = e.judge();
+    if (refused) {
+        const next after = co_await refuse(e, std::move(*refused));
+        co_return after;
+    }
+    const next after = co_await forward(e);
+    co_return after;
+}
+
+// Reads until the head of a request is whole. The first byte may take idle_timeout, the head head_timeout.
+asio::awaitable<http_session::head_status> http_session::read_request_head(exchange& e)
+{
+    http::head_scanner scanner(http::message_kind::request);
+    owner_->arm(in_.empty() ? limits().idle_timeout : limits().head_timeout);
+    for (;;) {
+        const auto end = scanner.find_end(in_, limits());
+        if (end) {
+            e.head_bytes.assign(in_, 0, *end);
+            in_.erase(0, *end);
+            const auto parsed = http::parse_request_head(e.head_bytes, limits(), e.head);
+            e.note_request(e.head_bytes.size());
+            co_return parsed ? head_status::complete : head_status::faulty;
+        }
+        if (end.error() != errc::need_more) {
+            e.head_bytes = in_;
+            e.head.why = scanner.why();
+            const auto ignored = http::parse_request_head(e.head_bytes, limits(), e.head);
+            (void)ignored;
+            co_return head_status::faulty;
+        }
+        const bool started = scanner.started() || !in_.empty();
+        const auto got = co_await downstream_->async_read_some(block_);
+        if (got.error) {
+            downstream_broken_ = owner_->expired();
+            co_return started ? head_status::unfinished : head_status::ended;
+        }
+        if (!started) owner_->arm(limits().head_timeout);
+        in_.append(reinterpret_cast<const char*>(block_.data()), got.transferred);
+    }
+}
+
+// The client went away, or took too long, inside a head.
+http_session::next http_session::record_unfinished(exchange& e)
+{
+    const reason why = owner_->expired() ? reason::client_timed_out : reason::client_closed;
+    e.note_malformed({408, gateway_decision(why, policy::stage::request), "the request head was not complete"});
+    e.finish(why, "the request head was not complete");
+    downstream_broken_ = true;
+    return next::close;
+}
+
+asio::awaitable<http_session::next> http_session::refuse_malformed(exchange& e)
+{
+    const auto* fault = e.head.why;
+    const auto code = fault ? fault->code : errc::malformed;
+    reason why = reason::malformed_request;
+    if (code == errc::ambiguous) why = reason::ambiguous_request;
+    if (code == errc::too_large) why = reason::too_large;
+    exchange::answer answer{fault ? fault->status : 400U, gateway_decision(why, policy::stage::request), fault ? std::string(fault->what) : ""};
+    e.note_malformed(answer);
+    const next after = co_await refuse(e, std::move(answer));
+    (void)after;
+    co_return next::close;  // what follows a message that can't be delimited is not a request
+}
+
+// Answers in the origin's place. The connection goes on only if no body is under way.
+asio::awaitable<http_session::next> http_session::refuse(exchange& e, exchange::answer answer)
+{
+    e.verdict = answer.verdict;
+    const bool keep = e.head.keep_alive && e.head.body == http::body_kind::none && answer.status == 403;
+    const std::string url = e.url();
+    http::refusal page;
+    page.why = answer.verdict.why;
+    page.status = answer.status;
+    page.method = e.head.method;
+    page.url = url;
+    page.rule = answer.verdict.rule;
+    page.hint = answer.verdict.hint;
+    page.detail = answer.detail;
+    page.job = owner_->job().id();
+    http::refusal_options options;
+    options.accept = header(e.head, "accept");
+    options.head_only = e.head.method == "HEAD";
+    options.close = !keep;
+    options.keep_alive_1_0 = keep && e.head.minor == 0;
+    std::string bytes;
+    http::write_refusal(bytes, page, options);
+    e.answered_by_gateway(answer.status);
+    e.capture_request_body(std::string_view(in_).substr(0, e.head.body == http::body_kind::none ? 0 : in_.size()));
+    // The record is written before the client knows: who sees the refusal finds it in the log.
+    e.finish(answer.verdict.why, answer.detail);
+    owner_->arm(limits().body_timeout);
+    const auto written = co_await downstream_->async_write(as_bytes(bytes));
+    if (written.error) downstream_broken_ = true;
+    co_return keep && !written.error ? next::keep : next::close;
+}
+
+bool http_session::upstream_is_stale() const
+{
+    if (!link_.stream || !link_.stream->is_open()) return true;
+    std::uint8_t byte = 0;
+    const auto got = ::recv(link_.stream->socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    // Between requests a server owes nothing: an end, an error, or bytes nobody asked for all mean a new connection.
+    // (TLS 1.3 session tickets are such bytes too, but are read by OpenSSL with the first answer.)
+    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+asio::awaitable<bool> http_session::ready_upstream(exchange& e, reason& why, std::string& detail)
+{
+    const bool same = link_host_ == e.host && link_port_ == e.port;
+    if (same && up_in_.empty() && !upstream_is_stale()) co_return true;
+    upstream_watch_.reset();
+    link_ = upstream_link{};
+    up_in_.clear();
+    owner_->disarm();
+    upstream_link fresh = co_await connect_upstream(*owner_, e.host, e.port, secure_);
+    why = fresh.why;
+    detail = fresh.detail;
+    if (fresh.why != reason::completed) co_return false;
+    link_ = std::move(fresh);
+    link_host_ = e.host;
+    link_port_ = e.port;
+    upstream_watch_.emplace(*owner_, *link_.stream);
+    owner_->facts().upstream = link_.peer.to_string();
+    co_return true;
+}
+
+asio::awaitable<http_session::next> http_session::forward(exchange& e)
+{
+    for (unsigned attempt = 0;; ++attempt) {
+        const bool had_link = link_.stream != nullptr && served_ > 1;
+        reason why = reason::completed;
+        std::string detail;
+        bool ready = false;
+        if (failure_) {
+            why = failure_->why;
+            detail = failure_->detail;
+        }
+        else {
+            ready = co_await ready_upstream(e, why, detail);
+        }
+        if (!ready) {
+            const next after = co_await answer_failure(e, why, std::move(detail));
+            co_return after;
+        }
+        bool retry = false;
+        const bool reused = had_link && attempt == 0 && e.head.body == http::body_kind::none && is_idempotent(e.head.method);
+        const next after = co_await exchange_with_upstream(e, reused, retry);
+        if (!retry) co_return after;
+        upstream_watch_.reset();
+        link_ = upstream_link{};
+    }
+}
+
+asio::awaitable<http_session::next> http_session::answer_failure(exchange& e, reason why, std::string detail)
+{
+    // The policy allowed it and the gateway could not or, where verification failed, would not: the record says which.
+    policy::decision verdict = e.verdict;
+    const bool refused = why == reason::upstream_verify_failed || why == reason::private_address;
+    if (refused) verdict = gateway_decision(why, policy::stage::connection);
+    else verdict.why = why;
+    exchange::answer answer{http::status_for(why), std::move(verdict), std::move(detail)};
+    const next after = co_await refuse(e, std::move(answer));
+    co_return after;
+}
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,73 @@
+#pragma once
+
+#include "gateway/exchange.hpp"
+#include "gateway/flow.hpp"
+#include "gateway/upstream_link.hpp"
+#include "http/forward.hpp"
+#include "tls/io/stream.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cofferdam::gateway {
+
+/// The HTTP/1.1 requests of one downstream connection, one after the other: read a head, judge it, send exactly what was
+/// judged, pass the answer back. Bodies stream both ways at once; nothing is held but one block a direction.
+class http_session {
+public:
+    /// `link` is the upstream connection that TLS was already verified on; without a stream the session dials by itself
+    /// (plain HTTP: for each host that is asked for).
+    http_session(std::shared_ptr<flow> owner, std::unique_ptr<tls::stream> downstream, upstream_link link, bool secure);
+
+    /// From now on a request that the policy allows is answered with this failure: the upstream can't be had.
+    void fail_with(reason why, std::string detail);
+
+    asio::awaitable<void> run();
+
+private:
+    enum class next { keep, close };
+    enum class head_status { complete, faulty, ended, unfinished };
+    struct body_pump;
+
+    asio::awaitable<next> serve_one();
+    asio::awaitable<head_status> read_request_head(exchange& e);
+    asio::awaitable<next> refuse(exchange& e, exchange::answer answer);
+    asio::awaitable<next> refuse_malformed(exchange& e);
+    next record_unfinished(exchange& e);
+    asio::awaitable<next> forward(exchange& e);
+    asio::awaitable<next> answer_failure(exchange& e, reason why, std::string detail);
+    asio::awaitable<bool> ready_upstream(exchange& e, reason& why, std::string& detail);
+    asio::awaitable<next> exchange_with_upstream(exchange& e, bool reused, bool& retry);
+    asio::awaitable<next> pass_response(exchange& e, body_pump& pump, bool reused, bool& retry);
+    asio::awaitable<reason> read_response_head(exchange& e, http::response_head& out, bool& any_byte);
+    asio::awaitable<reason> pass_response_body(exchange& e, const http::response_head& head, http::forward_response& out);
+    asio::awaitable<next> pass_upgrade(exchange& e, const http::response_head& head);
+    asio::awaitable<void> pump_request_body(exchange& e, std::shared_ptr<body_pump> pump);
+    asio::awaitable<next> finish_response(exchange& e, body_pump& pump, reason why, bool keep);
+    asio::awaitable<next> finish_without_response(exchange& e, body_pump& pump, reason why, const http::fault* fault);
+    asio::awaitable<void> settle(body_pump& pump, bool close_downstream);
+
+    std::string scheme() const { return secure_ ? "https" : "http"; }
+    const http::limits& limits() const { return owner_->job().settings().http; }
+    bool upstream_is_stale() const;
+
+    std::shared_ptr<flow> owner_;
+    std::unique_ptr<tls::stream> downstream_;
+    upstream_link link_;
+    std::optional<flow::watch> upstream_watch_;
+    std::string link_host_;            // what link_ was made for
+    std::uint16_t link_port_ = 0;
+    bool secure_;
+    std::optional<upstream_link> failure_;
+    std::string in_;                   // read from downstream, not consumed yet
+    std::string up_in_;                // read from upstream, not consumed yet
+    std::string response_bytes_;       // owns what the current response head views
+    std::vector<std::uint8_t> block_;
+    std::vector<std::uint8_t> up_block_;
+    std::size_t served_ = 0;
+    bool downstream_broken_ = false;
+};
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,79 @@
+#include "gateway/job_context.hpp"
+
+#include "core/text.hpp"
+#include "gateway/attribution.hpp"
+#include "gateway/version.hpp"
+#include "gateway/worker.hpp"
+
+#include <boost/asio/use_awaitable.hpp>
+
+#include <netinet/in.h>
+
+#include <cstdio>
+
+namespace cofferdam::gateway {
+
+job_context::job_context(std::string id, config::settings settings, std::string_view phase)
+    : id_(std::move(id)), settings_(std::move(settings)), rules_(policy::policy::compile(settings_.policy, phase)),
+      bindings_(settings_.dns.virtual_range, settings_.dns.max_names), ca_(id_, settings_.tls, std::chrono::system_clock::now()),
+      leaves_(ca_, settings_.tls.leaf_cache), server_tls_(tls::make_server_context()), upstream_tls_(settings_.tls), metrics_(version)
+{
+}
+
+job_context::~job_context() = default;
+
+std::shared_ptr<const policy::policy> job_context::rules() const
+{
+    const std::lock_guard lock(rules_mutex_);
+    return rules_;
+}
+
+std::optional<std::string> job_context::name_of(const ip_address& address) const { return bindings_.name_of(address); }
+
+void job_context::open_audit(std::function<void(const audit::record&)> observe)
+{
+    audit::writer_hooks hooks;
+    hooks.written = [this, observe = std::move(observe)](const audit::record& entry, std::uint64_t) {
+        metrics_.observe(entry);
+        observe(entry);
+    };
+    hooks.depth = [this](std::size_t depth) { metrics_.audit_queue_depth(depth); };
+    hooks.failure = [](const std::string& message) {
+        if (message.empty()) std::fprintf(stderr, "cofferdam: the audit log can be written again\n");
+        else std::fprintf(stderr, "cofferdam: the audit log can't be written, so all traffic is refused: %s\n", escape_line(message).c_str());
+    };
+    audit_ = std::make_unique<audit::writer>(settings_.audit, std::move(hooks));
+}
+
+boost::asio::awaitable<found_process> job_context::find_process(worker& w, ip_endpoint client, ip_endpoint destination, std::uint8_t transport)
+{
+    if (!attribution_) co_return nullptr;
+    auto found = co_await attribution_->find(w.context(), transport, client, destination);
+    co_return found;
+}
+
+void job_context::attribute_with(std::unique_ptr<attribution> lookup) { attribution_ = std::move(lookup); }
+
+bool job_context::enter_connection() noexcept
+{
+    if (connections_.fetch_add(1, std::memory_order_relaxed) >= settings_.limits.max_connections) {
+        connections_.fetch_sub(1, std::memory_order_relaxed);
+        return false;
+    }
+    metrics_.active_connections(1);
+    return true;
+}
+
+void job_context::leave_connection() noexcept
+{
+    connections_.fetch_sub(1, std::memory_order_relaxed);
+    metrics_.active_connections(-1);
+}
+
+void job_context::count_internal_error(std::string_view what) noexcept
+{
+    internal_errors_.fetch_add(1, std::memory_order_relaxed);
+    std::fprintf(stderr, "cofferdam: internal error, one flow was ended: %s\n", escape_line(what).c_str());
+}
+
+}  // namespace cofferdam::gateway

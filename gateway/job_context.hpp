@@ -1,0 +1,81 @@
+#pragma once
+
+#include "audit/metrics.hpp"
+#include "audit/writer.hpp"
+#include "config/settings.hpp"
+#include "dns/bindings.hpp"
+#include "policy/policy.hpp"
+#include "tls/authority.hpp"
+#include "tls/upstream.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace cofferdam::gateway {
+
+class attribution;
+class worker;
+
+/// Everything that belongs to one job and that its flows on all workers share. Thread-safe. Outlives the workers.
+class job_context {
+public:
+    /// Makes the job's CA (law 8: in memory only). Compiles the policy for `phase`; throws policy_error, std::runtime_error.
+    job_context(std::string id, config::settings settings, std::string_view phase);
+    ~job_context();
+    job_context(const job_context&) = delete;
+    job_context& operator=(const job_context&) = delete;
+
+    const std::string& id() const noexcept { return id_; }
+    const config::settings& settings() const noexcept { return settings_; }
+    /// The policy in force; a flow keeps the pointer for one decision only.
+    std::shared_ptr<const policy::policy> rules() const;
+
+    dns::bindings& bindings() noexcept { return bindings_; }
+    std::optional<std::string> name_of(const ip_address& address) const;
+
+    const tls::authority& ca() const noexcept { return ca_; }
+    tls::leaf_cache& leaves() noexcept { return leaves_; }
+    SSL_CTX& server_tls() const noexcept { return *server_tls_; }
+    const tls::upstream_context& upstream_tls() const noexcept { return upstream_tls_; }
+
+    audit::writer& audit() noexcept { return *audit_; }
+    audit::metrics& metrics() noexcept { return metrics_; }
+    /// Opens the sinks and starts the writer's thread. `observe` sees each record in order, on that thread.
+    void open_audit(std::function<void(const audit::record&)> observe);
+
+    /// The process at the other end of a redirected connection; null where it can't be told. Asks on the attribution's own
+    /// thread, and waits for it at most a quarter of a second.
+    boost::asio::awaitable<std::shared_ptr<const process_identity>> find_process(worker& w, ip_endpoint client, ip_endpoint destination,
+                                                                                  std::uint8_t transport);
+    void attribute_with(std::unique_ptr<attribution> lookup);
+
+    /// False if limits.max_connections are open already.
+    bool enter_connection() noexcept;
+    void leave_connection() noexcept;
+
+    void count_internal_error(std::string_view what) noexcept;
+    std::uint64_t internal_errors() const noexcept { return internal_errors_.load(std::memory_order_relaxed); }
+
+private:
+    std::string id_;
+    config::settings settings_;
+    mutable std::mutex rules_mutex_;
+    std::shared_ptr<const policy::policy> rules_;
+    dns::bindings bindings_;
+    tls::authority ca_;
+    tls::leaf_cache leaves_;
+    tls::ssl_ctx_ptr server_tls_;
+    tls::upstream_context upstream_tls_;
+    audit::metrics metrics_;
+    std::unique_ptr<audit::writer> audit_;
+    std::unique_ptr<attribution> attribution_;
+    std::atomic<std::size_t> connections_{0};
+    std::atomic<std::uint64_t> internal_errors_{0};
+};
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,122 @@
+#include "core/text.hpp"
+#include "gateway/commands.hpp"
+#include "gateway/run_command.hpp"
+#include "gateway/version.hpp"
+#include "policy/policy.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+using namespace cofferdam;
+using gateway::policy_request;
+using gateway::run_request;
+
+constexpr const char* allow_help =
+    "One more allow-list entry, e.g. 'https://registry.npm.example/', 'GET https://github.com/acme/', 'db.example:5432'. Repeatable";
+
+void add_policy_options(CLI::App& command, std::string& policy, config::overrides& extra, std::string& phase)
+{
+    command.add_option("--policy", policy, "Policy file (YAML); without one nothing is allowed but what --allow and --preset say");
+    command.add_option("--allow", extra.allow, allow_help)->allow_extra_args(false);
+    command.add_option("--preset", extra.presets, "A ready-made list: npm, pip, cargo, go, maven, apt (read from the client's own "
+                                                  "configuration), github. Repeatable")->allow_extra_args(false);
+    command.add_option("--mode", extra.mode, "enforce (default), or audit: judge and record everything, refuse nothing that the policy refuses");
+    command.add_option("--phase", phase, "Use this phase's allow-list instead of the main one");
+}
+
+void add_run(CLI::App& app, run_request& request)
+{
+    auto& run = *app.add_subcommand("run", "Run a command whose network goes through the gateway");
+    run.usage("Usage: cofferdam run [OPTIONS] -- COMMAND [ARG]...");
+    run.footer("Exit codes: the command's own; 99 with --fail-on-deny; 125 if the gateway failed; 126/127 as shells do; 78 for a bad policy.\n"
+               "Example:    cofferdam run --preset npm --allow https://github.com/acme/ -- npm ci");
+    run.prefix_command();
+    add_policy_options(run, request.policy, request.extra, request.phase);
+    run.add_option("--audit", request.extra.audit, "Append audit records (JSON Lines) to this file");
+    run.add_option("--report", request.report, "Write a report at the end: .txt, .md, .html, .json or .sarif");
+    run.add_option("--metrics", request.metrics, "Serve Prometheus metrics at this address while the command runs, e.g. 127.0.0.1:9464");
+    run.add_option("--allow-socket", request.allowed_sockets, "Leave this Unix socket reachable for the command (all others of the system are "
+                                                              "masked). Repeatable")->allow_extra_args(false);
+    run.add_flag("--fail-on-deny", request.fail_on_deny, "Exit with 99 if the command succeeded but something was refused (or would have been)");
+    run.add_flag("--quiet", request.quiet, "No summary at the end");
+}
+
+struct command_line {
+    run_request run;
+    policy_request check, explain;
+    std::vector<std::string> question, verify_allow;
+    std::string verify_log, report_log, report_format = "text";
+};
+
+void add_others(CLI::App& app, command_line& out)
+{
+    auto& check = *app.add_subcommand("check", "Validate a policy file");
+    check.add_option("policy", out.check.policy, "Policy file (YAML)")->required();
+
+    auto& explain = *app.add_subcommand("explain", "Say which rule decides a request, and why");
+    explain.usage("Usage: cofferdam explain [OPTIONS] (METHOD URL | dns NAME | tcp HOST:PORT | udp HOST:PORT)");
+    add_policy_options(explain, out.explain.policy, out.explain.extra, out.explain.phase);
+    explain.add_option("question", out.question, "e.g. GET https://github.com/acme/x, dns example.org, tcp db.example:5432")->expected(1, 2)->required();
+
+    auto& verify = *app.add_subcommand("verify", "Fail if an audit log shows a host outside a list, or is not whole");
+    verify.add_option("log", out.verify_log, "Audit log (JSON Lines, ours or Qtap's)")->required();
+    verify.add_option("--allow", out.verify_allow, "A host, or host:port, that may appear; without any, nothing may have been refused")->allow_extra_args(false);
+
+    auto& report = *app.add_subcommand("report", "Summarise an audit log");
+    report.add_option("log", out.report_log, "Audit log (JSON Lines)")->required();
+    report.add_option("--format", out.report_format, "text, markdown, html, json or sarif")->capture_default_str();
+}
+
+int dispatch(CLI::App& app, command_line& line)
+{
+    if (auto* run = app.get_subcommand("run"); run->parsed()) {
+        line.run.command = run->remaining();
+        if (!line.run.command.empty() && line.run.command.front() == "--") line.run.command.erase(line.run.command.begin());
+        if (line.run.command.empty()) throw CLI::RequiredError("a command after --");
+        if (line.run.command.front().starts_with("-")) throw CLI::ExtrasError({line.run.command.front()});
+        return gateway::run_command(line.run);
+    }
+    if (app.got_subcommand("check")) return gateway::check_command(line.check);
+    if (app.got_subcommand("explain")) return gateway::explain_command(line.explain, line.question);
+    if (app.got_subcommand("verify")) return gateway::verify_command(line.verify_log, line.verify_allow);
+    return gateway::report_command(line.report_log, line.report_format);
+}
+
+int fail(const std::exception& e, int code)
+{
+    std::fprintf(stderr, "cofferdam: %s\n", escape_line(e.what()).c_str());
+    return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv)
+{
+    CLI::App app("Cofferdam: an egress gateway for CI jobs. What the policy does not list does not leave, and everything is recorded.", "cofferdam");
+    app.set_version_flag("--version", std::string(gateway::version));
+    app.require_subcommand(1);
+    command_line line;
+    add_run(app, line.run);
+    add_others(app, line);
+    try {
+        app.parse(argc, argv);
+        return dispatch(app, line);
+    }
+    catch (const CLI::ParseError& e) {
+        const int code = app.exit(e);
+        return code == 0 ? 0 : 2;
+    }
+    catch (const config::config_error& e) {
+        return fail(e, gateway::exit_config);
+    }
+    catch (const policy::policy_error& e) {
+        return fail(e, gateway::exit_config);
+    }
+    catch (const std::exception& e) {
+        return fail(e, gateway::exit_gateway_failed);
+    }
+}

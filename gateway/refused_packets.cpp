@@ -1,0 +1,125 @@
+#include "gateway/refused_packets.hpp"
+
+#include "gateway/evidence.hpp"
+#include "gateway/spawn.hpp"
+#include "gateway/worker.hpp"
+#include "nft/nflog.hpp"
+#include "nft/packet.hpp"
+#include "policy/name.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <map>
+#include <tuple>
+#include <vector>
+
+namespace cofferdam::gateway {
+namespace {
+
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::seconds attempt_window{10};
+constexpr std::size_t max_attempts = 4096;
+constexpr std::size_t datagram_size = 65536;
+
+using clock = std::chrono::steady_clock;
+using attempt_key = std::tuple<std::uint8_t, ip_endpoint, ip_endpoint>;
+
+class recorder {
+public:
+    recorder(worker& w, nft::descriptor log) : worker_(w), log_(w.context(), log.release()) {}
+
+    asio::awaitable<void> run(std::shared_ptr<recorder> self)
+    {
+        (void)self;
+        std::vector<std::uint8_t> datagram(datagram_size);
+        for (;;) {
+            auto [ec, size] = co_await log_.async_read_some(asio::buffer(datagram), use_tuple);
+            if (ec == asio::error::operation_aborted) co_return;
+            if (ec) continue;
+            const auto batch = nft::decode_log(byte_view(datagram.data(), size));
+            if (!batch) continue;
+            for (const auto& packet : batch->packets) co_await note(packet);
+        }
+    }
+
+private:
+    asio::awaitable<void> note(const nft::refused_packet& packet)
+    {
+        if (packet.sequence) note_gap(sequence_.observe(*packet.sequence));
+        worker_.job().metrics().packet(audit::packet_verdict::reject);
+        if (!is_new(packet)) co_return;
+        auto place = worker_.job().audit().reserve();
+        if (!place) co_return;  // nothing was let through, and the metric above counted it
+        audit::record entry;
+        entry.time = std::chrono::system_clock::now();
+        entry.job = worker_.job().id();
+        entry.source.address = packet.source;
+        entry.source.process = co_await worker_.job().find_process(worker_, packet.source, packet.destination, packet.protocol);
+        describe(packet, entry);
+        place->commit(std::move(entry));
+    }
+
+    void describe(const nft::refused_packet& packet, audit::record& entry)
+    {
+        const auto name = worker_.job().name_of(packet.destination.address).value_or("");
+        const std::string protocol = nft::protocol_name(packet.protocol);
+        const bool encrypted = protocol == "udp" && packet.destination.port == 853;
+        auto verdict = gateway_decision(encrypted ? reason::encrypted_dns : reason::protocol_not_allowed, policy::stage::connection);
+        if (protocol == "udp" && !encrypted) {
+            const auto host = name.empty() ? packet.destination.address.to_string() : name;
+            verdict.hint = "udp://" + policy::join_host_port(host, packet.destination.port);
+        }
+        entry.decision = to_fields(verdict);
+        audit::connection_fields fields;
+        fields.protocol = protocol;
+        fields.host = name;
+        fields.destination = packet.destination.port ? packet.destination.to_string() : packet.destination.address.to_string();
+        fields.close_reason = to_string(verdict.why);
+        fields.bytes_sent = 0;
+        entry.what = std::move(fields);
+    }
+
+    bool is_new(const nft::refused_packet& packet)
+    {
+        const auto now = clock::now();
+        if (now - purged_ > std::chrono::seconds(1)) {
+            std::erase_if(seen_, [now](const auto& each) { return now - each.second > attempt_window; });
+            purged_ = now;
+        }
+        const attempt_key key{packet.protocol, packet.source, packet.destination};
+        if (seen_.contains(key)) return false;
+        if (seen_.size() < max_attempts) seen_.emplace(key, now);
+        return true;
+    }
+
+    void note_gap(std::uint32_t lost)
+    {
+        if (lost == 0) return;
+        auto place = worker_.job().audit().reserve();
+        if (!place) return;
+        audit::record entry;
+        entry.time = std::chrono::system_clock::now();
+        entry.job = worker_.job().id();
+        entry.decision = to_fields(gateway_decision(reason::protocol_not_allowed, policy::stage::connection));
+        entry.what = audit::alert_fields{"refused packets not recorded", std::to_string(lost) + " refused packets came faster than they could be recorded"};
+        place->commit(std::move(entry));
+    }
+
+    worker& worker_;
+    asio::posix::stream_descriptor log_;
+    nft::log_sequence sequence_;
+    std::map<attempt_key, clock::time_point> seen_;
+    clock::time_point purged_{};
+};
+
+}  // namespace
+
+void record_refused_packets(worker& w, nft::descriptor log)
+{
+    auto self = std::make_shared<recorder>(w, std::move(log));
+    spawn_counted(w.context(), w.job(), self->run(self));
+}
+
+}  // namespace cofferdam::gateway

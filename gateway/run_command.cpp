@@ -1,0 +1,237 @@
+#include "gateway/run_command.hpp"
+
+#include "audit/report.hpp"
+#include "audit/summary.hpp"
+#include "core/text.hpp"
+#include "gateway/attribution.hpp"
+#include "gateway/evidence.hpp"
+#include "gateway/job_context.hpp"
+#include "gateway/job_dns.hpp"
+#include "gateway/metrics_server.hpp"
+#include "gateway/refused_packets.hpp"
+#include "gateway/signals.hpp"
+#include "gateway/trust.hpp"
+#include "gateway/version.hpp"
+#include "gateway/worker.hpp"
+#include "nft/io/sealed_network.hpp"
+#include "sandbox/job.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+namespace cofferdam::gateway {
+namespace {
+
+constexpr std::chrono::milliseconds drain_time{3000};
+constexpr std::chrono::milliseconds audit_close_time{10'000};
+
+// A file that must exist before the job starts, so that it can be protected from it.
+void make_file(const std::string& path, const char* what)
+{
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) throw std::runtime_error(std::string(what) + ' ' + path + ": " + std::strerror(errno));
+    ::close(fd);
+}
+
+std::vector<std::string> protect(const run_request& request, const config::settings& settings)
+{
+    std::vector<std::string> out;
+    for (const auto& sink : settings.audit.sinks) {
+        if (sink.what != audit::sink_settings::kind::file) continue;
+        make_file(sink.path, "audit log");
+        out.push_back(std::filesystem::absolute(sink.path).string());
+    }
+    for (const auto& file : settings.files) out.push_back(std::filesystem::absolute(file).string());
+    if (!request.report.empty()) {
+        make_file(request.report, "report");
+        out.push_back(std::filesystem::absolute(request.report).string());
+    }
+    return out;
+}
+
+// Tells the parent, through memory that both share, what the descriptors are that setup_network returns.
+class layout_box {
+public:
+    layout_box()
+        : shared_(static_cast<nft::sealed_layout*>(
+              ::mmap(nullptr, sizeof(nft::sealed_layout), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)))
+    {
+        if (shared_ == MAP_FAILED) throw std::runtime_error("no memory");
+    }
+    ~layout_box() { ::munmap(shared_, sizeof(nft::sealed_layout)); }
+    layout_box(const layout_box&) = delete;
+    layout_box& operator=(const layout_box&) = delete;
+    nft::sealed_layout& operator*() const noexcept { return *shared_; }
+
+private:
+    nft::sealed_layout* shared_;
+};
+
+std::size_t count_workers(const config::settings& settings)
+{
+    if (settings.limits.workers != 0) return std::min<std::size_t>(settings.limits.workers, 64);
+    return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
+}
+
+struct sealed_job {
+    sandbox::job job;
+    nft::sealed_descriptors network;
+};
+
+sealed_job seal(const run_request& request, const config::settings& settings, std::size_t workers, std::vector<std::uint16_t> udp_ports)
+{
+    const layout_box layout;
+    sandbox::options wanted;
+    wanted.command = request.command;
+    wanted.unset = proxy_variables();
+    wanted.protected_paths = protect(request, settings);
+    wanted.allowed_sockets = request.allowed_sockets;
+    wanted.setup_network = [&layout, workers, &udp_ports] {
+        nft::sealed_network_options network;
+        network.listeners = static_cast<unsigned>(workers);
+        network.rules.udp_ports = udp_ports;
+        auto sockets = nft::build_sealed_network(network);
+        *layout = nft::layout_of(sockets);
+        auto numbers = nft::numbers_of(sockets);
+        static nft::sealed_descriptors kept;  // open until they have been sent; this process ends or becomes PID 1 after that
+        kept = std::move(sockets);
+        return numbers;
+    };
+    auto job = sandbox::job::launch(std::move(wanted));
+    std::vector<int> numbers;
+    for (auto& fd : job.take_descriptors()) numbers.push_back(fd.release());
+    auto network = nft::assemble(*layout, numbers);
+    if (!network) throw std::runtime_error("the sealed network is not whole: " + network.error().message());
+    return {std::move(job), std::move(*network)};
+}
+
+void record_job(job_context& job, const run_request& request, const config::settings& settings, std::string event,
+                std::optional<int> exit_code, const audit::summary* totals)
+{
+    auto place = job.audit().reserve();
+    if (!place) return;
+    audit::record entry;
+    entry.time = std::chrono::system_clock::now();
+    entry.job = job.id();
+    policy::decision verdict;
+    verdict.act = verdict.would = policy::action::allow;
+    verdict.why = reason::completed;
+    entry.decision = to_fields(verdict);
+    audit::job_fields fields;
+    fields.event = std::move(event);
+    fields.mode = policy::to_string(settings.policy.how);
+    fields.phase = request.phase;
+    for (const auto& file : settings.files) fields.policy += (fields.policy.empty() ? "" : ", ") + file;
+    if (!settings.fingerprint.empty()) fields.policy += " sha256:" + settings.fingerprint;
+    fields.command = request.command;
+    fields.allowed_sockets = request.allowed_sockets;
+    fields.exit_code = exit_code;
+    if (totals) {
+        fields.records = totals->records;
+        fields.denied = totals->denied + totals->would_deny;
+    }
+    fields.version = version;
+    entry.what = std::move(fields);
+    place->commit(std::move(entry));
+}
+
+void hand_out(std::vector<std::unique_ptr<worker>>& workers, nft::sealed_descriptors& network, job_context& job)
+{
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+        if (i < network.streams_v4.size()) workers[i]->listen(network.streams_v4[i].release());
+        if (i < network.streams_v6.size()) workers[i]->listen(network.streams_v6[i].release());
+    }
+    record_refused_packets(*workers.front(), std::move(network.log));
+    serve_names(*workers.front(), network);
+    nft::process_finder_options finder;
+    job.attribute_with(std::make_unique<attribution>(std::move(network.diagnostics), finder));
+}
+
+// Forwards signals and waits for the end of the command.
+sandbox::exit_status wait_for_end(sandbox::job& job, forwarded_signals& signals)
+{
+    for (;;) {
+        pollfd watched[] = {{signals.descriptor(), POLLIN, 0}, {job.descriptor(), POLLIN, 0}};
+        if (::poll(watched, 2, -1) < 0) continue;
+        if (watched[0].revents) {
+            for (const auto& each : signals.take()) job.signal(each.number, each.from_terminal);
+        }
+        if (watched[1].revents) {
+            if (const auto status = job.advance()) return *status;
+        }
+    }
+}
+
+void print_notes(const std::vector<std::string>& notes, const run_request& request)
+{
+    if (request.quiet) return;
+    for (const auto& socket : request.allowed_sockets) std::fprintf(stderr, "cofferdam: left open for the job: %s\n", escape_line(socket).c_str());
+    (void)notes;
+}
+
+int conclude(const run_request& request, const sandbox::exit_status& status, const audit::summary& totals, const audit::writer_totals& written)
+{
+    if (!request.quiet) {
+        audit::text_style style;
+        style.colour = ::isatty(STDERR_FILENO) == 1;
+        std::fputs(audit::render_text(totals, style).c_str(), stderr);
+    }
+    if (!request.report.empty()) audit::write_report_file(request.report, totals);
+    if (!status.error.empty()) std::fprintf(stderr, "cofferdam: %s\n", escape_line(status.error).c_str());
+    if (written.lost > 0) {
+        std::fprintf(stderr, "cofferdam: %llu records could not be written to the audit log\n", static_cast<unsigned long long>(written.lost));
+        return exit_gateway_failed;
+    }
+    const int code = status.shell_code();
+    if (code == 0 && request.fail_on_deny && totals.denied + totals.would_deny > 0) return exit_denied;
+    return code;
+}
+
+}  // namespace
+
+int run_command(const run_request& request)
+{
+    sandbox::harden_gateway_process();
+    const config::settings settings = config::load(request.policy, request.extra);
+    const auto compiled = policy::policy::compile(settings.policy, request.phase);
+    const std::size_t worker_count = count_workers(settings);
+    sealed_job sealed = seal(request, settings, worker_count, compiled->udp_ports());
+
+    forwarded_signals signals;
+    job_context job(new_identifier(), settings, request.phase);
+    audit::aggregator aggregator;
+    job.open_audit([&aggregator](const audit::record& entry) { aggregator.add(entry); });
+    std::vector<std::unique_ptr<worker>> workers;
+    for (std::size_t i = 0; i < worker_count; ++i) workers.push_back(std::make_unique<worker>(job));
+    const std::string nameserver = nft::sealed_addresses{}.gateway_v4.to_string();
+    hand_out(workers, sealed.network, job);
+    if (!request.metrics.empty()) serve_metrics(*workers.front(), request.metrics);
+    trust_material trust = make_trust(job.ca());
+    trust.files.push_back(make_resolv_conf(nameserver));
+    sealed.job.show(trust.files);
+    record_job(job, request, settings, "start", std::nullopt, nullptr);
+    for (auto& each : workers) each->start();
+    print_notes(sealed.job.notes(), request);
+
+    sealed.job.start(trust.environment);
+    const sandbox::exit_status status = wait_for_end(sealed.job, signals);
+
+    for (auto& each : workers) each->stop(drain_time);
+    for (auto& each : workers) each->join();
+    job.audit().flush(audit_close_time);
+    const audit::summary so_far = aggregator.result();
+    record_job(job, request, settings, "end", status.shell_code(), &so_far);
+    const audit::writer_totals written = job.audit().close(audit_close_time);
+    return conclude(request, status, aggregator.result(), written);
+}
+
+}  // namespace cofferdam::gateway

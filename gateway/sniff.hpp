@@ -1,0 +1,35 @@
+#pragma once
+
+#include "core/error.hpp"
+#include "gateway/worker.hpp"
+#include "tls/client_hello.hpp"
+
+#include <string>
+
+namespace cofferdam::gateway {
+
+/// What the first bytes of a connection are. Nothing is consumed: the bytes stay in the socket.
+enum class first_bytes {
+    tls,             ///< a whole ClientHello, in `hello`
+    bad_tls,         ///< starts like TLS and is malformed or too large
+    http,            ///< an HTTP/1 request line
+    http2,           ///< the HTTP/2 preface
+    opaque,          ///< anything else
+    silent,          ///< nothing came before `patience` passed
+    closed,          ///< the client went away
+};
+
+struct sniffed {
+    first_bytes what = first_bytes::closed;
+    tls::client_hello hello;
+};
+
+/// Peeks at the connection (MSG_PEEK with a growing SO_RCVLOWAT, so that partial input does not spin) until its
+/// protocol is known. `patience` bounds the wait for the first byte, `limit` the wait for the rest.
+asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello, std::chrono::milliseconds patience,
+                               std::chrono::milliseconds limit);
+
+/// Classifies bytes that were peeked: pure, for tests. errc::need_more where more could change the answer.
+result<first_bytes> classify(std::string_view bytes) noexcept;
+
+}  // namespace cofferdam::gateway

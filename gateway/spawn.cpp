@@ -1,0 +1,27 @@
+#include "gateway/spawn.hpp"
+
+#include "gateway/job_context.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <exception>
+
+namespace cofferdam::gateway {
+
+void spawn_counted(boost::asio::io_context& context, job_context& job, boost::asio::awaitable<void> task)
+{
+    boost::asio::co_spawn(context, std::move(task), [&job](std::exception_ptr failure) {
+        if (!failure) return;
+        try {
+            std::rethrow_exception(failure);
+        }
+        catch (const std::exception& e) {
+            job.count_internal_error(e.what());
+        }
+        catch (...) {
+            job.count_internal_error("unknown exception");
+        }
+    });
+}
+
+}  // namespace cofferdam::gateway

@@ -1,0 +1,154 @@
+#include "gateway/tls_flow.hpp"
+
+#include "core/text.hpp"
+#include "gateway/dial.hpp"
+#include "gateway/evidence.hpp"
+#include "gateway/flow.hpp"
+#include "gateway/http_session.hpp"
+#include "gateway/relay.hpp"
+#include "policy/name.hpp"
+#include "tls/openssl_error.hpp"
+
+#include <boost/asio/use_awaitable.hpp>
+
+namespace cofferdam::gateway {
+namespace {
+
+std::string join(const std::vector<std::string>& words)
+{
+    std::string out;
+    for (const auto& word : words) {
+        if (word.size() >= 2 && (word[0] & 0x0F) == 0x0A && word[0] == word[1]) continue;  // GREASE (RFC 8701)
+        if (!out.empty()) out += ',';
+        out += escape_line(word);
+    }
+    return out;
+}
+
+// The name that this connection is for, canonical, or the literal that was dialled. The reason if there is none.
+reason find_host(connection_facts& facts, const tls::client_hello& hello)
+{
+    if (hello.sni) {
+        facts.sni = escape_line(*hello.sni);
+        auto name = policy::canonical_name(*hello.sni);
+        if (!name) return reason::malformed_name;
+        facts.host = std::move(*name);
+        return reason::completed;
+    }
+    facts.host = facts.bound_name.empty() ? facts.destination.address.to_string() : facts.bound_name;
+    return reason::completed;
+}
+
+policy::connection_attempt make_attempt(flow& owner)
+{
+    const auto& facts = owner.facts();
+    policy::connection_attempt out;
+    out.app = policy::application::tls;
+    if (!ip_address::parse(facts.host)) out.host = facts.host;
+    out.destination = facts.destination;
+    out.sni = facts.sni;
+    out.alpn = facts.alpn;
+    out.source = &facts.source;
+    return out;
+}
+
+asio::awaitable<void> splice_unopened(std::shared_ptr<flow> owner, policy::decision verdict)
+{
+    auto& facts = owner->facts();
+    verdict.why = reason::allowed_by_passthrough;
+    auto evidence = open_connection_evidence(*owner, "tls", verdict);
+    if (!evidence) {
+        reset_connection(owner->socket());
+        co_return;
+    }
+    dialled up = co_await dial(owner->home(), facts.host, facts.destination.port);
+    if (up.why != reason::completed) {
+        evidence->fail(up.why, up.detail);
+        reset_connection(owner->socket());
+        co_return;
+    }
+    facts.upstream = up.peer.to_string();
+    tls::plain_stream downstream(std::move(owner->socket()));
+    tls::plain_stream upstream(std::move(up.socket));
+    const flow::watch watch_downstream(*owner, downstream);
+    const flow::watch watch_upstream(*owner, upstream);
+    const relay_totals totals = co_await relay(*owner, downstream, upstream);
+    evidence->finish(totals);
+}
+
+// Opens TLS towards the job. Null, and the record is written, if the client does not go along.
+asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, tls::leaf_kind kind)
+{
+    auto& job = owner.job();
+    const auto leaf = job.leaves().get(owner.facts().host, kind);
+    tls::ssl_ptr connection(SSL_new(&job.server_tls()));
+    if (!leaf || !connection || job.ca().present(*connection, leaf->certificate)) {
+        refuse_connection(owner, "tls", gateway_decision(reason::internal_error, policy::stage::connection), "no leaf could be made");
+        reset_connection(owner.socket());
+        co_return nullptr;
+    }
+    job.metrics().leaf(leaf->hit ? audit::leaf_cache::hit : audit::leaf_cache::miss);
+    SSL_set_accept_state(connection.get());
+    auto stream = std::make_unique<tls::tls_stream>(std::move(owner.socket()), std::move(connection));
+    const flow::watch watch(owner, *stream);
+    owner.arm(job.settings().tls.handshake_timeout);
+    const error_code ec = co_await stream->async_handshake();
+    owner.disarm();
+    if (!ec) co_return stream;
+    const auto& facts = owner.facts();
+    const bool distrust = ec == tls::stream_errc::client_rejected_leaf || ec == tls::stream_errc::closed_after_leaf;
+    if (distrust) {
+        const std::string line = "tls.passthrough: [\"" + policy::join_host_port(facts.host, facts.destination.port) + "\"]";
+        refuse_connection(owner, "tls", gateway_decision(reason::client_rejected_leaf, policy::stage::connection, line), ec.message());
+    }
+    else {
+        close_unused(owner, "tls", owner.expired() ? reason::client_timed_out : reason::client_closed, ec.message());
+    }
+    co_return nullptr;
+}
+
+// TLS, then HTTP. Without a link every request is judged and refused, or answered with `failure`.
+asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link)
+{
+    const bool connected = link.stream != nullptr;
+    auto downstream = co_await open_downstream(*owner, connected ? tls::leaf_kind::origin : tls::leaf_kind::refusal);
+    if (!downstream) co_return;
+    const reason why = link.why;
+    const std::string detail = link.detail;
+    http_session session(owner, std::move(downstream), std::move(link), true);
+    if (!connected) session.fail_with(why, detail);
+    co_await session.run();
+}
+
+}  // namespace
+
+asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hello)
+{
+    auto& facts = owner->facts();
+    facts.alpn = join(hello.alpn);
+    const reason named = find_host(facts, hello);
+    if (named != reason::completed) {
+        refuse_connection(*owner, "tls", gateway_decision(named, policy::stage::connection), "server name: " + facts.sni);
+        reset_connection(owner->socket());
+        co_return;
+    }
+    const auto rules = owner->job().rules();
+    const policy::decision verdict = rules->decide(make_attempt(*owner));
+    const bool unopened = hello.sni && rules->passthrough(facts.host, facts.destination.port);
+    if (verdict.allowed() && unopened) {
+        co_await splice_unopened(owner, verdict);
+        co_return;
+    }
+    upstream_link link;
+    if (verdict.allowed()) {
+        link = co_await connect_upstream(*owner, facts.host, facts.destination.port, true);
+        if (link.stream) facts.upstream = link.peer.to_string();
+    }
+    else {
+        link.why = verdict.why;
+        link.detail = "refused before the connection was made";
+    }
+    co_await serve(owner, std::move(link));
+}
+
+}  // namespace cofferdam::gateway
