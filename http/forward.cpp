@@ -29,10 +29,15 @@ public:
     }
     void add_field(std::string_view name, std::string_view value)
     {
-        out_ += name;
-        out_ += ": ";
-        out_ += value;
-        end_line();
+        const std::size_t at = out_.size();
+        out_.resize(at + name.size() + value.size() + 4);
+        char* to = std::copy(name.begin(), name.end(), out_.data() + at);
+        *to++ = ':';
+        *to++ = ' ';
+        to = std::copy(value.begin(), value.end(), to);
+        *to++ = '\r';
+        *to = '\n';
+        ++lines_;
     }
     /// Aborts unless CR and LF stand exactly where end_line put them.
     void check() const noexcept

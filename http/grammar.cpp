@@ -48,48 +48,41 @@ const fault* take_field(std::string_view& block, field& out) noexcept
     return nullptr;
 }
 
-struct known_field {
-    std::string_view name;
-    field_id id;
-};
+field_id match(std::string_view name, std::string_view lower, field_id id) noexcept
+{
+    for (std::size_t i = 0; i < lower.size(); ++i)
+        if (to_lower(name[i]) != lower[i]) return field_id::other;
+    return id;
+}
 
-constexpr known_field known_fields[] = {
-    {"host", field_id::host},
-    {"content-length", field_id::content_length},
-    {"transfer-encoding", field_id::transfer_encoding},
-    {"content_length", field_id::framing_lookalike},
-    {"transfer_encoding", field_id::framing_lookalike},
-    {"connection", field_id::connection},
-    {"keep-alive", field_id::keep_alive},
-    {"proxy-connection", field_id::proxy_connection},
-    {"proxy-authenticate", field_id::proxy_authenticate},
-    {"proxy-authorization", field_id::proxy_authorization},
-    {"te", field_id::te},
-    {"upgrade", field_id::upgrade},
-    {"http2-settings", field_id::http2_settings},
-    {"expect", field_id::expect},
-    {"sec-websocket-key", field_id::websocket_key},
-    {"sec-websocket-version", field_id::websocket_version},
-};
-
-/// One bit for each length that a known name has: most names are settled by their length alone.
-constexpr std::uint64_t known_lengths = [] {
-    std::uint64_t bits = 0;
-    for (const auto& known : known_fields) bits |= std::uint64_t{1} << known.name.size();
-    return bits;
-}();
+field_id either(field_id first, field_id second) noexcept
+{
+    return first != field_id::other ? first : second;
+}
 
 }  // namespace
 
 field_id identify(std::string_view name) noexcept
 {
-    if (name.size() >= 64 || ((known_lengths >> name.size()) & 1U) == 0) return field_id::other;
-    const char first = to_lower(name[0]);
-    for (const auto& known : known_fields) {
-        if (known.name.size() != name.size() || known.name[0] != first) continue;
-        if (equals_ignoring_case(known.name, name)) return known.id;
+    switch (name.size()) {  // nearly every other field is settled by its length and first letter
+    case 2: return match(name, "te", field_id::te);
+    case 4: return match(name, "host", field_id::host);
+    case 6: return match(name, "expect", field_id::expect);
+    case 7: return match(name, "upgrade", field_id::upgrade);
+    case 10: return either(match(name, "connection", field_id::connection), match(name, "keep-alive", field_id::keep_alive));
+    case 14:
+        if (name[7] == '_') return match(name, "content_length", field_id::framing_lookalike);
+        return either(match(name, "content-length", field_id::content_length), match(name, "http2-settings", field_id::http2_settings));
+    case 16: return match(name, "proxy-connection", field_id::proxy_connection);
+    case 17:
+        if (name[8] == '_') return match(name, "transfer_encoding", field_id::framing_lookalike);
+        return either(match(name, "transfer-encoding", field_id::transfer_encoding),
+                      match(name, "sec-websocket-key", field_id::websocket_key));
+    case 18: return match(name, "proxy-authenticate", field_id::proxy_authenticate);
+    case 19: return match(name, "proxy-authorization", field_id::proxy_authorization);
+    case 21: return match(name, "sec-websocket-version", field_id::websocket_version);
+    default: return field_id::other;
     }
-    return field_id::other;
 }
 
 bool is_hop_by_hop(field_id id) noexcept

@@ -22,8 +22,8 @@ enum class body_kind : std::uint8_t { none, length, chunked, until_close };
 enum class target_form : std::uint8_t { origin, absolute, authority, asterisk };
 enum class message_kind : std::uint8_t { request, response };
 
-/// Finds the end of a head that arrives in pieces, looking at each byte once, and judges the start line as soon as it is
-/// complete. One scanner per message; `reset` before the next.
+/// Finds the end of a head that arrives in pieces, looking at each byte once. While the rest is missing it judges the start
+/// line as soon as that is complete. One scanner per message; `reset` before the next.
 class head_scanner {
 public:
     explicit head_scanner(message_kind kind) noexcept : kind_(kind) {}
@@ -52,6 +52,7 @@ private:
     message_kind kind_;
     stage stage_ = stage::leading;
     bool started_ = false;
+    bool start_checked_ = false;
     bool starved_ = false;             // the current stage saw all of the buffer
     std::size_t begin_ = 0;
     std::size_t start_end_ = 0;

@@ -24,9 +24,15 @@ const fault* check_start_line(message_kind kind, std::string_view line) noexcept
 result<std::size_t> head_scanner::find_end(std::string_view buffer, const limits& bounds)
 {
     if (why_ == nullptr && stage_ != stage::complete) why_ = scan(buffer, bounds);
-    if (why_ != nullptr) return why_->code;
-    if (stage_ != stage::complete) return errc::need_more;
-    return position_;
+    if (why_ == nullptr && stage_ == stage::complete) return position_;  // whoever parses the head now judges the start line
+    if (has_start_line() && !start_checked_) {
+        // Not after the fields: a wrong version or HTTP/0.9 is answered at once, and a fault in the start line is the one
+        // that is reported, however the bytes arrived.
+        start_checked_ = true;
+        if (const fault* why = check_start_line(kind_, start_line(buffer))) why_ = why;
+    }
+    if (why_ == nullptr) return errc::need_more;
+    return why_->code;
 }
 
 const fault* head_scanner::scan(std::string_view buffer, const limits& bounds)
@@ -90,7 +96,7 @@ const fault* head_scanner::scan_start_line(std::string_view buffer, const limits
     position_ += 2;
     line_ = position_;
     stage_ = stage::fields;
-    return check_start_line(kind_, start_line(buffer));
+    return nullptr;
 }
 
 const fault* head_scanner::scan_fields(std::string_view buffer, const limits& bounds)
