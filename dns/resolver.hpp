@@ -1,0 +1,150 @@
+#pragma once
+
+#include "dns/bindings.hpp"
+#include "dns/message.hpp"
+#include "dns/settings.hpp"
+#include "dns/ttl_cache.hpp"
+
+#include "core/reason.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace cofferdam::dns {
+
+/// What the policy says about a name. `would_allow` differs from `allowed` only where the policy records without refusing.
+struct policy_answer {
+    bool allowed = false;
+    bool would_allow = false;
+    reason why = reason::not_in_allow_list;
+    std::string rule;   ///< the entry or rule that decided; empty where none matched
+    std::string hint;   ///< for a refusal: the allow-list line that would permit just this
+};
+
+/// All that a record of evidence needs to know of one query. Every query has exactly one, whatever became of it.
+struct query_facts {
+    std::string qname;                     ///< canonical; of a malformed query as far as it could be read, escaped
+    std::string qtype;                     ///< "A", "TYPE123"; empty if it could not be read
+    transport how = transport::udp;
+    std::string rcode;                     ///< as sent; empty: no answer was sent
+    std::vector<std::string> answers;      ///< as sent, one printable line each; bounded in number and length
+    policy_answer decision;
+    std::string detail;                    ///< for a person: what was wrong
+    ip_endpoint source;
+    std::chrono::nanoseconds duration{0};  ///< from the query to its answer
+};
+
+/// The caller's mark of where an answer goes; the resolver only hands it back.
+using ticket = std::uint64_t;
+
+struct answer {
+    ticket to = 0;
+    std::vector<std::uint8_t> bytes;
+    query_facts facts;
+};
+
+/// Ask upstream, then call `on_upstream` exactly once, with the answer or an error (time-out included).
+struct forward {
+    std::uint64_t id = 0;
+    std::string name;                      ///< canonical
+    std::uint16_t qtype = rr::a;
+};
+
+struct waiting {};                         ///< the same question is in flight; its answer comes from on_upstream
+struct drop { query_facts facts; };        ///< not a query; no answer
+
+using action = std::variant<answer, forward, waiting, drop>;
+
+/// What an upstream answer leads to: answers to all that waited for it, or one more upstream query.
+struct outcome {
+    std::vector<answer> answers;
+    std::optional<forward> next;
+};
+
+/// The job's resolver as a state machine: no sockets, no clock, one thread. A query is parsed, judged, and only if allowed
+/// asked upstream, as a new query made of name and type alone.
+///
+/// Virtual answers (the default): A gives one virtual address if the name has an address of either family upstream, AAAA and
+/// everything that would name another address is empty; the CNAME chain stays hidden. Real answers: the chain and its addresses.
+/// In both, each CNAME target that a deny rule names refuses the whole answer, and addresses that are not public
+/// (ip_address::scope) are left out unless `address_allowed` says otherwise; if nothing is left, the query is refused.
+class resolver {
+public:
+    using clock = std::chrono::steady_clock;
+
+    struct callbacks {
+        std::function<policy_answer(std::string_view name, std::uint16_t qtype)> policy;   ///< absent: everything is refused
+        std::function<bool(const ip_address&)> address_allowed;                            ///< absent: public addresses only
+    };
+
+    /// `names` is the job's and outlives the resolver.
+    resolver(const settings& how, bindings& names, callbacks calls);
+
+    action on_query(byte_view packet, transport how, const ip_endpoint& source, ticket to, clock::time_point now);
+    outcome on_upstream(std::uint64_t id, const result<response>& received, clock::time_point now);
+
+    std::size_t in_flight() const noexcept { return flights_.size(); }
+    std::size_t cached() const noexcept { return cache_.size(); }
+
+private:
+    struct waiter {
+        query q;
+        ticket to = 0;
+        transport how = transport::udp;
+        ip_endpoint source;
+        clock::time_point started;
+        policy_answer verdict;
+        bool ipv4_absent = false;   // virtual answers: A exists not, AAAA decides
+    };
+    struct upstream_result {
+        error_code failed;          // set: `got` is empty
+        response got;
+        clock::time_point stored;
+    };
+    struct flight {
+        std::string name;
+        std::uint16_t qtype = 0;
+        std::vector<waiter> waiters;
+    };
+    struct fresh_result {
+        std::uint16_t qtype;
+        const upstream_result* value;
+    };
+
+    static std::string key_of(std::string_view name, std::uint16_t qtype);
+
+    answer finish(waiter& w, reply what, clock::time_point now, std::string detail = {}) const;
+    answer refuse(waiter& w, reason why, rcode code, ede_code error, clock::time_point now, std::string detail = {}) const;
+    action refuse_bad(const bad_query& bad, waiter w, clock::time_point now) const;
+    std::optional<answer> answer_unsupported(waiter& w, clock::time_point now) const;
+    std::optional<answer> answer_locally(waiter& w, clock::time_point now) const;
+    policy_answer judge(std::string_view name, std::uint16_t qtype) const;
+
+    std::variant<answer, std::uint16_t> advance(waiter& w, const fresh_result* fresh, clock::time_point now);
+    answer answer_from(waiter& w, const upstream_result& result, clock::time_point now);
+    std::variant<answer, std::uint16_t> answer_virtual(waiter& w, const upstream_result& result, clock::time_point now);
+    answer answer_bound(waiter& w, std::string_view name, clock::time_point now);
+    std::optional<answer> answer_failure(waiter& w, const upstream_result& result, clock::time_point now) const;
+    std::optional<answer> refuse_denied_hop(waiter& w, const upstream_result& result, clock::time_point now) const;
+    std::vector<record> permitted(const std::vector<record>& records, bool& some_dropped) const;
+    action enqueue(waiter w, std::uint16_t qtype, clock::time_point now);
+    clock::time_point expiry_of(const upstream_result& result) const;
+    std::uint32_t remaining_ttl(std::uint32_t ttl, const upstream_result& result, clock::time_point now) const;
+
+    settings settings_;
+    bindings& names_;
+    callbacks calls_;
+    ttl_cache<upstream_result> cache_;
+    std::unordered_map<std::uint64_t, flight> flights_;
+    std::unordered_map<std::string, std::uint64_t> flight_of_;   // by question
+    std::size_t waiters_ = 0;
+    std::uint64_t last_id_ = 0;
+};
+
+}  // namespace cofferdam::dns
