@@ -215,15 +215,15 @@ result<extent> measure(byte_view bytes, std::size_t max, extent& at)
 {
     std::array<std::uint8_t, message_header> header{};
     for (bool first = true;; first = false) {
-        if (at.end > max) return errc::too_large;
         const auto next = next_record(bytes, at.end);
         if (!next) {
             if (next.error() == errc::need_more && at.end + record_header >= max) return errc::too_large;
             return next.error();
         }
+        at.end += record_header + next->size;
+        if (at.end > max) return errc::too_large;
         if (!read_message_header(at, next->fragment, header)) return errc::malformed;
         at.gathered += next->fragment.size();
-        at.end += record_header + next->size;
         if (at.message == 0 && at.gathered >= message_header) {
             at.message = message_header + (std::size_t{header[1]} << 16 | std::size_t{header[2]} << 8 | header[3]);
         }
@@ -231,7 +231,6 @@ result<extent> measure(byte_view bytes, std::size_t max, extent& at)
         // What the record holds behind the message would be a second one, before any answer: RFC 8446 5.1.
         const auto promised = at.gathered - next->fragment.size() + next->size;
         if (at.message != 0 && promised > at.message) return errc::malformed;
-        if (at.end > max) return errc::too_large;
         if (next->fragment.size() < next->size) return errc::need_more;
         if (at.message != 0 && at.gathered == at.message) {
             at.single = first;
