@@ -1,0 +1,123 @@
+#include "tls/io/stream.hpp"
+
+#include "core/error.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <array>
+#include <memory>
+
+namespace cofferdam::tls {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+
+namespace {
+
+constexpr std::size_t drain_size = 4096;
+
+/// What the timer of async_shutdown may touch: nothing once the operation is over, though it may still be queued then.
+struct patience_over {
+    stream* target;
+    bool expired = false;
+};
+
+}  // namespace
+
+stream::stream(socket_type socket) : socket_(std::move(socket))
+{
+    error_code ignored;
+    socket_.native_non_blocking(true, ignored);
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+}
+
+void stream::close() noexcept
+{
+    error_code ignored;
+    socket_.close(ignored);
+}
+
+awaitable<error_code> stream::wait(asio::socket_base::wait_type what)
+{
+    burst_ = 0;
+    error_code failure;
+    if (!socket_.is_open()) co_return error_code(asio::error::operation_aborted);
+    co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, failure));
+    if (!failure && !socket_.is_open()) failure = asio::error::operation_aborted;
+    co_return failure;
+}
+
+awaitable<void> stream::turn()
+{
+    burst_ = 0;
+    co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+}
+
+awaitable<error_code> stream::async_shutdown(std::chrono::milliseconds patience)
+{
+    const auto shared = std::make_shared<patience_over>();
+    shared->target = this;
+    asio::steady_timer timer(socket_.get_executor(), patience);
+    auto on_expiry = [shared](const error_code& cancelled) {
+        if (cancelled || !shared->target) return;
+        shared->expired = true;
+        shared->target->close();
+    };
+    timer.async_wait(std::move(on_expiry));
+
+    auto failure = co_await async_shutdown_write();
+    std::array<std::uint8_t, drain_size> thrown_away;
+    while (!failure && !shared->expired) {
+        const std::span<std::uint8_t> into(thrown_away);
+        const auto got = co_await async_read_some(into);
+        failure = got.error;
+    }
+    shared->target = nullptr;
+    close();
+    if (shared->expired) co_return make_error_code(errc::timed_out);
+    co_return failure == errc::closed ? error_code() : failure;
+}
+
+awaitable<transfer> plain_stream::async_read_some(std::span<std::uint8_t> into)
+{
+    transfer out;
+    if (turn_is_over()) co_await turn();
+    for (;;) {
+        out.transferred = socket_.read_some(asio::buffer(into.data(), into.size()), out.error);
+        if (out.error == asio::error::eof) out.error = errc::closed;
+        if (out.error == asio::error::bad_descriptor) out.error = asio::error::operation_aborted;
+        if (out.error != asio::error::would_block) co_return out;
+        out.error = co_await wait(asio::socket_base::wait_read);
+        if (out.error) co_return out;
+    }
+}
+
+awaitable<transfer> plain_stream::async_write(byte_view from)
+{
+    transfer out;
+    if (turn_is_over()) co_await turn();
+    while (out.transferred < from.size()) {
+        const auto rest = from.subspan(out.transferred);
+        out.transferred += socket_.write_some(asio::buffer(rest.data(), rest.size()), out.error);
+        if (!out.error) continue;
+        if (out.error == asio::error::bad_descriptor) out.error = asio::error::operation_aborted;
+        if (out.error != asio::error::would_block) co_return out;
+        out.error = co_await wait(asio::socket_base::wait_write);
+        if (out.error) co_return out;
+    }
+    co_return out;
+}
+
+awaitable<error_code> plain_stream::async_shutdown_write()
+{
+    error_code failure;
+    socket_.shutdown(asio::socket_base::shutdown_send, failure);
+    co_return failure;
+}
+
+}  // namespace cofferdam::tls

@@ -1,0 +1,117 @@
+#pragma once
+
+#include "core/bytes.hpp"
+#include "tls/openssl.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+namespace cofferdam::tls {
+
+/// Operations in a row that may finish without waiting before a stream lets the other coroutines of its thread run.
+inline constexpr unsigned max_burst = 32;
+
+/// How a transfer ended: `transferred` bytes, and then `error` if it is set.
+struct transfer {
+    error_code error;
+    std::size_t transferred = 0;
+};
+
+/// A connection as the protocols above see it: plain or TLS, towards the job or the origin. It owns its socket and belongs
+/// to one thread. One read and one write may be under way at the same time, not more of either. Operations have no
+/// time-out of their own: whoever supervises the connection calls close(), and they end with operation_aborted. The
+/// object, and the memory given to an operation, must live until the operation has ended. The process must ignore SIGPIPE.
+///
+/// Errors of reads: errc::closed for a proper end (FIN; close_notify), stream_errc (tls/openssl_error.hpp), the system's
+/// and OpenSSL's codes otherwise.
+class stream {
+public:
+    using socket_type = boost::asio::ip::tcp::socket;
+
+    virtual ~stream() = default;
+    stream(const stream&) = delete;
+    stream& operator=(const stream&) = delete;
+
+    /// At least one byte, or an error and none.
+    virtual boost::asio::awaitable<transfer> async_read_some(std::span<std::uint8_t> into) = 0;
+    /// All of `from`, or an error and how many of them were taken over.
+    virtual boost::asio::awaitable<transfer> async_write(byte_view from) = 0;
+    /// Says that no more will be written (close_notify and FIN); reading goes on.
+    virtual boost::asio::awaitable<error_code> async_shutdown_write() = 0;
+
+    /// Shuts down, then throws away what still arrives until the peer has closed too or `patience` is over, so that what
+    /// was written last is not lost to a reset (RFC 9112 9.6); then closes. errc::timed_out if the peer did not close.
+    boost::asio::awaitable<error_code> async_shutdown(std::chrono::milliseconds patience);
+
+    /// At once and without a word; pending operations end. Any number of times.
+    void close() noexcept;
+    bool is_open() const noexcept { return socket_.is_open(); }
+    socket_type& socket() noexcept { return socket_; }
+
+protected:
+    /// Takes the connected socket over; makes it non-blocking and switches Nagle's algorithm off.
+    explicit stream(socket_type socket);
+
+    boost::asio::awaitable<error_code> wait(boost::asio::socket_base::wait_type what);
+    /// Ask once an operation. True every max_burst operations that did not wait: then await turn() first.
+    bool turn_is_over() noexcept { return ++burst_ > max_burst; }
+    boost::asio::awaitable<void> turn();
+
+    socket_type socket_;
+
+private:
+    unsigned burst_ = 0;
+};
+
+/// TCP as it is.
+class plain_stream final : public stream {
+public:
+    explicit plain_stream(socket_type socket) : stream(std::move(socket)) {}
+
+    boost::asio::awaitable<transfer> async_read_some(std::span<std::uint8_t> into) override;
+    boost::asio::awaitable<transfer> async_write(byte_view from) override;
+    boost::asio::awaitable<error_code> async_shutdown_write() override;
+};
+
+/// TLS whose SSL reads and writes the socket itself (no memory pair), so that kernel TLS stays possible.
+class tls_stream final : public stream {
+public:
+    /// `connection` is configured and in accept or connect state. Throws std::bad_alloc.
+    tls_stream(socket_type socket, ssl_ptr connection);
+    ~tls_stream() override;
+
+    /// Towards the job: stream_errc::client_rejected_leaf if the client sent a certificate alert, closed_after_leaf if it
+    /// just went away once it had our leaf. Towards an origin: explain_failure() (tls/upstream.hpp) has the words.
+    boost::asio::awaitable<error_code> async_handshake();
+
+    /// A client that checks certificates only after the handshake is told by its first read: client_rejected_leaf or
+    /// closed_after_leaf. FIN without close_notify: stream_errc::truncated.
+    boost::asio::awaitable<transfer> async_read_some(std::span<std::uint8_t> into) override;
+    boost::asio::awaitable<transfer> async_write(byte_view from) override;
+    boost::asio::awaitable<error_code> async_shutdown_write() override;
+
+    SSL& native() const noexcept { return *ssl_; }
+
+private:
+    /// What an SSL_* call left to do.
+    enum class step { done, wait_read, wait_write, failed };
+
+    step classify(int returned, error_code& failure) noexcept;
+    error_code refine(const error_code& failure) const noexcept;
+    boost::asio::awaitable<error_code> until_ready(step next);
+    static void note_message(int sent, int version, int type, const void* bytes, std::size_t size, SSL* ssl, void* self);
+
+    ssl_ptr ssl_;
+    error_code next_read_fails_;  ///< found behind bytes that were still to be delivered
+    bool leaf_sent_ = false;   ///< we are the server and our certificate is on its way
+    bool heard_ = false;       ///< application bytes have arrived
+    bool broken_ = false;      ///< a fatal error happened: SSL_shutdown(3) must not be called
+};
+
+}  // namespace cofferdam::tls

@@ -1,0 +1,43 @@
+#pragma once
+
+#include "core/result.hpp"
+#include "tls/openssl.hpp"
+#include "tls/settings.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cofferdam::tls {
+
+/// Why an upstream may not be spoken to.
+struct verify_failure {
+    int x509_error = 0;  ///< X509_V_ERR_*; 0 if no certificate was at fault
+    /// One word: expired, not_yet_valid, host_name, self_signed, untrusted_issuer, purpose, revoked, weak_key, signature,
+    /// certificate (another fault of it), tls_version, not_tls, alert, closed, tls (another fault of the handshake).
+    std::string check;
+    std::string detail;  ///< a sentence for a person, one printable line whatever the peer sent
+};
+
+/// The context of all connections to origins, shared by every job and thread: the system's roots (SSL_CERT_FILE and
+/// SSL_CERT_DIR are honoured) and settings.extra_roots, verification always on, ALPN http/1.1.
+class upstream_context {
+public:
+    /// Throws std::runtime_error that names the setting, the file and the fault.
+    explicit upstream_context(const settings& options);
+
+    /// A connection in client state that will accept nobody but `host` (a canonical name, or the text of an IP address,
+    /// for which no SNI is sent). Names are matched against subjectAltName alone (RFC 9525 6.1), wildcards are whole labels.
+    /// Errors: `malformed` if `host` is neither.
+    result<ssl_ptr> connection(std::string_view host) const;
+
+    SSL_CTX& native() const noexcept { return *context_; }
+
+private:
+    ssl_ctx_ptr context_;
+};
+
+/// After a failed handshake on a connection made by upstream_context: what `failure`, as the stream reported it, means.
+verify_failure explain_failure(const SSL& connection, const error_code& failure);
+
+}  // namespace cofferdam::tls
