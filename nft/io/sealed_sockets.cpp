@@ -1,0 +1,191 @@
+#include "nft/io/sealed_sockets.hpp"
+
+#include "nft/io/netlink.hpp"
+#include "nft/io/socket_address.hpp"
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink_log.h>
+
+#include <fcntl.h>
+
+#include <cerrno>
+
+namespace cofferdam::nft {
+namespace {
+
+/// Small, because the receive buffer is charged for the whole allocation: room for one logged packet.
+constexpr std::uint32_t log_message_size = 512;
+
+class checked_socket {
+public:
+    checked_socket(bool v6, int type, std::string what)
+        : what_(std::move(what)), socket_(::socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), v6_(v6)
+    {
+        if (!socket_) throw_sealed(last_error(), "cannot make " + what_);
+        if (v6) set(IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    }
+    void set(int level, int name, int value)
+    {
+        if (::setsockopt(socket_.number(), level, name, &value, sizeof value) != 0)
+            throw_sealed(last_error(), "cannot set option " + std::to_string(name) + " of " + what_);
+    }
+    /// So that it may accept for, or send from, any address of this namespace.
+    void be_transparent() { v6_ ? set(IPPROTO_IPV6, IPV6_TRANSPARENT, 1) : set(IPPROTO_IP, IP_TRANSPARENT, 1); }
+    void tell_destination() { v6_ ? set(IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : set(IPPROTO_IP, IP_PKTINFO, 1); }
+    void bind(const ip_endpoint& to)
+    {
+        const socket_address address(to);
+        if (::bind(socket_.number(), address.raw(), address.size) != 0) throw_sealed(last_error(), "cannot bind " + what_);
+    }
+    void listen(int backlog)
+    {
+        if (::listen(socket_.number(), backlog) != 0) throw_sealed(last_error(), "cannot listen on " + what_);
+    }
+    int number() const noexcept { return socket_.number(); }
+    descriptor release() { return std::move(socket_); }
+
+private:
+    std::string what_;
+    descriptor socket_;
+    bool v6_;
+};
+
+/// As much as asked for, or as much as an unprivileged process gets.
+void widen(int number, int bytes)
+{
+    if (::setsockopt(number, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        ::setsockopt(number, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+/// The NFLOG configuration messages (linux/netfilter/nfnetlink_log.h), one request each.
+class log_configuration {
+public:
+    log_configuration(netlink_socket& socket, std::uint16_t group) : socket_(socket), group_(group) {}
+
+    template <class Attribute>
+    void request(const char* what, Attribute add)
+    {
+        alignas(nlmsghdr) char buffer[256] = {};
+        auto* header = mnl_nlmsg_put_header(buffer);
+        header->nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG;
+        header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+        header->nlmsg_seq = 1;
+        auto* body = static_cast<nfgenmsg*>(mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg)));
+        body->nfgen_family = AF_UNSPEC;
+        body->version = NFNETLINK_V0;
+        body->res_id = htons(group_);
+        add(header);
+        const byte_view bytes(reinterpret_cast<const std::uint8_t*>(header), header->nlmsg_len);
+        if (const auto ec = socket_.request(bytes)) throw_sealed(ec, std::string("cannot ") + what + " of the packet log");
+    }
+
+private:
+    netlink_socket& socket_;
+    std::uint16_t group_;
+};
+
+}  // namespace
+
+void throw_sealed(const error_code& ec, const std::string& what)
+{
+    throw sealed_network_error(ec, what);
+}
+
+descriptor sealed_sockets::stream_listener(const ip_address& address, std::uint16_t port, bool shared) const
+{
+    const ip_endpoint at{address, port};
+    checked_socket out(address.is_v6(), SOCK_STREAM, "the listener on " + at.to_string());
+    // Accepted sockets hold the port that the job dialled; they inherit this, so that a server of the job (which sets it too, as
+    // servers do) can still bind that port.
+    out.set(SOL_SOCKET, SO_REUSEADDR, 1);
+    if (shared) out.set(SOL_SOCKET, SO_REUSEPORT, 1);
+    out.be_transparent();
+    out.bind(at);
+    out.listen(options_.backlog);
+    return out.release();
+}
+
+descriptor sealed_sockets::name_socket(const ip_address& address) const
+{
+    const ip_endpoint at{address, options_.rules.name_port};
+    checked_socket out(address.is_v6(), SOCK_DGRAM, "the DNS socket on " + at.to_string());
+    widen(out.number(), options_.name_buffer);
+    out.bind(at);
+    return out.release();
+}
+
+descriptor sealed_sockets::relay_socket(std::uint16_t port, bool v6) const
+{
+    const ip_endpoint at{v6 ? ip_address::v6({}) : ip_address(), port};
+    checked_socket out(v6, SOCK_DGRAM, "the UDP relay on " + at.to_string());
+    out.tell_destination();
+    out.be_transparent();
+    out.bind(at);
+    return out.release();
+}
+
+descriptor sealed_sockets::log_socket() const
+{
+    auto opened = netlink_socket::open(NETLINK_NETFILTER);
+    if (!opened) throw_sealed(opened.error(), "cannot open the packet log");
+    widen(opened->number(), options_.log_buffer);
+    const int yes = 1;
+    // An overrun is seen as a gap in the sequence numbers. Without this option the kernel would besides stop delivering until the
+    // buffer has been emptied.
+    if (::setsockopt(opened->number(), SOL_NETLINK, NETLINK_NO_ENOBUFS, &yes, sizeof yes) != 0)
+        throw_sealed(last_error(), "cannot set NETLINK_NO_ENOBUFS");
+    log_configuration configuration(*opened, options_.rules.log_group);
+    configuration.request("bind the group", [](nlmsghdr* m) {
+        nfulnl_msg_config_cmd command{};
+        command.command = NFULNL_CFG_CMD_BIND;
+        mnl_attr_put(m, NFULA_CFG_CMD, sizeof command, &command);
+    });
+    configuration.request("set the mode", [this](nlmsghdr* m) {
+        nfulnl_msg_config_mode mode{};
+        mode.copy_mode = NFULNL_COPY_PACKET;
+        mode.copy_range = htonl(options_.rules.log_snaplen);
+        mnl_attr_put(m, NFULA_CFG_MODE, sizeof mode, &mode);
+        mnl_attr_put_u16(m, NFULA_CFG_FLAGS, htons(NFULNL_CFG_F_SEQ));
+        mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1));   // each packet at once
+        mnl_attr_put_u32(m, NFULA_CFG_NLBUFSIZ, htonl(log_message_size));
+    });
+    const int flags = ::fcntl(opened->number(), F_GETFL);
+    if (flags < 0 || ::fcntl(opened->number(), F_SETFL, flags | O_NONBLOCK) != 0)
+        throw_sealed(last_error(), "cannot make the packet log non-blocking");
+    return opened->release();
+}
+
+descriptor sealed_sockets::diagnostics_socket() const
+{
+    auto opened = netlink_socket::open(NETLINK_SOCK_DIAG);
+    if (!opened) throw_sealed(opened.error(), "cannot open the socket diagnostics");
+    return opened->release();
+}
+
+sealed_descriptors sealed_sockets::make(bool ipv6, capture_method capture) const
+{
+    const auto& rules = options_.rules;
+    const auto& a = rules.addresses;
+    sealed_descriptors out;
+    out.ipv6 = ipv6;
+    out.capture = capture;
+    for (unsigned i = 0; i < options_.listeners; ++i) {
+        out.streams_v4.push_back(stream_listener(a.gateway_v4, rules.stream_port, true));
+        if (ipv6) out.streams_v6.push_back(stream_listener(a.gateway_v6, rules.stream_port, true));
+    }
+    out.names_udp_v4 = name_socket(a.gateway_v4);
+    out.names_tcp_v4 = stream_listener(a.gateway_v4, rules.name_port, false);
+    if (ipv6) {
+        out.names_udp_v6 = name_socket(a.gateway_v6);
+        out.names_tcp_v6 = stream_listener(a.gateway_v6, rules.name_port, false);
+    }
+    for (const auto port : rules.udp_ports) {
+        if (port == dns_port) continue;
+        out.relays.push_back({port, relay_socket(port, false), ipv6 ? relay_socket(port, true) : descriptor()});
+    }
+    out.log = log_socket();
+    out.diagnostics = diagnostics_socket();
+    return out;
+}
+
+}  // namespace cofferdam::nft

@@ -1,0 +1,169 @@
+#include "nft/sealed_ruleset.hpp"
+
+#include <algorithm>
+
+namespace cofferdam::nft {
+namespace {
+
+const verdict accept{verdict_code::accept, {}};
+const verdict return_to_caller{verdict_code::return_to_caller, {}};
+const std::string refuse_chain = "refuse";
+
+ip_prefix host(const ip_address& address)
+{
+    return {address, address.is_v4() ? 32U : 128U};
+}
+
+match_address to(const ip_prefix& prefix, bool negated = false)
+{
+    return {packet_end::destination, prefix, negated};
+}
+
+match_address from(const ip_prefix& prefix)
+{
+    return {packet_end::source, prefix, false};
+}
+
+match_port to_port(std::uint8_t transport, std::uint16_t port)
+{
+    return {transport, packet_end::destination, port, false};
+}
+
+/// What differs between the two families.
+struct side {
+    protocol_family family;
+    ip_address gateway, job;
+    ip_prefix loopback;
+};
+
+std::vector<side> sides(const sealed_options& options)
+{
+    const auto& a = options.addresses;
+    std::vector<side> out{{protocol_family::ipv4, a.gateway_v4, a.job_v4, {ip_address::v4(0x7F000000U), 8}}};
+    const auto v6_loopback = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+    if (options.ipv6) out.push_back({protocol_family::ipv6, a.gateway_v6, a.job_v6, host(v6_loopback)});
+    return out;
+}
+
+std::vector<std::uint16_t> relayed_ports(const sealed_options& options)
+{
+    auto ports = options.udp_ports;
+    std::erase(ports, dns_port);
+    std::sort(ports.begin(), ports.end());
+    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
+    return ports;
+}
+
+/// TCP has no use for connection tracking when it is not translated: no lookup a packet, no table to fill.
+chain untracked_chain()
+{
+    chain out{"untracked", chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept}, {}};
+    out.rules = {{match_protocol{protocol::tcp}, notrack{}}};
+    return out;
+}
+
+/// Destination NAT: DNS over UDP always (an answer must come from the address that was asked, port 53 included), TCP where
+/// tproxy is missing.
+chain translated_chain(const sealed_options& options)
+{
+    chain out{"translated", chain_base{chain_kind::nat, chain_hook::output, priority::destination_nat, chain_policy::accept}, {}};
+    const bool streams = options.capture == capture_method::redirect;
+    for (const auto& s : sides(options)) {
+        out.rules.push_back({to(s.loopback), return_to_caller});
+        out.rules.push_back({to(host(s.job)), return_to_caller});
+        const ip_endpoint names{s.gateway, options.name_port};
+        out.rules.push_back({match_family{s.family}, to_port(protocol::udp, dns_port), dnat{names}});
+        if (!streams) continue;
+        out.rules.push_back({match_family{s.family}, to_port(protocol::tcp, dns_port), dnat{names}});
+        out.rules.push_back({to(host(s.gateway)), return_to_caller});
+        out.rules.push_back({match_family{s.family}, match_protocol{protocol::tcp}, dnat{{s.gateway, options.stream_port}}});
+    }
+    return out;
+}
+
+/// TCP to the transparent listeners. A packet left over finds no listener: the gateway is gone, so it is reset here, before a
+/// server of the job's own that listens on the same port could take it for its own.
+chain streams_chain(const sealed_options& options)
+{
+    chain out{"streams", chain_base{chain_kind::filter, chain_hook::prerouting, priority::mangle, chain_policy::accept}, {}};
+    out.rules.push_back({match_protocol{protocol::tcp, true}, accept});
+    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept});
+    for (const auto& s : sides(options)) {
+        out.rules.push_back({to(s.loopback), accept});
+        out.rules.push_back({to(host(s.job)), accept});
+    }
+    for (const auto& s : sides(options)) {
+        const ip_endpoint names{s.gateway, options.name_port};
+        const ip_endpoint streams{s.gateway, options.stream_port};
+        out.rules.push_back({match_family{s.family}, to_port(protocol::tcp, dns_port), tproxy{names}, accept});
+        out.rules.push_back({match_family{s.family}, match_protocol{protocol::tcp}, tproxy{streams}, accept});
+    }
+    out.rules.push_back({match_protocol{protocol::tcp}, reject{refusal::tcp_reset}});
+    return out;
+}
+
+void add_accepts(const sealed_options& options, const side& s, std::vector<rule>& rules)
+{
+    const auto gateway = host(s.gateway);
+    const auto job = from(host(s.job));
+    const auto ports = relayed_ports(options);
+    // The relay's sockets are bound to these ports at every address, so loopback would reach them too.
+    for (const auto port : ports)
+        for (const auto& own : {s.loopback, host(s.job), gateway})
+            rules.push_back({to(own), to_port(protocol::udp, port), verdict{verdict_code::go_to, refuse_chain}});
+    rules.push_back({to(s.loopback), accept});
+    rules.push_back({to(host(s.job)), accept});
+    if (options.capture == capture_method::tproxy) {
+        rules.push_back({job, to(gateway), to_port(protocol::tcp, dns_port), accept});
+        rules.push_back({job, to(gateway, true), match_protocol{protocol::tcp}, accept});
+    }
+    for (const auto port : ports) rules.push_back({job, to_port(protocol::udp, port), accept});
+    // Errors that the kernel itself answers with; the job has no way to send them (a ping socket sends echo requests only).
+    rules.push_back({match_unreachable{s.family}, accept});
+}
+
+chain judged_chain(const sealed_options& options)
+{
+    chain out{"judged", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::drop}, {}};
+    for (const auto& s : sides(options)) add_accepts(options, s, out.rules);
+    out.rules.push_back({match_dnat_status{}, accept});
+    // The kernel's answers to what was refused below, and those of a dead gateway's ports.
+    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept});
+    out.rules.push_back({verdict{verdict_code::go_to, refuse_chain}});
+    return out;
+}
+
+chain refused_chain(const sealed_options& options)
+{
+    chain out{refuse_chain, std::nullopt, {}};
+    out.rules = {
+        {log_packet{options.log_group, refused_prefix, options.log_snaplen}},
+        {counter{}},
+        {match_protocol{protocol::udp}, reject{refusal::port_unreachable}},
+        {match_protocol{protocol::tcp}, reject{refusal::tcp_reset}},
+        {reject{refusal::admin_prohibited}},
+    };
+    return out;
+}
+
+}  // namespace
+
+const char* to_string(capture_method method) noexcept
+{
+    return method == capture_method::tproxy ? "tproxy" : "redirect";
+}
+
+ruleset sealed_ruleset(const sealed_options& options)
+{
+    ruleset out{sealed_table, {}};
+    if (options.capture == capture_method::tproxy) {
+        out.chains.push_back(untracked_chain());
+        out.chains.push_back(streams_chain(options));
+    }
+    out.chains.push_back(translated_chain(options));
+    out.chains.push_back(refused_chain(options));
+    out.chains.push_back(judged_chain(options));
+    return out;
+}
+
+}  // namespace cofferdam::nft

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "nft/io/datagram.hpp"
+#include "nft/io/sealed_network.hpp"
+#include "nft/nflog.hpp"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+namespace cofferdam::nft::test {
+
+/// Runs `body` in a forked child that is an ordinary user (nobody, when root runs the tests) at the head of fresh user and network
+/// namespaces. Expectations that fail in the child fail the test.
+void in_namespace(const std::function<void()>& body);
+
+/// Forks a job: a process in a user namespace of its own below, so without any capability over the network namespace.
+/// The parent goes on; `finish()` waits and takes over the job's failed expectations.
+class job {
+public:
+    explicit job(const std::function<void()>& body);
+    void finish();
+
+private:
+    int pid_;
+};
+
+/// What a client sees of one TCP connection attempt: errno of connect (0: connected), and the time it took.
+struct attempt {
+    descriptor socket;
+    int error = 0;
+    double seconds = 0;
+};
+attempt dial(const ip_endpoint& to, const ip_endpoint* from = nullptr);
+
+/// A UDP socket connected to `to`; sends one datagram. errno of send or of the answer, 0 if neither failed.
+struct datagram_attempt {
+    descriptor socket;
+    int error = 0;
+    double seconds = 0;
+    std::string answer;
+};
+datagram_attempt ask(const ip_endpoint& to, std::string_view text, int protocol = 0);
+
+/// Waits up to five seconds. Empty descriptor: nobody came.
+descriptor accept_one(const descriptor& listener);
+/// Waits up to five seconds for one datagram of a plain UDP socket and answers it.
+std::string answer_one(const descriptor& socket, std::string_view answer);
+/// All packets that were logged; waits up to five seconds for the first `count`, and then a little for more.
+std::vector<refused_packet> logged(const sealed_descriptors& sockets, std::size_t count);
+
+ip_endpoint endpoint(std::string_view address, std::uint16_t port);
+ip_endpoint peer_of(const descriptor& socket);
+bool wait_readable(int number, int milliseconds);
+/// Standard output of a shell command.
+std::string output_of(const std::string& command);
+
+}  // namespace cofferdam::nft::test
