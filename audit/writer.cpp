@@ -1,0 +1,360 @@
+#include "audit/writer.hpp"
+
+#include "audit/json.hpp"
+#include "audit/summary.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace cofferdam::audit {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t reserved_bytes = 1024;        // what a record counts for until it is committed
+constexpr std::size_t batch_bytes = 256U << 10;     // one write() at most, but for the last record of it
+constexpr auto first_retry = 20ms;
+constexpr auto last_retry = 1000ms;
+constexpr auto sink_patience = 100ms;               // how often a blocked sink looks whether the writer must end
+constexpr auto destructor_patience = 2000ms;
+
+std::size_t bytes_of(const header_fields& headers) noexcept
+{
+    std::size_t out = 0;
+    for (const auto& [name, value] : headers) out += name.size() + value.size() + 2 * sizeof(std::string);
+    return out;
+}
+
+std::size_t bytes_of(const std::vector<std::string>& list) noexcept
+{
+    std::size_t out = 0;
+    for (const auto& item : list) out += item.size() + sizeof(std::string);
+    return out;
+}
+
+struct field_bytes {
+    std::size_t operator()(const http_fields& f) const noexcept
+    {
+        return f.url.size() * 2 + f.user_agent.size() + bytes_of(f.request_headers) + bytes_of(f.response_headers) +
+               f.request_body.size() + f.response_body.size();
+    }
+    std::size_t operator()(const dns_fields& f) const noexcept { return f.qname.size() + bytes_of(f.answers); }
+    std::size_t operator()(const connection_fields& f) const noexcept { return f.host.size() + f.sni.size() + f.detail.size(); }
+    std::size_t operator()(const alert_fields& f) const noexcept { return f.name.size() + f.message.size(); }
+    std::size_t operator()(const job_fields& f) const noexcept { return bytes_of(f.command) + bytes_of(f.allowed_sockets); }
+};
+
+/// About what the record takes in memory: the strings that a client can make long.
+std::size_t bytes_of(const record& entry) noexcept
+{
+    return sizeof(record) + entry.decision.hint.size() + std::visit(field_bytes{}, entry.what);
+}
+
+}  // namespace
+
+/// Shared by the writer, its thread and the reservations that are out.
+struct writer_queue {
+    explicit writer_queue(const settings& how) : max_records(how.queue_records), max_bytes(how.queue_bytes), max_body(how.max_body) {}
+
+    const std::size_t max_records, max_bytes, max_body;
+    mutable std::mutex mutex;
+    std::condition_variable work, progress;
+    std::list<record> waiting;
+    std::size_t queued = 0;        // committed, not yet in the sinks
+    std::size_t reserved = 0;
+    std::size_t bytes = 0;
+    std::uint64_t committed = 0, finished = 0;   // finished: written or lost
+    bool closing = false, stopping = false, gone = false;
+    bool failed = false;
+    std::string failure;
+    writer_totals totals;
+
+    bool take_place()
+    {
+        const std::lock_guard lock(mutex);
+        if (closing || failed || queued + reserved >= max_records || bytes + reserved_bytes > max_bytes) return false;
+        ++reserved;
+        bytes += reserved_bytes;
+        return true;
+    }
+
+    void give_back() noexcept
+    {
+        const std::lock_guard lock(mutex);
+        --reserved;
+        bytes -= reserved_bytes;
+        progress.notify_all();
+    }
+
+    void commit(std::list<record>& node) noexcept
+    {
+        if (auto* http = std::get_if<http_fields>(&node.front().what)) {
+            for (auto* body : {&http->request_body, &http->response_body}) {
+                if (body->size() <= max_body) continue;
+                body->resize(max_body);
+                http->body_truncated = true;
+            }
+        }
+        const auto size = bytes_of(node.front());
+        const std::lock_guard lock(mutex);
+        --reserved;
+        bytes -= reserved_bytes;
+        ++committed;
+        if (gone) {
+            ++finished;
+            ++totals.lost;
+            return;
+        }
+        ++queued;
+        bytes += size;
+        waiting.splice(waiting.end(), node);
+        work.notify_one();
+    }
+};
+
+reservation::reservation(std::shared_ptr<writer_queue> queue) : queue_(std::move(queue)), node_(1)
+{
+    draft().time = clock::now();
+    draft().what = connection_fields{};
+}
+
+void reservation::commit() noexcept
+{
+    if (!queue_) return;
+    queue_->commit(node_);
+    queue_.reset();
+}
+
+void reservation::commit(record&& entry) noexcept
+{
+    if (!queue_) return;
+    draft() = std::move(entry);
+    commit();
+}
+
+void reservation::cancel() noexcept
+{
+    if (!queue_) return;
+    queue_->give_back();
+    queue_.reset();
+}
+
+reservation::~reservation()
+{
+    if (!queue_) return;
+    const std::string why(to_string(reason::internal_error));   // short enough to need no allocation
+    auto& decision = draft().decision;
+    decision.action = decision.would = "deny";
+    decision.reason = why;
+    if (decision.stage.empty()) decision.stage = "connection";
+    if (auto* connection = std::get_if<connection_fields>(&draft().what)) connection->close_reason = why;
+    commit();
+}
+
+/// What the thread owns.
+struct writer::thread_part {
+    thread_part(const settings& how, std::vector<sink> to, writer_hooks calls, std::shared_ptr<writer_queue> from)
+        : queue(std::move(from)), sinks(std::move(to)), hooks(std::move(calls)), encoder(how)
+    {
+    }
+
+    std::shared_ptr<writer_queue> queue;
+    std::vector<sink> sinks;
+    writer_hooks hooks;
+    line_encoder encoder;
+    std::uint64_t denied = 0;
+    std::thread thread;
+
+    void run();
+    void write_batch(std::list<record>& batch);
+    void encode(record& entry, std::string& text);
+    bool write_all(std::string_view text);
+    void report(const std::string& message);
+    bool pause(std::chrono::milliseconds delay);
+    void finish(std::list<record>& done, std::size_t count, std::size_t bytes, bool kept);
+};
+
+void writer::thread_part::run()
+{
+    std::unique_lock lock(queue->mutex);
+    for (;;) {
+        queue->work.wait(lock, [this] { return !queue->waiting.empty() || queue->stopping; });
+        if (queue->waiting.empty()) break;
+        std::list<record> batch;
+        batch.swap(queue->waiting);
+        lock.unlock();
+        write_batch(batch);
+        lock.lock();
+    }
+    queue->gone = true;
+    lock.unlock();
+    for (auto& to : sinks) to.sync();
+}
+
+/// Encodes and writes, at most batch_bytes at a time.
+void writer::thread_part::write_batch(std::list<record>& batch)
+{
+    std::string text;
+    while (!batch.empty()) {
+        text.clear();
+        std::size_t count = 0, bytes = 0;
+        for (auto entry = batch.begin(); entry != batch.end() && text.size() < batch_bytes; ++entry, ++count) {
+            bytes += bytes_of(*entry);
+            encode(*entry, text);
+        }
+        finish(batch, count, bytes, write_all(text));
+    }
+}
+
+void writer::thread_part::encode(record& entry, std::string& text)
+{
+    if (auto* job = std::get_if<job_fields>(&entry.what); job && job->event == "end" && job->records == 0) {
+        job->records = encoder.seq() + 1;
+        job->denied = denied;
+    }
+    if (would_deny(entry)) ++denied;
+    encoder.append(entry, text);
+    if (hooks.written) hooks.written(entry, encoder.seq());
+}
+
+/// To every sink, however long it takes, unless the writer ends first (false).
+bool writer::thread_part::write_all(std::string_view text)
+{
+    bool trouble = false;
+    for (auto& to : sinks) {
+        std::chrono::milliseconds delay = first_retry;
+        for (std::string_view rest = text; !rest.empty();) {
+            std::error_code ec;
+            const auto n = to.write_some(rest, sink_patience, ec);
+            rest.remove_prefix(n);
+            if (ec) {
+                trouble = true;
+                report("audit log " + to.name() + ": " + ec.message());
+                if (!pause(delay)) return false;
+                delay = std::min<std::chrono::milliseconds>(delay * 2, last_retry);
+            }
+            else if (n == 0 && !pause(0ms)) return false;
+        }
+    }
+    if (trouble) report({});
+    return true;
+}
+
+void writer::thread_part::report(const std::string& message)
+{
+    {
+        const std::lock_guard lock(queue->mutex);
+        if (queue->failure == message) return;
+        queue->failure = message;
+        queue->failed = !message.empty();
+    }
+    if (hooks.failure) hooks.failure(message);
+}
+
+/// False if the writer must end.
+bool writer::thread_part::pause(std::chrono::milliseconds delay)
+{
+    std::unique_lock lock(queue->mutex);
+    return !queue->work.wait_for(lock, delay, [this] { return queue->stopping; });
+}
+
+void writer::thread_part::finish(std::list<record>& done, std::size_t count, std::size_t bytes, bool kept)
+{
+    std::list<record> old;
+    old.splice(old.begin(), done, done.begin(), std::next(done.begin(), static_cast<std::ptrdiff_t>(count)));
+    std::size_t depth = 0;
+    {
+        const std::lock_guard lock(queue->mutex);
+        queue->queued -= count;
+        queue->bytes -= bytes;
+        queue->finished += count;
+        queue->totals.records = encoder.seq();
+        queue->totals.denied = denied;
+        queue->totals.chain_head = encoder.head();
+        if (!kept) queue->totals.lost += count;
+        depth = queue->queued + queue->reserved;
+        queue->progress.notify_all();
+    }
+    if (hooks.depth) hooks.depth(depth);
+}
+
+writer::writer(settings how, std::vector<sink> sinks, writer_hooks hooks)
+    : queue_(std::make_shared<writer_queue>(how)),
+      part_(std::make_unique<thread_part>(how, std::move(sinks), std::move(hooks), queue_))
+{
+    // Signals are for the threads that expect them, and a closed pipe is an error code here, not a SIGPIPE.
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    part_->thread = std::thread([part = part_.get()] { part->run(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+writer::~writer()
+{
+    close(destructor_patience);
+}
+
+std::optional<reservation> writer::reserve()
+{
+    if (!queue_->take_place()) return std::nullopt;
+    try {
+        return reservation(queue_);
+    }
+    catch (const std::bad_alloc&) {
+        queue_->give_back();
+        return std::nullopt;
+    }
+}
+
+bool writer::failed() const noexcept
+{
+    const std::lock_guard lock(queue_->mutex);
+    return queue_->failed;
+}
+
+std::string writer::failure() const
+{
+    const std::lock_guard lock(queue_->mutex);
+    return queue_->failure;
+}
+
+std::size_t writer::depth() const
+{
+    const std::lock_guard lock(queue_->mutex);
+    return queue_->queued + queue_->reserved;
+}
+
+bool writer::flush(std::chrono::milliseconds patience)
+{
+    std::unique_lock lock(queue_->mutex);
+    const auto target = queue_->committed;
+    return queue_->progress.wait_for(lock, patience, [&] { return queue_->finished >= target; });
+}
+
+writer_totals writer::close(std::chrono::milliseconds patience)
+{
+    {
+        std::unique_lock lock(queue_->mutex);
+        queue_->closing = true;
+        const auto idle = [this] { return queue_->gone || (queue_->queued == 0 && queue_->reserved == 0); };
+        queue_->progress.wait_for(lock, patience, idle);
+        queue_->stopping = true;
+        queue_->work.notify_all();
+    }
+    if (part_->thread.joinable()) part_->thread.join();
+    return totals();
+}
+
+writer_totals writer::totals() const
+{
+    const std::lock_guard lock(queue_->mutex);
+    return queue_->totals;
+}
+
+}  // namespace cofferdam::audit
