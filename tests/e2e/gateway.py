@@ -43,6 +43,10 @@ class Behind(Finished):
         """What the recording origin saw of this job."""
         return [e for e in self.events if e["kind"] == "http"]
 
+    def forwarded(self) -> list[dict]:
+        """Every HTTP request that any server of the fake internet saw of this job."""
+        return [e for e in self.events if e["kind"] in ("http", "nginx")]
+
     def queries(self) -> list[dict]:
         return [e for e in self.events if e["kind"] == "dns"]
 
@@ -52,9 +56,12 @@ class Gateway:
         self.world, self.binary = world, binary
 
     def policy(self, allow: list[str], **more) -> dict:
-        """A policy for the fake internet; `more` adds or replaces top-level keys."""
-        return {"version": 1, "allow": allow, "tls": {"extra_roots": [str(self.world.root_file)]},
-                "dns": {"upstreams": [f"{names.DNS}:53"]}, **more}
+        """A policy for the fake internet; `more` adds to it: maps are merged, other values replaced."""
+        made = {"version": 1, "allow": allow, "tls": {"extra_roots": [str(self.world.root_file)]},
+                "dns": {"upstreams": [f"{names.DNS}:53"]}}
+        for key, value in more.items():
+            made[key] = {**made[key], **value} if isinstance(made.get(key), dict) else value
+        return made
 
     def command(self, folder: Path, user: User, allow: list[str] | None = None, policy: dict | str | None = None,
                 options: list[str] | None = None) -> list[str]:

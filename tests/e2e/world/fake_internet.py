@@ -65,6 +65,8 @@ class FakeInternet:
         self._certificates()
         self._packages()
         homes.toolchain(self.folder / "tools")
+        self.scripts = self.folder / "scripts"  # what jobs run, where every user can read it
+        shutil.copytree(SERVERS.parent / "job_scripts", self.scripts, ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / "jobs").mkdir()
         self._start_servers()
 
