@@ -1,0 +1,50 @@
+"""Fixtures of the end-to-end tests. They need root (network namespaces) and the tools of scripts/install-deps.sh."""
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gateway import Gateway
+from world.fake_internet import FakeInternet
+from world.homes import BUILDER, ROOT
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def world():
+    made = FakeInternet()
+    atexit.register(made.close)  # close() twice is harmless
+    yield made
+    left = made.close()
+    assert left == [], f"the world left something behind: {left}"
+
+
+@pytest.fixture
+def gateway(world):
+    """`gateway.run(CMD, allow=[...])`: the command behind `cofferdam run`. The binary is $COFFERDAM."""
+    binary = Path(os.environ.get("COFFERDAM", REPOSITORY / "build" / "release" / "cofferdam"))
+    if not binary.is_file():
+        pytest.fail(f"no binary at {binary}: build it, or set COFFERDAM")
+    copy = world.folder / "tools" / "cofferdam"  # where an ordinary user can reach it
+    if not copy.exists():
+        shutil.copy2(binary, copy)
+        copy.chmod(0o755)
+    made = Gateway(world, copy)
+    yield made
+    left = made.stop_all()
+    assert left == [], f"processes outlived their job: {left}"
+
+
+@pytest.fixture(params=[ROOT, BUILDER], ids=["root", "user"])
+def user(request):
+    return request.param
+
+
+@pytest.fixture
+def nonce(world):
+    return world.nonce()
