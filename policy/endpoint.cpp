@@ -116,9 +116,6 @@ private:
         if (authority.find('@') != std::string_view::npos) fail(authority, "an entry has no user name or password");
         const auto [host_text, port_text] = split_port(authority);
         out.where = pattern(host_text);
-        if (out.where.how == host_pattern::match::address && host_text.find('/') != std::string_view::npos) {
-            fail(host_text, "an address range has no URL; use 'RANGE:PORT'");
-        }
         out.port = port_text.data() == nullptr ? default_port(out.scheme) : port(port_text);
         out.path = prefix(rest.substr(slash));
     }
