@@ -335,10 +335,12 @@ struct duplex {
 
 constexpr std::size_t big = 100'000'000;
 
+/// Small enough that every write has to wait. (A receive buffer below the loopback's 64 KB segments would leave the
+/// transfer to TCP's persist timer.)
 void shrink_buffers(asio::ip::tcp::socket& socket)
 {
     socket.set_option(asio::socket_base::send_buffer_size(16 * 1024));
-    socket.set_option(asio::socket_base::receive_buffer_size(16 * 1024));
+    socket.set_option(asio::socket_base::receive_buffer_size(128 * 1024));
 }
 
 TEST_F(downstream, a_hundred_megabytes_both_ways_at_once)
