@@ -72,7 +72,7 @@ awaitable<result<client_hello>> look(tcp::socket& socket, std::size_t max)
 awaitable<result<client_hello>> async_peek_client_hello(tcp::socket& socket, std::size_t max)
 {
     error_code failure;
-    socket.native_non_blocking(true, failure);
+    socket.non_blocking(true, failure);
     if (failure) co_return failure;
     auto hello = co_await look(socket, max);
     wake_at(socket, 1);

@@ -32,7 +32,7 @@ struct patience_over {
 stream::stream(socket_type socket) : socket_(std::move(socket))
 {
     error_code ignored;
-    socket_.native_non_blocking(true, ignored);
+    socket_.non_blocking(true, ignored);  // not only native: Asio's own calls would poll(2) and block
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
 }
 
