@@ -14,7 +14,7 @@ enum class capture_method : std::uint8_t {
 };
 const char* to_string(capture_method method) noexcept;
 
-/// Addresses of the sealed namespace, all on lo. From 100.64.0.0/10 (RFC 6598) and fd00::/8 (RFC 4193), so that no
+/// Addresses of the sealed namespace; the job's are on lo, the gateway's are local by the AnyIP route only. From 100.64.0.0/10 (RFC 6598) and fd00::/8 (RFC 4193), so that no
 /// public name ever means one.
 struct sealed_addresses {
     ip_address gateway_v4 = ip_address::v4(0x64400001U);   ///< 100.64.0.1: nameserver, listeners

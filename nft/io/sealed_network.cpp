@@ -61,21 +61,15 @@ void set_sysctls(const sealed_network_options& options)
     set_sysctl("core/somaxconn", std::to_string(options.backlog));
 }
 
-void add_address(netlink_socket& route, const ip_address& address)
-{
-    if (const auto ec = add_loopback_address(route, address)) throw_sealed(ec, "cannot add " + address.to_string() + " to lo");
-}
-
 /// False where the kernel has no IPv6, or has it switched off for new namespaces.
 bool add_ipv6(netlink_socket& route, const sealed_addresses& addresses)
 {
     const descriptor probe(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!probe) return false;
-    const auto ec = add_loopback_address(route, addresses.gateway_v6);
+    const auto ec = add_loopback_address(route, addresses.job_v6);
     if (ec == error_code(EACCES, boost::system::system_category()) || ec == error_code(EOPNOTSUPP, boost::system::system_category()))
         return false;   // net.ipv6.conf.*.disable_ipv6
-    if (ec) throw_sealed(ec, "cannot add " + addresses.gateway_v6.to_string() + " to lo");
-    add_address(route, addresses.job_v6);
+    if (ec) throw_sealed(ec, "cannot add " + addresses.job_v6.to_string() + " to lo");
     if (const auto failed = add_local_default(route, addresses.job_v6)) throw_sealed(failed, "cannot add the local IPv6 route");
     return true;
 }
@@ -85,8 +79,10 @@ bool configure_loopback(const sealed_options& rules)
     auto route = netlink_socket::open(NETLINK_ROUTE);
     if (!route) throw_sealed(route.error(), "cannot open rtnetlink");
     if (const auto ec = raise_loopback(*route)) throw_sealed(ec, "cannot raise lo");
-    add_address(*route, rules.addresses.gateway_v4);
-    add_address(*route, rules.addresses.job_v4);
+    // The gateway's addresses are local by the route, as all are, and deliberately not on lo: an address there would be the source
+    // of what is sent to it, and the job would talk to its name server from the name server's own address.
+    if (const auto ec = add_loopback_address(*route, rules.addresses.job_v4))
+        throw_sealed(ec, "cannot add " + rules.addresses.job_v4.to_string() + " to lo");
     if (const auto ec = add_local_default(*route, rules.addresses.job_v4)) throw_sealed(ec, "cannot add the local IPv4 route");
     return rules.ipv6 && add_ipv6(*route, rules.addresses);
 }

@@ -65,7 +65,7 @@ using sealed_network_error = boost::system::system_error;
 
 /// Makes the network of a job. Call it in a thread that is alone in fresh user and network namespaces with CAP_NET_ADMIN and
 /// CAP_NET_BIND_SERVICE there (uid and gid maps are written, /proc is mounted), and before the job starts. Raises lo, gives it
-/// the addresses and the AnyIP routes, sets the sysctls (ping sockets for all groups, so that an echo request is refused and
+/// the job's addresses and the AnyIP routes, sets the sysctls (ping sockets for all groups, so that an echo request is refused and
 /// recorded and not just impossible; unprivileged ports from first_job_port on; somaxconn), loads the ruleset, makes the sockets.
 /// The job itself must get none of these capabilities in that user namespace: not CAP_NET_ADMIN, CAP_NET_RAW,
 /// CAP_NET_BIND_SERVICE or CAP_SYS_ADMIN.

@@ -110,6 +110,7 @@ descriptor sealed_sockets::name_socket(const ip_address& address) const
     const ip_endpoint at{address, options_.rules.name_port};
     checked_socket out(address.is_v6(), SOCK_DGRAM, "the DNS socket on " + at.to_string());
     widen(out.number(), options_.name_buffer);
+    out.be_transparent();   // the address is not on lo
     out.bind(at);
     return out.release();
 }

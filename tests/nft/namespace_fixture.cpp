@@ -28,11 +28,12 @@ void write_file(const std::string& path, const std::string& text)
     ASSERT_TRUE(out) << path;
 }
 
-void map_self(unsigned uid, unsigned gid)
+void map_self(unsigned uid, unsigned gid, seen_as inside = seen_as::itself)
 {
+    const auto line = [&](unsigned id) { return std::to_string(inside == seen_as::root ? 0 : id) + ' ' + std::to_string(id) + " 1"; };
     write_file("/proc/self/setgroups", "deny");
-    write_file("/proc/self/uid_map", std::to_string(uid) + ' ' + std::to_string(uid) + " 1");
-    write_file("/proc/self/gid_map", std::to_string(gid) + ' ' + std::to_string(gid) + " 1");
+    write_file("/proc/self/uid_map", line(uid));
+    write_file("/proc/self/gid_map", line(gid));
 }
 
 void become_ordinary()
@@ -84,7 +85,7 @@ int open_socket(const ip_address& address, int type, int protocol)
 
 }  // namespace
 
-void in_namespace(const std::function<void()>& body)
+void in_namespace(const std::function<void()>& body, seen_as inside)
 {
     std::fflush(nullptr);
     const int pid = ::fork();
@@ -95,7 +96,7 @@ void in_namespace(const std::function<void()>& body)
         const auto uid = ::getuid();
         const auto gid = ::getgid();
         ASSERT_EQ(0, ::unshare(CLONE_NEWUSER | CLONE_NEWNET));
-        map_self(uid, gid);
+        map_self(uid, gid, inside);
         if (!::testing::Test::HasFailure()) body();
     });
 }
@@ -123,6 +124,8 @@ attempt dial(const ip_endpoint& to, const ip_endpoint* from)
     out.socket.reset(open_socket(to.address, SOCK_STREAM, 0));
     if (from != nullptr) {
         const socket_address local(*from);
+        const int yes = 1;
+        ::setsockopt(out.socket.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
         if (::bind(out.socket.number(), local.raw(), local.size) != 0) {
             out.error = errno;
             return out;

@@ -12,8 +12,10 @@
 namespace cofferdam::nft::test {
 
 /// Runs `body` in a forked child that is an ordinary user (nobody, when root runs the tests) at the head of fresh user and network
-/// namespaces. Expectations that fail in the child fail the test.
-void in_namespace(const std::function<void()>& body);
+/// namespaces. Expectations that fail in the child fail the test. Inside it is the same user, or root (so that programs it
+/// starts keep the capabilities).
+enum class seen_as : bool { itself, root };
+void in_namespace(const std::function<void()>& body, seen_as inside = seen_as::itself);
 
 /// Forks a job: a process in a user namespace of its own below, so without any capability over the network namespace.
 /// The parent goes on; `finish()` waits and takes over the job's failed expectations.
@@ -26,7 +28,8 @@ private:
     int pid_;
 };
 
-/// What a client sees of one TCP connection attempt: errno of connect (0: connected), and the time it took.
+/// What a client sees of one TCP connection attempt: errno of connect (0: connected), and the time it took. A `from`
+/// may be shared by several sockets (SO_REUSEADDR).
 struct attempt {
     descriptor socket;
     int error = 0;

@@ -94,14 +94,17 @@ TEST_P(sealed_streams, one_source_port_may_dial_two_destinations)
         const auto sockets = build_sealed_network(options());
         job client([] {
             const ip_endpoint from{sealed_addresses{}.job_v4, 5000};
-            descriptor first(::socket(AF_INET, SOCK_STREAM, 0));   // dial() makes its own; two sockets need SO_REUSEADDR
-            first.reset();
-            const auto a = dial(endpoint("93.184.216.34", 80));
-            EXPECT_EQ(0, a.error);
-            EXPECT_EQ(0, dial(endpoint("93.184.216.35", 80)).error);
-            EXPECT_EQ(0, dial(endpoint("93.184.216.36", 80), &from).error);
+            const auto first = dial(endpoint("93.184.216.34", 80), &from);
+            const auto second = dial(endpoint("93.184.216.35", 80), &from);
+            EXPECT_EQ(0, first.error);
+            EXPECT_EQ(0, second.error);
+            EXPECT_LT(second.seconds, 0.5);
         });
-        for (int i = 0; i < 3; ++i) EXPECT_TRUE(accept_one(sockets.streams_v4.front()));
+        for (const auto* address : {"93.184.216.34", "93.184.216.35"}) {
+            const auto accepted = accept_one(sockets.streams_v4.front());
+            ASSERT_TRUE(accepted);
+            EXPECT_EQ(endpoint(address, 80), original_dst(accepted.number()).value());
+        }
         client.finish();
     });
 }
@@ -132,7 +135,6 @@ TEST_P(sealed_streams, the_gateways_own_ports_are_refused_and_recorded)
 
 TEST_P(sealed_streams, foreign_source_addresses_are_refused_and_recorded)
 {
-    if (GetParam() == capture_method::redirect) GTEST_SUCCEED();
     in_namespace([] {
         const auto sockets = build_sealed_network(options());
         const bool translated = GetParam() == capture_method::redirect;
@@ -157,7 +159,6 @@ TEST_P(sealed_streams, servers_of_the_job_are_reached_as_ever)
             for (const auto* address : {"127.0.0.1", "100.64.0.2", "::1", "127.0.0.53"}) {
                 const auto at = endpoint(address, 80);   // as an ordinary user, below 1024
                 descriptor listener(::socket(at.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM, 0));
-                sealed_network_options unused;
                 const int yes = 1;
                 ::setsockopt(listener.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
                 sockaddr_in v4{};
