@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace cofferdam::sandbox {
+
+/// "WHAT: strerror(ERROR)" and, if this system forbids user namespaces, the setting that does so and the line that
+/// changes it. `sysctl_root` is /proc/sys but in tests.
+std::string explain_refusal(std::string_view what, int error, const std::string& sysctl_root = "/proc/sys");
+
+}  // namespace cofferdam::sandbox
