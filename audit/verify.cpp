@@ -34,6 +34,7 @@ std::optional<authority_parts> split_authority(std::string_view text)
     if (bracketed) {
         if (text.size() < 3 || !text.ends_with(']')) return std::nullopt;
         text = text.substr(1, text.size() - 2);
+        if (text.find(':') == std::string_view::npos) return std::nullopt;
     }
     if (text.ends_with('.')) text.remove_suffix(1);
     const auto good = [](char c) {

@@ -146,6 +146,20 @@ void reservation::cancel() noexcept
 
 reservation::~reservation()
 {
+    settle();
+}
+
+reservation& reservation::operator=(reservation&& other) noexcept
+{
+    if (this == &other) return *this;
+    settle();
+    queue_ = std::move(other.queue_);
+    node_ = std::move(other.node_);
+    return *this;
+}
+
+void reservation::settle() noexcept
+{
     if (!queue_) return;
     const std::string why(to_string(reason::internal_error));   // short enough to need no allocation
     auto& decision = draft().decision;

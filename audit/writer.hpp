@@ -34,7 +34,7 @@ struct writer_queue;
 class reservation {
 public:
     reservation(reservation&&) noexcept = default;
-    reservation& operator=(reservation&&) = delete;
+    reservation& operator=(reservation&& other) noexcept;   ///< what this held is settled as by the destructor
     ~reservation();
 
     /// Starts as an empty connection record that begins now.
@@ -49,6 +49,7 @@ public:
 private:
     friend class writer;
     explicit reservation(std::shared_ptr<writer_queue> queue);
+    void settle() noexcept;
 
     std::shared_ptr<writer_queue> queue_;
     std::list<record> node_;   // exactly one: spliced into the queue, so that committing allocates nothing
