@@ -87,7 +87,7 @@ def test_ambiguous_head_is_refused_and_ends_the_connection(world, gateway, nonce
     status = int(done.out.split("HTTP/1.1 ", 1)[1].split()[0]) if "HTTP/1.1 " in done.out else 0
     assert status in NOT_400.get(shape, (400,)), done
     assert world.traces(nonce) == [], "the origin sees neither the request nor what follows it"
-    assert "closed" in done.err, "400 and close"
+    assert "peer-closed" in done.err, "400 and close"
     denied = [r for r in done.of_type("http") + done.of_type("connection") if r["decision"]["action"] == "deny"]
     assert len(denied) == 1, done
 
@@ -97,7 +97,7 @@ def test_ambiguous_body_never_completes(world, gateway, nonce, shape):
     content = f"POST /{nonce} HTTP/1.1\\r\\n{HOST}Transfer-Encoding: chunked\\r\\n\\r\\n" + BODIES[shape] + FOLLOWER.format(n=nonce)
     done = gateway.run(raw(world, content), ALLOW)
     assert complete_requests(done, nonce) == [], done
-    assert "200 Fixture" not in done.out and "closed" in done.err, done
+    assert "200 Fixture" not in done.out and "peer-closed" in done.err, done
     assert f"follower-{nonce}" not in str(done.events)
 
 

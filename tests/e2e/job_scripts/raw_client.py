@@ -108,9 +108,9 @@ def main():
         while got := stream.recv(65536):
             sys.stdout.buffer.write(got)
             sys.stdout.buffer.flush()
-        print("closed", file=sys.stderr)
+        print("peer-closed", file=sys.stderr)
     except socket.timeout:
-        print("silent", file=sys.stderr)
+        print("peer-silent", file=sys.stderr)
     except (OSError, ssl.SSLError) as error:
         print(f"failed: {error!r}", file=sys.stderr)
 
