@@ -150,6 +150,8 @@ private:
         time("transaction_time", entry.time);
         duration(entry);
         json_.text("direction", direction(host_of(authority)));
+        json_.text_if("close_reason", http.close_reason);
+        json_.text_if("detail", redact_userinfo(http.detail));
         if (http.body_truncated || body_cut_) json_.boolean("body_truncated", true);
     }
 

@@ -40,6 +40,8 @@ struct http_fields {
     bool body_truncated = false;
     std::uint64_t bytes_sent = 0, bytes_received = 0;    ///< job -> world, world -> job; heads and bodies
     std::string capture = "summary";                     ///< "none", "summary", "headers", "full"
+    std::string close_reason;                            ///< token of core's reason: how the exchange ended
+    std::string detail;                                  ///< for a person: what was wrong
 };
 
 struct dns_fields {

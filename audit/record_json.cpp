@@ -141,6 +141,8 @@ http_fields http_from(const members& top)
     out.connection_id = metadata.text("connection_id");
     out.bytes_sent = metadata.number<std::uint64_t>("bytes_sent").value_or(0);
     out.bytes_received = metadata.number<std::uint64_t>("bytes_received").value_or(0);
+    out.close_reason = top.text("close_reason");
+    out.detail = top.text("detail");
     return out;
 }
 

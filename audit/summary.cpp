@@ -154,6 +154,9 @@ void aggregator::add(const record& entry)
         return add_refusal(entry, host, enforced);
     }
     if (is_failure(entry.decision.reason)) return add_failure(host, entry.decision.reason, {});
+    if (const auto* h = std::get_if<http_fields>(&entry.what); h && is_failure(h->close_reason)) {
+        add_failure(host, h->close_reason, h->detail);
+    }
     if (const auto* c = std::get_if<connection_fields>(&entry.what); c && is_failure(c->close_reason)) {
         add_failure(host, c->close_reason, c->detail);
     }

@@ -21,25 +21,37 @@ bool is_public_name(std::string_view name)
     return psl_is_public_suffix2(list, suffix, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE) != 0;
 }
 
+namespace {
+
+// Whether the address may be used without an entry that lists it.
+bool is_unremarkable(const config::settings& settings, std::string_view host, const ip_address& address)
+{
+    if (settings.dns.virtual_range.contains(address)) return false;
+    switch (address.scope()) {
+    case ip_scope::global:
+    case ip_scope::documentation:
+        return true;
+    case ip_scope::private_use:
+    case ip_scope::shared:
+    case ip_scope::benchmarking:
+        return !ip_address::parse(host) && !is_public_name(host);
+    default:
+        return false;
+    }
+}
+
+}  // namespace
+
 bool may_dial(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_endpoint& where)
 {
     const auto address = where.address.unmapped();
-    const bool own = settings.dns.virtual_range.contains(address);
-    if (!own) {
-        switch (address.scope()) {
-        case ip_scope::global:
-        case ip_scope::documentation:
-            return true;
-        case ip_scope::private_use:
-        case ip_scope::shared:
-        case ip_scope::benchmarking:
-            if (!ip_address::parse(host) && !is_public_name(host)) return true;
-            break;
-        default:
-            break;
-        }
-    }
-    return rules.allows_address({address, where.port});
+    return is_unremarkable(settings, host, address) || rules.allows_address({address, where.port});
+}
+
+bool may_resolve(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_address& address)
+{
+    const auto plain = address.unmapped();
+    return is_unremarkable(settings, host, plain) || rules.allows_address({plain, 0});
 }
 
 }  // namespace cofferdam::gateway

@@ -17,6 +17,9 @@ bool is_gateway_host(std::string_view name) noexcept;
 /// name (no ICANN suffix), so that internal names of a company's own zone work and a public name can't be rebound inside.
 bool may_dial(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_endpoint& where);
 
+/// The same question for an answer to a name, before any port is known: may `address` be given for it?
+bool may_resolve(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_address& address);
+
 /// True if `name` ends in a suffix of the ICANN section of the Public Suffix List.
 bool is_public_name(std::string_view name);
 

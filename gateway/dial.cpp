@@ -87,7 +87,7 @@ asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where
 
 asio::awaitable<dialled> dial(worker& w, std::string host, std::uint16_t port)
 {
-    dialled out{.socket = tcp::socket(w.context())};
+    dialled out{reason::internal_error, {}, tcp::socket(w.context()), {}};
     const candidates found = co_await find_candidates(w, host, port);
     if (found.addresses.empty()) {
         out.why = found.why;

@@ -137,7 +137,9 @@ std::string exchange::host_field() const
 
 bool exchange::reserve()
 {
-    if (!place_) place_ = owner_.job().audit().reserve();
+    if (place_) return true;
+    auto place = owner_.job().audit().reserve();
+    if (place) place_.emplace(std::move(*place));
     return place_.has_value();
 }
 

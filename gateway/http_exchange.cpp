@@ -1,6 +1,7 @@
 // The forwarding half of http_session: request body, response head and body, upgrade.
 #include "gateway/http_session.hpp"
 
+#include "core/text.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/spawn.hpp"
@@ -21,6 +22,12 @@ constexpr std::size_t flush_at = 65536;        // re-framed chunks are gathered 
 std::string_view text_of(const std::vector<std::uint8_t>& block, std::size_t size)
 {
     return {reinterpret_cast<const char*>(block.data()), size};
+}
+
+// HTTP/3 is not carried (QUIC is refused), so it is not offered either (RFC 7838).
+void drop_alternatives(std::vector<http::field>& fields)
+{
+    std::erase_if(fields, [](const http::field& f) { return equals_ignoring_case(f.name, "alt-svc"); });
 }
 
 void append_chunk(std::string& out, std::string_view data)
@@ -194,7 +201,7 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
     http::forward_response out;
     const bool keep = e.head.keep_alive && (pump.done ? pump.complete : !e.head.expect_continue);
     http::rebuild(head, e.head.minor, keep, out);
-    std::erase_if(out.fields, [](const http::field& f) { return equals_ignoring_case(f.name, "alt-svc"); });
+    drop_alternatives(out.fields);
     const reason ended = co_await pass_response_body(e, head, out);
     if (!head.keep_alive || ended != reason::completed) {
         // Not reusable; a pump that still writes to it ends with an error.

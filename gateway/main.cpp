@@ -31,8 +31,8 @@ void add_policy_options(CLI::App& command, std::string& policy, config::override
 void add_run(CLI::App& app, run_request& request)
 {
     auto& run = *app.add_subcommand("run", "Run a command whose network goes through the gateway");
-    run.usage("Usage: cofferdam run [OPTIONS] -- COMMAND [ARG]...");
-    run.footer("Exit codes: the command's own; 99 with --fail-on-deny; 125 if the gateway failed; 126/127 as shells do; 78 for a bad policy.\n"
+    run.footer("Usage:      cofferdam run [OPTIONS] -- COMMAND [ARG]...\n"
+               "Exit codes: the command's own; 99 with --fail-on-deny; 125 if the gateway failed; 126/127 as shells do; 78 for a bad policy.\n"
                "Example:    cofferdam run --preset npm --allow https://github.com/acme/ -- npm ci");
     run.prefix_command();
     add_policy_options(run, request.policy, request.extra, request.phase);
@@ -58,7 +58,7 @@ void add_others(CLI::App& app, command_line& out)
     check.add_option("policy", out.check.policy, "Policy file (YAML)")->required();
 
     auto& explain = *app.add_subcommand("explain", "Say which rule decides a request, and why");
-    explain.usage("Usage: cofferdam explain [OPTIONS] (METHOD URL | dns NAME | tcp HOST:PORT | udp HOST:PORT)");
+    explain.footer("Usage: cofferdam explain [OPTIONS] (METHOD URL | dns NAME | tcp HOST:PORT | udp HOST:PORT)");
     add_policy_options(explain, out.explain.policy, out.explain.extra, out.explain.phase);
     explain.add_option("question", out.question, "e.g. GET https://github.com/acme/x, dns example.org, tcp db.example:5432")->expected(1, 2)->required();
 

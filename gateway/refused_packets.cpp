@@ -4,7 +4,7 @@
 #include "gateway/spawn.hpp"
 #include "gateway/worker.hpp"
 #include "nft/nflog.hpp"
-#include "nft/packet.hpp"
+#include "nft/ruleset.hpp"
 #include "policy/name.hpp"
 
 #include <boost/asio/as_tuple.hpp>

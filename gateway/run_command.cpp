@@ -1,6 +1,5 @@
 #include "gateway/run_command.hpp"
 
-#include "audit/report.hpp"
 #include "audit/summary.hpp"
 #include "core/text.hpp"
 #include "gateway/attribution.hpp"
@@ -9,6 +8,7 @@
 #include "gateway/job_dns.hpp"
 #include "gateway/metrics_server.hpp"
 #include "gateway/refused_packets.hpp"
+#include "gateway/run_report.hpp"
 #include "gateway/signals.hpp"
 #include "gateway/trust.hpp"
 #include "gateway/version.hpp"
@@ -185,7 +185,7 @@ int conclude(const run_request& request, const sandbox::exit_status& status, con
         style.colour = ::isatty(STDERR_FILENO) == 1;
         std::fputs(audit::render_text(totals, style).c_str(), stderr);
     }
-    if (!request.report.empty()) audit::write_report_file(request.report, totals);
+    if (!request.report.empty()) write_run_report(request.report, totals, written);
     if (!status.error.empty()) std::fprintf(stderr, "cofferdam: %s\n", escape_line(status.error).c_str());
     if (written.lost > 0) {
         std::fprintf(stderr, "cofferdam: %llu records could not be written to the audit log\n", static_cast<unsigned long long>(written.lost));
@@ -227,6 +227,7 @@ int run_command(const run_request& request)
 
     for (auto& each : workers) each->stop(drain_time);
     for (auto& each : workers) each->join();
+    workers.clear();  // flows that did not end in time write their records now
     job.audit().flush(audit_close_time);
     const audit::summary so_far = aggregator.result();
     record_job(job, request, settings, "end", status.shell_code(), &so_far);

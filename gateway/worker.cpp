@@ -60,6 +60,7 @@ void worker::begin_drain(std::chrono::milliseconds drain)
         boost::system::error_code ignored;
         acceptor->close(ignored);
     }
+    for (auto& hook : stop_hooks_) hook();
     drain_until_ = std::chrono::steady_clock::now() + drain;
 }
 

@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <chrono>
+#include <functional>
 #include <list>
 #include <memory>
 #include <thread>
@@ -50,6 +51,8 @@ public:
     void listen(int descriptor);
     /// An acceptor of another service on this worker: closed when the worker stops.
     void adopt(std::shared_ptr<tcp::acceptor> acceptor) { acceptors_.push_back(std::move(acceptor)); }
+    /// Called on the worker's thread when it is told to stop; also what the function owns lives until then.
+    void at_stop(std::function<void()> hook) { stop_hooks_.push_back(std::move(hook)); }
     void start();
     /// Stops accepting; flows go on until they end or `drain` passes, then they are closed. Thread-safe.
     void stop(std::chrono::milliseconds drain);
@@ -78,10 +81,11 @@ private:
     void begin_drain(std::chrono::milliseconds drain);
 
     job_context& job_;
+    std::list<expirable*> expirables_;   // outlives context_, whose end ends the flows that are left
     asio::io_context context_{1};
     std::unique_ptr<dns::upstream_client> resolver_;
     std::vector<std::shared_ptr<tcp::acceptor>> acceptors_;
-    std::list<expirable*> expirables_;
+    std::vector<std::function<void()>> stop_hooks_;
     asio::steady_timer reaper_{context_};
     std::chrono::steady_clock::time_point drain_until_ = std::chrono::steady_clock::time_point::max();
     std::thread thread_;

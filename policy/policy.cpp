@@ -362,6 +362,7 @@ bool policy::passthrough(std::string_view host, std::uint16_t port) const
 bool policy::allows_address(const ip_endpoint& where) const
 {
     return impl_->allow.index.for_each_match(where.address.unmapped(), [&](const host_rules& rules) {
+        if (where.port == 0) return true;
         return rules.any.contains(where.port) || rules.udp.contains(where.port) || rules.http.contains(where.port) ||
                rules.https.contains(where.port);
     });

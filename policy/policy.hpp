@@ -62,6 +62,7 @@ public:
     /// True if `tls.passthrough` lists host:port: judged by name only, spliced unopened.
     bool passthrough(std::string_view host, std::uint16_t port) const;
     /// True if an entry names exactly this address range (a literal or CIDR entry), so that a name that resolves into it may be dialled.
+    /// Port 0 asks for any port.
     bool allows_address(const ip_endpoint& where) const;
     /// The ports of `udp://` entries, sorted, unique.
     const std::vector<std::uint16_t>& udp_ports() const;
