@@ -16,7 +16,7 @@ constexpr std::string_view forms =
 
 std::string quoted(std::string_view text)
 {
-    return "'" + escape_line(text) + "'";
+    return std::string("'").append(escape_line(text)).append("'");
 }
 
 constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
@@ -70,7 +70,8 @@ private:
         auto rest = text_.substr(list.size());
         while (is_space(rest.front())) rest.remove_prefix(1);
         if (std::any_of(rest.begin(), rest.end(), is_space)) {
-            fail(rest, "unexpected space in " + quoted(rest) + "; methods are separated by commas alone, as in 'GET,HEAD https://NAME/'");
+            fail(rest, "unexpected space in " + quoted(rest) +
+                "; methods are separated by commas alone, as in 'GET,HEAD https://NAME/'");
         }
         while (true) {
             const auto comma = std::min(list.find(','), list.size());
@@ -103,9 +104,11 @@ private:
             host_and_port(rest, out);
             out.kind = endpoint_kind::udp;
         } else if (name == "ws" || name == "wss") {
-            fail(name, "write a WebSocket as the URL of its handshake, '" + std::string(name == "ws" ? "http" : "https") + "://...'");
+            fail(name, "write a WebSocket as the URL of its handshake, '" + std::string(name == "ws" ? "http" : "https") +
+                "://...'");
         } else {
-            fail(name, "unknown scheme " + quoted(name) + "; use 'http://', 'https://' or 'udp://', or 'NAME:PORT' for other protocols");
+            fail(name, "unknown scheme " + quoted(name) +
+                "; use 'http://', 'https://' or 'udp://', or 'NAME:PORT' for other protocols");
         }
     }
 
@@ -129,7 +132,8 @@ private:
         }
         const auto target = canonical_target(text);
         if (!target) {
-            fail(text, "the path " + quoted(text) + " could be read in two ways (dot segments, backslashes, bad escapes); write it plainly");
+            fail(text, "the path " + quoted(text) +
+                " could be read in two ways (dot segments, backslashes, bad escapes); write it plainly");
         }
         if (text.find("//") != std::string_view::npos) fail(text, "the path has an empty segment ('//')");
         if (text.find("/*") != std::string_view::npos) {
@@ -206,11 +210,13 @@ private:
     {
         const auto range = ip_prefix::parse(text);
         if (!range) {
-            fail(text, quoted(text) + " is not an address or a range; expected '192.0.2.1', '10.20.0.0/16' (no host bits), '[2001:db8::1]'");
+            fail(text, quoted(text) +
+                " is not an address or a range; expected '192.0.2.1', '10.20.0.0/16' (no host bits), '[2001:db8::1]'");
         }
         // Destinations are judged as the IPv4 address inside them, so such an entry would match nothing or too much.
         const bool embeds_v4 = range->network().unmapped() != range->network();
-        if (embeds_v4) fail(text, quoted(text) + " holds an IPv4 address; write that one: '" + range->network().unmapped().to_string() + "'");
+        if (embeds_v4) fail(text, quoted(text) + " holds an IPv4 address; write that one: '" +
+            range->network().unmapped().to_string() + "'");
         return {host_pattern::match::address, {}, *range};
     }
 
@@ -226,7 +232,8 @@ private:
             base.remove_prefix(2);
         }
         if (base.find('*') != std::string_view::npos) {
-            fail(text, quoted(text) + ": a wildcard is the whole leftmost label, '*.NAME' (one label) or '**.NAME' (one or more)");
+            fail(text, quoted(text) +
+                ": a wildcard is the whole leftmost label, '*.NAME' (one label) or '**.NAME' (one or more)");
         }
         if (ip_address::parse(base)) fail(text, quoted(text) + " is an address where a name is expected");
         auto name = canonical_name(base);

@@ -154,7 +154,7 @@ value fields::http_host() const
 {
     if (host_.empty()) {
         host_ = literal_ ? bracketed(literal_->to_string()) : std::string(name_);
-        if (!scheme_.empty() && port_ != default_port(scheme_)) host_ += ":" + std::to_string(port_);
+        if (!scheme_.empty() && port_ != default_port(scheme_)) host_.append(":").append(std::to_string(port_));
     }
     if (host_.empty()) return value::missing();
     return scheme_.empty() ? value::open_host(host_) : value::of(std::string_view(host_));
@@ -166,7 +166,7 @@ value fields::http_url() const
         url_ = std::string(scheme_) + "://";
         url_ += http_host().text;
         url_ += path_;
-        if (!query_.empty()) url_ += "?" + std::string(query_);
+        if (!query_.empty()) url_.append("?").append(query_);
     }
     return value::of(std::string_view(url_));
 }

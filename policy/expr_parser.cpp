@@ -107,7 +107,8 @@ private:
         if (equals_ignoring_case(name.text, "starts_with")) out->is = node::form::starts_with;
         else if (equals_ignoring_case(name.text, "in_zone")) out->is = node::form::in_zone;
         else {
-            throw syntax_error(name.offset, "unknown function '" + std::string(name.text) + "'; there are starts_with, in_zone and zone");
+            throw syntax_error(name.offset, "unknown function '" + std::string(name.text) +
+                "'; there are starts_with, in_zone and zone");
         }
         expect(token_kind::open, "'('");
         out->left = text_argument();
@@ -175,7 +176,8 @@ private:
         const bool membership = n.op == comparison::in || (array_left && n.op == comparison::contains);
         const auto op = membership ? comparison::eq : n.op;
         for (const auto& element : elements) check_pair(op, other, element.what, array_left ? left_offset : right_offset);
-        const bool ordering = n.op == comparison::lt || n.op == comparison::le || n.op == comparison::gt || n.op == comparison::ge;
+        const bool ordering = n.op == comparison::lt || n.op == comparison::le || n.op == comparison::gt ||
+            n.op == comparison::ge;
         if (ordering) throw syntax_error(right_offset, "an array has no order");
     }
 
@@ -208,7 +210,7 @@ private:
         auto found_field = find_field(name.text);
         if (!found_field) {
             throw syntax_error(name.offset, "unknown field '" + std::string(name.text) +
-                                                "'; strings are quoted, and fields are those of the documentation (dst.domain, http.req.path, ...)");
+                                                "'; there are dst.domain, http.req.path, ...; strings are quoted");
         }
         operand out;
         out.is = operand::form::field;

@@ -205,7 +205,9 @@ bool comparable(comparison op, type left, type right) noexcept
     const auto address = [](type t) { return t == type::address || t == type::range; };
     switch (op) {
     case comparison::eq:
-    case comparison::ne: return textual || numeric || (left == type::boolean && right == type::boolean) || (address(left) && address(right));
+    case comparison::ne:
+        if (left == type::boolean && right == type::boolean) return true;
+        return textual || numeric || (address(left) && address(right));
     case comparison::contains: return textual || (left == type::range && right == type::address);
     case comparison::matches: return is_textual(left) && right == type::regex;
     case comparison::in: return left == type::address && right == type::range;

@@ -29,7 +29,8 @@ bool parses(const std::string& line)
 
 bool is_entry_method(std::string_view method) noexcept
 {
-    return !method.empty() && method.size() <= 32 && method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string_view::npos;
+    return !method.empty() && method.size() <= 32 &&
+        method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string_view::npos;
 }
 
 }  // namespace
@@ -59,7 +60,8 @@ std::string hint_for(const http_request& request, bool with_method)
     const auto start = (by_method ? std::string(request.method) + " " : std::string()) +
                        origin(request.scheme, judged_host(request.host), request.port);
     auto path = request.path.substr(0, max_hint_path);
-    if (const auto empty_segment = path.find("//"); empty_segment != std::string_view::npos) path = path.substr(0, empty_segment + 1);
+    const auto empty_segment = path.find("//");
+    if (empty_segment != std::string_view::npos) path = path.substr(0, empty_segment + 1);
     for (auto slash = path.rfind('/'); slash != std::string_view::npos && slash > 0; slash = path.rfind('/', slash - 1)) {
         auto line = start + std::string(path.substr(0, slash + 1));
         if (parses(line)) return line;  // else not a prefix that an entry can have; one segment less

@@ -132,7 +132,7 @@ result<authority> parse_authority(std::string_view text)
 std::string bracketed(std::string_view host)
 {
     if (host.find(':') == std::string_view::npos) return std::string(host);
-    return "[" + std::string(host) + "]";
+    return std::string("[").append(host).append("]");
 }
 
 std::string join_host_port(std::string_view host, std::uint16_t port)

@@ -9,7 +9,7 @@
 
 namespace cofferdam::policy {
 
-inline constexpr std::size_t max_name_length = 253;        ///< octets of a name in text form without the trailing dot (RFC 1035, 2.3.4)
+inline constexpr std::size_t max_name_length = 253;        ///< octets of text without the trailing dot (RFC 1035, 2.3.4)
 inline constexpr std::size_t max_label_length = 63;        ///< RFC 1035, 2.3.4
 inline constexpr std::size_t max_name_input = 1024;        ///< octets of UTF-8 that are looked at; longer is errc::too_large
 

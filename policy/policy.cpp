@@ -17,8 +17,8 @@ namespace {
 std::string located(const location& where, const std::string& message)
 {
     std::string out = where.file;
-    if (where.line > 0) out += (out.empty() ? "" : ":") + std::to_string(where.line);
-    if (where.line > 0 && where.column > 0) out += ":" + std::to_string(where.column);
+    if (where.line > 0) out.append(out.empty() ? "" : ":").append(std::to_string(where.line));
+    if (where.line > 0 && where.column > 0) out.append(":").append(std::to_string(where.column));
     return out.empty() ? message : out + ": " + message;
 }
 
@@ -173,7 +173,10 @@ finding find_name(const list& allow, std::string_view name)
 
 }  // namespace
 
-policy_error::policy_error(location at, const std::string& message) : std::runtime_error(located(at, message)), where(std::move(at)) {}
+policy_error::policy_error(location at, const std::string& message)
+    : std::runtime_error(located(at, message)), where(std::move(at))
+{
+}
 
 struct policy::impl {
     mode how;
@@ -195,6 +198,8 @@ struct policy::impl {
         std::optional<capture_level> capture;
     };
 
+    /// The first allow or deny decides; alert rules are all looked at. An allow rule that depends on what is not known yet holds
+    /// back the deny rules behind it and lets the flow go on: one that says nothing of the host lets every name be resolved.
     /// Judges by `readings` of one question: a deny or alert rule needs one that is true, an allow rule all of them.
     /// `last`: no later stage will ask again, so "maybe" is "no".
     outcome judge(std::initializer_list<const expr::fields*> readings, bool last) const
@@ -213,7 +218,8 @@ struct policy::impl {
             }
             if (r.then == rule_action::alert && some) {
                 out.alert = true;
-                if (r.capture && !(out.by && out.by->capture)) out.capture = std::max(out.capture.value_or(*r.capture), *r.capture);
+                const bool settled = out.by && out.by->capture;  // what decides has the last word on capture
+                if (r.capture && !settled) out.capture = std::max(out.capture.value_or(*r.capture), *r.capture);
             } else if (r.then == rule_action::deny && some) {
                 settle(out, ruling::deny, r);
             } else if (r.then == rule_action::allow && (all || (could && !last))) {
@@ -321,7 +327,8 @@ decision policy::decide(const connection_attempt& attempt) const
 {
     const auto& p = *impl_;
     const judged_host host(attempt.host, &attempt.destination.address);
-    const bool may_pass = attempt.proto == transport::tcp && (attempt.app == application::tls || attempt.app == application::unknown);
+    const bool may_be_tls = attempt.app == application::tls || attempt.app == application::unknown;
+    const bool may_pass = attempt.proto == transport::tcp && may_be_tls;
     const auto* unopened = may_pass && !host.literal ? p.find_passthrough(host.name, attempt.destination.port) : nullptr;
     const bool opened_later = attempt.proto == transport::tcp && attempt.app != application::opaque &&
                               !(unopened && attempt.app == application::tls);

@@ -53,7 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         require((entry.port == 0) == (entry.kind == endpoint_kind::dns));
         require((entry.kind == endpoint_kind::url) == entry.path.starts_with('/'));
         const auto again = parse_endpoint({entry.text, {}});
-        require(again.where == entry.where && again.path == entry.path && again.port == entry.port && again.methods == entry.methods);
+        require(again.where == entry.where && again.path == entry.path && again.port == entry.port &&
+            again.methods == entry.methods);
     } catch (const policy_error& wrong) {
         require(wrong.where.line == 1 && wrong.where.column >= 1);
         require(wrong.where.column <= static_cast<int>(size) + 1);

@@ -100,26 +100,35 @@ INSTANTIATE_TEST_SUITE_P(bare, endpoint_refuses, testing::Values(
 INSTANTIATE_TEST_SUITE_P(wildcard, endpoint_refuses, testing::Values(
     refused_entry{"*.com:443", "anybody can register"}, refused_entry{"**.com:443", "anybody can register"},
     refused_entry{"https://*.eu.org/", "public suffix"}, refused_entry{"https://*.github.io/", "public suffix"},
-    refused_entry{"dns:**.co.uk", "public suffix"}, refused_entry{"*:443", "whole leftmost label"}, refused_entry{"**:443", "whole leftmost label"},
+    refused_entry{"dns:**.co.uk", "public suffix"}, refused_entry{"*:443", "whole leftmost label"},
+        refused_entry{"**:443", "whole leftmost label"},
     refused_entry{"https://*/", "whole leftmost label"}, refused_entry{"a*.b.example:1", "whole leftmost label"},
     refused_entry{"a.*.example:1", "whole leftmost label"}, refused_entry{"*.*.example:1", "whole leftmost label"},
     refused_entry{"***.b.example:1", "whole leftmost label"}, refused_entry{"a.example:*", "no wildcard for ports"},
     refused_entry{"https://a.example/*", "no wildcards"}, refused_entry{"*.10.0.0.1:80", "is an address"}));
 INSTANTIATE_TEST_SUITE_P(urls, endpoint_refuses, testing::Values(
-    refused_entry{"https://a.example/x?y", "no query"}, refused_entry{"https://a.example?y", "no query"}, refused_entry{"https://a.example/#f", "no fragment"},
+    refused_entry{"https://a.example/x?y", "no query"}, refused_entry{"https://a.example?y", "no query"},
+        refused_entry{"https://a.example/#f", "no fragment"},
     refused_entry{"https://u:p@a.example/", "user name"}, refused_entry{"https://a.example/../x", "two ways"},
     refused_entry{"https://a.example/%2e%2e/x", "two ways"}, refused_entry{"https://a.example//x", "empty segment"},
-    refused_entry{"https://[2001:db8::/32]/", "']' is missing"}, refused_entry{"https:///x", "host is missing"}, refused_entry{"https://a.example:/x", "not a port"},
-    refused_entry{"ssh://a.example", "NAME:PORT"}, refused_entry{"wss://a.example/", "https://"}, refused_entry{"HTTPS://a.example/", "unknown scheme"}));
+    refused_entry{"https://[2001:db8::/32]/", "']' is missing"}, refused_entry{"https:///x", "host is missing"},
+        refused_entry{"https://a.example:/x", "not a port"},
+    refused_entry{"ssh://a.example", "NAME:PORT"}, refused_entry{"wss://a.example/", "https://"},
+        refused_entry{"HTTPS://a.example/", "unknown scheme"}));
 INSTANTIATE_TEST_SUITE_P(rest, endpoint_refuses, testing::Values(
-    refused_entry{"get https://a.example/", "upper case"}, refused_entry{"GET, HEAD https://a.example/", "commas alone"}, refused_entry{"GET, https://a.example/", "not a method"},
+    refused_entry{"get https://a.example/", "upper case"}, refused_entry{"GET, HEAD https://a.example/", "commas alone"},
+        refused_entry{"GET, https://a.example/", "not a method"},
     refused_entry{"GET HEAD https://a.example/", "commas alone"}, refused_entry{"GET a.example:443", "methods need"},
-    refused_entry{"GET dns:a.example", "methods need"}, refused_entry{"a.example:0", "1 to 65535"}, refused_entry{"a.example:65536", "1 to 65535"},
-    refused_entry{"a.example:0443", "1 to 65535"}, refused_entry{"2001:db8::1:53", "brackets"}, refused_entry{"[10.0.0.1]:53", "only IPv6"},
-    refused_entry{"[::1", "']' is missing"}, refused_entry{"[::1]53", "expected ':PORT'"}, refused_entry{"10.0.0.1/8:53", "host bits"},
+    refused_entry{"GET dns:a.example", "methods need"}, refused_entry{"a.example:0", "1 to 65535"},
+        refused_entry{"a.example:65536", "1 to 65535"},
+    refused_entry{"a.example:0443", "1 to 65535"}, refused_entry{"2001:db8::1:53", "brackets"},
+        refused_entry{"[10.0.0.1]:53", "only IPv6"},
+    refused_entry{"[::1", "']' is missing"}, refused_entry{"[::1]53", "expected ':PORT'"},
+        refused_entry{"10.0.0.1/8:53", "host bits"},
     refused_entry{"0x7f.1:80", "could be read as an address"}, refused_entry{"2130706433:80", "could be read as an address"},
     refused_entry{"[::ffff:10.0.0.1]:80", "write that one: '10.0.0.1'"}, refused_entry{"[2002:a00:1::]:80", "write that one"},
-    refused_entry{"dns:10.0.0.1", "is an address"}, refused_entry{"dns:a b", "not a method"}, refused_entry{"a\x1b[31m.example:1", "\\x1b"},
+    refused_entry{"dns:10.0.0.1", "is an address"}, refused_entry{"dns:a b", "not a method"},
+        refused_entry{"a\x1b[31m.example:1", "\\x1b"},
     refused_entry{std::string(max_entry_length + 1, 'a'), "longer"}));
 
 TEST(endpoint, error_points_into_the_entry)
@@ -143,7 +152,8 @@ TEST(covers_path, at_segment_boundaries)
     for (const auto& [prefix, path, covered] : {
              coverage{"/acme/", "/acme/", true}, coverage{"/acme/", "/acme/x", true}, coverage{"/acme/", "/acme", false},
              coverage{"/acme", "/acme", true}, coverage{"/acme", "/acme/x", true}, coverage{"/acme", "/acmeevil", false},
-             coverage{"/acme", "/acme.git", false}, coverage{"/acme", "/acme;x", false}, coverage{"/", "/x", true}, coverage{"/", "*", true},
+             coverage{"/acme", "/acme.git", false}, coverage{"/acme", "/acme;x", false}, coverage{"/", "/x", true},
+                 coverage{"/", "*", true},
              coverage{"/acme", "*", false}, coverage{"/acme", "/ACME", false}}) {
         EXPECT_EQ(covers_path(prefix, path), covered) << prefix << " " << path;
     }

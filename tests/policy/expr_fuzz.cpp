@@ -23,8 +23,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     const std::string text(reinterpret_cast<const char*>(bytes), size);
     try {
         const auto compiled = expression::compile(text);
-        const connection_attempt attempt{.app = application::tls, .host = "a.b.example", .destination = {{}, 443}, .sni = "a.b.example"};
-        const http_request request{.method = "POST", .scheme = "https", .host = "a.b.example", .port = 443, .path = "/v1/x", .query = "q",
+        const connection_attempt attempt{.app = application::tls, .host = "a.b.example", .destination = {{}, 443},
+            .sni = "a.b.example"};
+        const http_request request{.method = "POST", .scheme = "https", .host = "a.b.example", .port = 443, .path = "/v1/x",
+            .query = "q",
                                    .headers = &headers, .sni = "a.b.example"};
         const fields at_connection(attempt);
         const fields at_request(request);

@@ -70,7 +70,8 @@ TEST(endpoint_index, narrowest_pattern_first)
 {
     endpoint_index index;
     const std::vector<std::string> lines{"**.example:1", "**.b.example:1", "*.b.example:1", "a.b.example:1",
-                                         "10.0.0.0/8:1", "10.1.0.0/16:1", "10.1.2.3:1", "[2001:db8::/32]:1", "0.0.0.0/0:1", "[::/0]:1"};
+                                         "10.0.0.0/8:1", "10.1.0.0/16:1", "10.1.2.3:1", "[2001:db8::/32]:1", "0.0.0.0/0:1",
+                                             "[::/0]:1"};
     for (entry_number i = 0; i < lines.size(); ++i) index.add(entry(lines[i]), i);
     EXPECT_THAT(matches(index, "a.b.example"), ElementsAre(3, 2, 1, 0));
     EXPECT_THAT(matches(index, "x.a.b.example"), ElementsAre(1, 0));

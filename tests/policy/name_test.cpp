@@ -69,9 +69,11 @@ INSTANTIATE_TEST_SUITE_P(shape, canonical_name_refuses, testing::Values(
     refused_text{std::string(64, 'a') + ".example", errc::too_large}));
 
 INSTANTIATE_TEST_SUITE_P(addresses_in_disguise, canonical_name_refuses, testing::Values(
-    refused_text{"2130706433", errc::ambiguous}, refused_text{"127.1", errc::ambiguous}, refused_text{"127.0.0.1", errc::ambiguous},
+    refused_text{"2130706433", errc::ambiguous}, refused_text{"127.1", errc::ambiguous},
+        refused_text{"127.0.0.1", errc::ambiguous},
     refused_text{"0x7f.1", errc::ambiguous}, refused_text{"0x7f000001", errc::ambiguous}, refused_text{"0X7F", errc::ambiguous},
-    refused_text{"0x", errc::ambiguous}, refused_text{"017700000001", errc::ambiguous}, refused_text{"0177.0.0.01", errc::ambiguous},
+    refused_text{"0x", errc::ambiguous}, refused_text{"017700000001", errc::ambiguous},
+        refused_text{"0177.0.0.01", errc::ambiguous},
     refused_text{"1.2.3.4.5", errc::ambiguous}, refused_text{"169.254.169.254.", errc::ambiguous},
     refused_text{"\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.1", errc::ambiguous}));  // full-width digits
 
@@ -92,7 +94,8 @@ TEST(parse_host, tells_names_from_literals)
     EXPECT_EQ(parse_host("192.0.2.1")->address, *ip_address::parse("192.0.2.1"));
     EXPECT_EQ(parse_host("[2001:DB8::1]")->to_string(), "2001:db8::1");
     EXPECT_EQ(parse_host("[::ffff:192.0.2.1]")->address->unmapped(), *ip_address::parse("192.0.2.1"));
-    for (const auto* bad : {"", "[]", "[192.0.2.1]", "2001:db8::1", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[v1.x]", "[::1", "::1]",
+    for (const auto* bad : {"", "[]", "[192.0.2.1]", "2001:db8::1", "[fe80::1%25eth0]", "[fe80::1%eth0]", "[v1.x]", "[::1",
+        "::1]",
                             "192.0.2.01", "192.0.2", "0x7f.1", "192.0.2.1.", "192.0.2.256"}) {
         EXPECT_FALSE(parse_host(bad).has_value()) << bad;
     }
@@ -105,7 +108,8 @@ TEST(parse_authority, host_and_port)
     EXPECT_EQ(parse_authority("[2001:db8::1]:53")->port, 53);
     EXPECT_EQ(parse_authority("[2001:db8::1]")->where.to_string(), "2001:db8::1");
     EXPECT_EQ(parse_authority("A.Example.:65535")->where.name, "a.example");
-    for (const auto* bad : {"", ":80", "a.example:", "a.example:0", "a.example:65536", "a.example:080", "a.example:+80", "a.example: 80",
+    for (const auto* bad : {"", ":80", "a.example:", "a.example:0", "a.example:65536", "a.example:080", "a.example:+80",
+        "a.example: 80",
                             "a.example:80:80", "u@a.example", "u:p@a.example:80", "[::1]80", "[::1]x:80", "a.example:80/"}) {
         EXPECT_FALSE(parse_authority(bad).has_value()) << bad;
     }

@@ -30,7 +30,8 @@ connection_attempt connection(application app, std::string_view host, std::uint1
     return {.app = app, .host = host, .destination = {{}, port}};
 }
 
-const auto no_uploads = rule("no uploads", R"(http.req.method == "POST" && not (http.req.host in ["api.staging.acme.test"]))", "deny", "full");
+const auto no_uploads = rule("no uploads", R"(http.req.method == "POST" && not (http.req.host in ["api.staging.acme.test"]))",
+    "deny", "full");
 
 TEST(rules, come_before_the_list)
 {
@@ -57,13 +58,15 @@ TEST(rules, first_allow_or_deny_decides)
 
 TEST(rules, an_erring_rule_does_not_match)
 {
-    const auto p = with({rule("deny", R"(http.req.headers.x == "1")", "deny"), rule("allow", R"(http.req.headers.y != "1")", "allow")});
+    const auto p = with({rule("deny", R"(http.req.headers.x == "1")", "deny"),
+        rule("allow", R"(http.req.headers.y != "1")", "allow")});
     EXPECT_EQ(p->decide(request("GET", "a.example", "/")).why, reason::not_in_allow_list);
 }
 
 TEST(rules, deny_early_only_where_definitely_true)
 {
-    const auto p = with({no_uploads, rule("no evil", R"(in_zone(dst.domain, "evil.example"))", "deny")}, {"https://a.example/", "https://**.evil.example/"});
+    const auto p = with({no_uploads, rule("no evil", R"(in_zone(dst.domain, "evil.example"))", "deny")},
+        {"https://a.example/", "https://**.evil.example/"});
     EXPECT_TRUE(p->decide(name_query{"a.example"}).allowed());
     EXPECT_TRUE(p->decide(connection(application::tls, "a.example")).allowed());
     const auto d = p->decide(name_query{"x.evil.example"});
@@ -86,7 +89,8 @@ TEST(rules, an_allow_rule_that_could_be_true_lets_go_on)
 
 TEST(rules, an_earlier_allow_that_could_be_true_holds_back_a_later_deny)
 {
-    const auto p = with({rule("one path", R"(http.req.path == "/ok")", "allow"), rule("rest", R"(dst.domain == "a.example")", "deny")});
+    const auto p = with({rule("one path", R"(http.req.path == "/ok")", "allow"),
+        rule("rest", R"(dst.domain == "a.example")", "deny")});
     EXPECT_TRUE(p->decide(connection(application::tls, "a.example")).allowed());
     EXPECT_TRUE(p->decide(request("GET", "a.example", "/ok")).allowed());
     EXPECT_FALSE(p->decide(request("GET", "a.example", "/no")).allowed());
@@ -118,7 +122,8 @@ TEST(rules, the_dialled_address_allows_no_name)
 
 TEST(rules, judge_both_readings_of_a_path)
 {
-    const auto p = with({rule("secret", R"(http.req.path =~ /^\/a\/secret(\/|$)/)", "deny"), rule("a", R"(starts_with(http.req.path, "/@s/"))", "allow")},
+    const auto p = with({rule("secret", R"(http.req.path =~ /^\/a\/secret(\/|$)/)", "deny"),
+        rule("a", R"(starts_with(http.req.path, "/@s/"))", "allow")},
                         {"https://a.example/"});
     for (const auto* path : {"/a/secret", "//a/secret/x", "/a//secret", "/a%2Fsecret", "/a/%2Fsecret/x"}) {
         EXPECT_EQ(p->decide(request("GET", "a.example", path)).why, reason::denied_by_rule) << path;
@@ -130,7 +135,8 @@ TEST(rules, judge_both_readings_of_a_path)
 
 TEST(rules, alert_only_marks)
 {
-    const auto p = with({rule("seen", R"(http.req.method == "POST")", "alert", "headers"), rule("deny", R"(http.req.path == "/no")", "deny"),
+    const auto p = with({rule("seen", R"(http.req.method == "POST")", "alert", "headers"),
+        rule("deny", R"(http.req.path == "/no")", "deny"),
                          rule("after", R"(http.req.path == "/no")", "alert")}, {"https://a.example/"});
     const auto get = p->decide(request("GET", "a.example", "/"));
     EXPECT_FALSE(get.alert);
