@@ -10,7 +10,8 @@ constexpr std::size_t max_host = 255;
 
 result<std::uint16_t> parse_port(std::string_view text) noexcept
 {
-    if (text.empty() || text.size() > 5 || text[0] == '0' || span_of(text, char_class::digit) != text.size()) return errc::malformed;
+    if (text.empty() || text.size() > 5 || text[0] == '0' || span_of(text, char_class::digit) != text.size())
+        return errc::malformed;
     std::uint32_t value = 0;
     for (const char c : text) value = value * 10 + static_cast<std::uint32_t>(c - '0');
     if (value > 65535) return errc::malformed;

@@ -56,7 +56,8 @@ trailer_rule judge_trailer(std::string_view name) noexcept
 }  // namespace
 
 body_decoder::body_decoder(body_kind kind, std::uint64_t length, const limits& bounds) noexcept
-    : stage_(stage::done), max_line_(bounds.max_chunk_line), max_trailer_(bounds.max_trailer), max_fields_(bounds.max_header_fields)
+    : stage_(stage::done), max_line_(bounds.max_chunk_line), max_trailer_(bounds.max_trailer),
+      max_fields_(bounds.max_header_fields)
 {
     switch (kind) {
     case body_kind::none: break;

@@ -53,7 +53,8 @@ inline constexpr fault both_framings{errc::ambiguous, 400, "Content-Length and T
 inline constexpr fault coding_syntax{errc::malformed, 400, "Transfer-Encoding is not exactly one final \"chunked\""};
 inline constexpr fault coding_unsupported{errc::unsupported, 501, "a transfer coding other than \"chunked\""};
 inline constexpr fault coding_in_http10{errc::malformed, 400, "Transfer-Encoding in an HTTP/1.0 message"};
-inline constexpr fault framing_lookalike{errc::ambiguous, 400, "a field looks like Content-Length or Transfer-Encoding but is neither"};
+inline constexpr fault framing_lookalike{errc::ambiguous, 400,
+                                         "a field looks like Content-Length or Transfer-Encoding but is neither"};
 inline constexpr fault body_not_allowed{errc::malformed, 400, "a body where the message can have none"};
 
 // Connection

@@ -43,7 +43,8 @@ public:
     void check() const noexcept
     {
         const auto text = std::string_view(out_).substr(begin_);
-        if (std::count(text.begin(), text.end(), '\n') != lines_ || std::count(text.begin(), text.end(), '\r') != lines_) std::abort();
+        if (std::count(text.begin(), text.end(), '\n') != lines_ || std::count(text.begin(), text.end(), '\r') != lines_)
+            std::abort();
     }
 
 private:

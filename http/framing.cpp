@@ -25,7 +25,8 @@ bool may_be_option(std::string_view name, message_kind kind) noexcept
                         [name](std::string_view other) { return equals_ignoring_case(name, other); });
 }
 
-const fault* read_connection(std::string_view value, message_kind kind, field_summary& out, std::vector<std::string_view>& options)
+const fault* read_connection(std::string_view value, message_kind kind, field_summary& out,
+                             std::vector<std::string_view>& options)
 {
     for (std::string_view option; next_element(value, option);) {
         if (!is_token(option)) return &faults::connection_syntax;
@@ -57,7 +58,8 @@ const fault* read_upgrade(std::string_view value, std::vector<std::string_view>&
 const fault* parse_length(std::string_view text, std::uint64_t& out) noexcept
 {
     // A leading zero is legal and means octal to some; no real sender writes one.
-    if (text.empty() || span_of(text, char_class::digit) != text.size() || (text.size() > 1 && text[0] == '0')) return &faults::length_syntax;
+    if (text.empty() || span_of(text, char_class::digit) != text.size() || (text.size() > 1 && text[0] == '0'))
+        return &faults::length_syntax;
     constexpr std::uint64_t largest = std::numeric_limits<std::int64_t>::max();
     std::uint64_t value = 0;
     for (const char c : text) {

@@ -72,7 +72,8 @@ field_id identify(std::string_view name) noexcept
     case 10: return either(match(name, "connection", field_id::connection), match(name, "keep-alive", field_id::keep_alive));
     case 14:
         if (name[7] == '_') return match(name, "content_length", field_id::framing_lookalike);
-        return either(match(name, "content-length", field_id::content_length), match(name, "http2-settings", field_id::http2_settings));
+        return either(match(name, "content-length", field_id::content_length),
+                      match(name, "http2-settings", field_id::http2_settings));
     case 16: return match(name, "proxy-connection", field_id::proxy_connection);
     case 17:
         if (name[8] == '_') return match(name, "transfer_encoding", field_id::framing_lookalike);

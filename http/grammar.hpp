@@ -27,7 +27,8 @@ constexpr std::array<std::uint8_t, 256> make_char_classes() noexcept
         const bool is_digit = c >= '0' && c <= '9';
         const bool is_alpha = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         unsigned bits = 0;
-        if (is_digit || is_alpha || (c < 0x80 && std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos))
+        if (is_digit || is_alpha ||
+            (c < 0x80 && std::string_view("!#$%&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos))
             bits |= char_class::token;
         if (c == '\t' || (c >= 0x20 && c != 0x7f)) bits |= char_class::value;
         if (c > 0x20 && c < 0x7f) bits |= char_class::visible;

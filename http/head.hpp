@@ -69,7 +69,7 @@ struct request_head {
     unsigned minor = 1;                       ///< HTTP/1.<minor>
     target_form form = target_form::origin;
     std::string_view scheme;                  ///< absolute-form only, as sent ("http", "https"): compare with the connection's
-    std::string_view host;                    ///< Host, or the target's authority (then both are equal), as sent; empty: HTTP/1.0 without
+    std::string_view host;                    ///< Host or the target's authority (never two different ones); empty: 1.0 without
     authority where;                          ///< `host`, taken apart
     std::string_view origin_target;           ///< path and query to be judged and sent; "*"; for CONNECT the authority
     std::vector<field> fields;                ///< all of them, in order, as sent
@@ -102,6 +102,8 @@ struct response_head {
     std::vector<std::string_view> connection;
     const fault* why = nullptr;
 
+    /// More heads follow for the same request (not to be passed on to an HTTP/1.0 client). The caller counts them
+    /// against limits::max_interim_responses.
     bool interim() const noexcept { return status < 200 && status != 101; }
 };
 

@@ -33,7 +33,8 @@ constexpr auto phrases = std::to_array<phrase>({
 
 std::string_view reason_phrase(unsigned status) noexcept
 {
-    const auto* found = std::lower_bound(phrases.begin(), phrases.end(), status, [](const phrase& p, unsigned s) { return p.status < s; });
+    const auto* found =
+        std::lower_bound(phrases.begin(), phrases.end(), status, [](const phrase& p, unsigned s) { return p.status < s; });
     return found != phrases.end() && found->status == status ? found->text : "Unknown";
 }
 

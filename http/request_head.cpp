@@ -37,9 +37,9 @@ const fault* settle_body(const field_summary& summary, request_head& out) noexce
 void settle_connection(const field_summary& summary, request_head& out) noexcept
 {
     out.keep_alive = !summary.close && (out.minor == 1 || summary.keep_alive);
-    out.websocket_upgrade = out.method == "GET" && out.minor == 1 && out.form != target_form::asterisk && out.body == body_kind::none &&
-                            summary.upgrade && summary.websocket_keys == 1 && summary.websocket_versions == 1 &&
-                            lists_websocket(out.upgrade);
+    out.websocket_upgrade = out.method == "GET" && out.minor == 1 && out.form != target_form::asterisk &&
+                            out.body == body_kind::none && summary.upgrade && summary.websocket_keys == 1 &&
+                            summary.websocket_versions == 1 && lists_websocket(out.upgrade);
 }
 
 const fault* parse(std::string_view head, const limits& bounds, const head_scanner& scanner, request_head& out)

@@ -11,8 +11,8 @@ constexpr std::size_t version_size = 8;  // "HTTP/1.1"
 
 const fault* parse_version(std::string_view text, unsigned& minor) noexcept
 {
-    const bool well_formed = text.size() == version_size && text.starts_with(version_prefix) && is_in(text[5], char_class::digit) &&
-                             text[6] == '.' && is_in(text[7], char_class::digit);
+    const bool well_formed = text.size() == version_size && text.starts_with(version_prefix) &&
+                             is_in(text[5], char_class::digit) && text[6] == '.' && is_in(text[7], char_class::digit);
     if (!well_formed) return &faults::start_line;
     if (text[5] != '1' || (text[7] != '0' && text[7] != '1')) return &faults::version;
     minor = static_cast<unsigned>(text[7] - '0');

@@ -30,11 +30,36 @@ TEST(authority, splits_host_and_port)
 
 TEST(authority, refuses_what_two_readers_could_split_differently)
 {
-    for (const std::string text :
-         {"", ":80", "user@a.example", "user:pw@a.example:80", "a.example:", "a.example:0", "a.example:080", "a.example:65536",
-          "a.example:99999", "a.example:123456", "a.example:+80", "a.example:80x", "a.example:80:80", "a b.example", "a.example ",
-          "a%2eexample", "a.example/", "a.example?x", "a.example\\@b.example", "a,b", "[::1", "::1", "[::1]x", "[::1]:", "[fe80::1%25eth0]",
-          "[192.0.2.1]", "[v1.x]", "[]", "h\xc3\xa4user.example", "a\x7f.example"}) {
+    for (const std::string text : {"",
+                                   ":80",
+                                   "user@a.example",
+                                   "user:pw@a.example:80",
+                                   "a.example:",
+                                   "a.example:0",
+                                   "a.example:080",
+                                   "a.example:65536",
+                                   "a.example:99999",
+                                   "a.example:123456",
+                                   "a.example:+80",
+                                   "a.example:80x",
+                                   "a.example:80:80",
+                                   "a b.example",
+                                   "a.example ",
+                                   "a%2eexample",
+                                   "a.example/",
+                                   "a.example?x",
+                                   "a.example\\@b.example",
+                                   "a,b",
+                                   "[::1",
+                                   "::1",
+                                   "[::1]x",
+                                   "[::1]:",
+                                   "[fe80::1%25eth0]",
+                                   "[192.0.2.1]",
+                                   "[v1.x]",
+                                   "[]",
+                                   "h\xc3\xa4user.example",
+                                   "a\x7f.example"}) {
         EXPECT_EQ(parse_authority(text).error(), errc::malformed) << text;
     }
     EXPECT_FALSE(parse_authority(std::string("a\0b", 3)));

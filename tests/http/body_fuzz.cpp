@@ -47,7 +47,8 @@ outcome decode(std::string_view input, body_kind kind, std::uint64_t length, con
             return out;
         }
         FUZZ_REQUIRE(step->consumed > 0 && step->consumed <= piece.size() && step->done == decoder.done());
-        FUZZ_REQUIRE(step->data.empty() || (step->data.data() >= piece.data() && step->data.data() + step->data.size() <= piece.data() + piece.size()));
+        FUZZ_REQUIRE(step->data.empty() ||
+                     (step->data.data() >= piece.data() && step->data.data() + step->data.size() <= piece.data() + piece.size()));
         out.payload += step->data;
         out.consumed += step->consumed;
     }

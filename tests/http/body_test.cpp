@@ -66,12 +66,42 @@ TEST(body, stops_at_the_declared_length)
 
 TEST(body, refuses_malformed_chunks)
 {
-    for (const std::string text : {
-             "\r\n", "\n", ";a\r\n", " 5\r\nhello\r\n", "5 \r\nhello\r\n", "\t5\r\n", "+5\r\n", "-5\r\n", "0x5\r\nhello\r\n", "g\r\n", "5\nhello",
-             "5\rhello", "5\r\r\n", "5\r\nhelloX\r\n", "5\r\nhello\n", "5\r\nhello\rX", "5\r\nhello0\r\n\r\n", "5 ;a\r\nhello\r\n",
-             "5;\r\nhello", "5;a=\r\nhello", "5; a\r\nhello", "5;a b\r\nhello", "5;a\nhello", "5;a=\"b\nc\"\r\n", "5;a=\"b\rc\"\r\n",
-             "5;a=\"b\"c\r\n", "5;\x01\r\n", "5;a==b\r\n", "5,5\r\n", "0\r\n\n", "0\r\nA: b\n\r\n", "0\r\n A: b\r\n\r\n", "0\r\nA : b\r\n\r\n",
-             "0\r\nA: b\r\n c\r\n\r\n", "0\r\nA\r\n\r\n", "0\r\nA: \x01\r\n\r\n"}) {
+    for (const std::string text : {"\r\n",
+                                   "\n",
+                                   ";a\r\n",
+                                   " 5\r\nhello\r\n",
+                                   "5 \r\nhello\r\n",
+                                   "\t5\r\n",
+                                   "+5\r\n",
+                                   "-5\r\n",
+                                   "0x5\r\nhello\r\n",
+                                   "g\r\n",
+                                   "5\nhello",
+                                   "5\rhello",
+                                   "5\r\r\n",
+                                   "5\r\nhelloX\r\n",
+                                   "5\r\nhello\n",
+                                   "5\r\nhello\rX",
+                                   "5\r\nhello0\r\n\r\n",
+                                   "5 ;a\r\nhello\r\n",
+                                   "5;\r\nhello",
+                                   "5;a=\r\nhello",
+                                   "5; a\r\nhello",
+                                   "5;a b\r\nhello",
+                                   "5;a\nhello",
+                                   "5;a=\"b\nc\"\r\n",
+                                   "5;a=\"b\rc\"\r\n",
+                                   "5;a=\"b\"c\r\n",
+                                   "5;\x01\r\n",
+                                   "5;a==b\r\n",
+                                   "5,5\r\n",
+                                   "0\r\n\n",
+                                   "0\r\nA: b\n\r\n",
+                                   "0\r\n A: b\r\n\r\n",
+                                   "0\r\nA : b\r\n\r\n",
+                                   "0\r\nA: b\r\n c\r\n\r\n",
+                                   "0\r\nA\r\n\r\n",
+                                   "0\r\nA: \x01\r\n\r\n"}) {
         EXPECT_EQ(chunked(text).error, errc::malformed) << text;
     }
     EXPECT_EQ(chunked(std::string("5\0\r\n", 4)).error, errc::malformed);
@@ -105,7 +135,8 @@ TEST(body, keeps_harmless_trailers_and_refuses_dangerous_ones)
     const std::vector<std::pair<std::string, std::string>> kept = {{"Grpc-Status", "0"}, {"Digest", "z"}};
     EXPECT_EQ(d.trailers, kept);
     EXPECT_EQ(d.rest, "rest");
-    for (const std::string name : {"Content-Length", "transfer-encoding", "HOST", "Connection", "Upgrade", "Expect", "Content_Length"})
+    for (const std::string name :
+         {"Content-Length", "transfer-encoding", "HOST", "Connection", "Upgrade", "Expect", "Content_Length"})
         EXPECT_EQ(chunked("0\r\nA: b\r\n" + name + ": 1\r\n\r\n").error, errc::malformed) << name;
 }
 

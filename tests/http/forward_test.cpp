@@ -24,7 +24,8 @@ std::string forwarded(const std::string& text)
     return out;
 }
 
-std::string answered(const std::string& text, unsigned client_minor = 1, bool keep_alive = true, response_context context = {"GET", false})
+std::string answered(const std::string& text, unsigned client_minor = 1, bool keep_alive = true,
+                     response_context context = {"GET", false})
 {
     response_head head;
     if (!parse_response_head(text, bounds, context, head)) return "refused";
@@ -49,10 +50,11 @@ TEST(forward_request, is_rebuilt)
 
 TEST(forward_request, drops_what_ends_at_this_hop)
 {
-    EXPECT_EQ(forwarded("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, x-One, Upgrade, HTTP2-Settings\r\nX-ONE: 1\r\n"
-                        "Keep-Alive: 5\r\nTE: trailers\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nProxy-Authorization: x\r\n"
-                        "Proxy-Connection: keep-alive\r\nX-Two: 2\r\n\r\n"),
-              "GET / HTTP/1.1\r\nHost: a.example\r\nX-Two: 2\r\n\r\n");
+    EXPECT_EQ(
+        forwarded("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: keep-alive, x-One, Upgrade, HTTP2-Settings\r\nX-ONE: 1\r\n"
+                  "Keep-Alive: 5\r\nTE: trailers\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nProxy-Authorization: x\r\n"
+                  "Proxy-Connection: keep-alive\r\nX-Two: 2\r\n\r\n"),
+        "GET / HTTP/1.1\r\nHost: a.example\r\nX-Two: 2\r\n\r\n");
 }
 
 TEST(forward_request, carries_the_websocket_handshake)
@@ -69,17 +71,21 @@ TEST(forward_response, is_rebuilt)
               "HTTP/1.1 200 OK\r\nServer: s\r\nContent-Length: 3\r\n\r\n");
     EXPECT_EQ(answered("HTTP/1.1 200 Fine\r\nConnection: close, X-A\r\nX-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
               "HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\n\r\n");
-    EXPECT_EQ(answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+    EXPECT_EQ(answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0),
+              "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     EXPECT_EQ(answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0),
               "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
     EXPECT_EQ(answered("HTTP/1.1 200 OK\r\n\r\n"), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     EXPECT_EQ(answered("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 1, true, {"HEAD", false}),
               "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n");
     EXPECT_EQ(answered("HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n"), "HTTP/1.1 204 x\r\n\r\n");
-    EXPECT_EQ(answered("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 1, false), "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n");
-    EXPECT_EQ(answered("HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: a\r\n\r\n", 1,
-                       true, {"GET", true}),
-              "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    EXPECT_EQ(answered("HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n", 1, false),
+              "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n");
+    EXPECT_EQ(
+        answered(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: a\r\n\r\n", 1,
+            true, {"GET", true}),
+        "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
 }
 
 TEST(forward, writes_chunks_that_read_back)

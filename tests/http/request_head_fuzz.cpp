@@ -34,7 +34,8 @@ void check_invariants(std::string_view input, std::size_t size, const request_he
     FUZZ_REQUIRE(head.fields.size() <= bounds.max_header_fields);
     FUZZ_REQUIRE(head.form != target_form::origin || head.origin_target.front() == '/');
     for (const field& f : head.fields) FUZZ_REQUIRE(!f.name.empty() && is_clean(f.name) && is_clean(f.value));
-    const auto lengths = std::count_if(head.fields.begin(), head.fields.end(), [](const field& f) { return identify(f.name) == field_id::content_length; });
+    const auto lengths = std::count_if(head.fields.begin(), head.fields.end(),
+                                       [](const field& f) { return identify(f.name) == field_id::content_length; });
     FUZZ_REQUIRE(lengths <= 1 && (lengths == 1) == (head.body == body_kind::length));
 }
 

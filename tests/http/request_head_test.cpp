@@ -53,7 +53,8 @@ void expect_fields_refused(const std::vector<refused>& table)
 
 TEST(request_head, reads_a_plain_request)
 {
-    const parsed p("GET /p?q=1 HTTP/1.1\r\nHost: a.example:8080\r\nAccept:\t */* \t\r\nX-Empty:\r\nX-Opaque: \xff\x80\r\n\r\nREST");
+    const parsed p(
+        "GET /p?q=1 HTTP/1.1\r\nHost: a.example:8080\r\nAccept:\t */* \t\r\nX-Empty:\r\nX-Opaque: \xff\x80\r\n\r\nREST");
     ASSERT_TRUE(p.size);
     EXPECT_EQ(*p.size, p.buffer.size() - 4);
     EXPECT_EQ(p.head.method, "GET");
@@ -315,7 +316,8 @@ TEST(request_head, knows_when_the_connection_stays)
 
 TEST(request_head, refuses_to_hide_judged_fields)
 {
-    for (const std::string name : {"Host", "content-length", "Transfer-Encoding", "Authorization", "Cookie", "Content-Type", "Expect"})
+    for (const std::string name :
+         {"Host", "content-length", "Transfer-Encoding", "Authorization", "Cookie", "Content-Type", "Expect"})
         EXPECT_EQ(with_host("Connection: keep-alive, " + name + "\r\n").size.error(), errc::ambiguous) << name;
     EXPECT_EQ(with_host("Connection: a b\r\n").size.error(), errc::malformed);
     EXPECT_EQ(with_host("Connection: \"close\"\r\n").size.error(), errc::malformed);

@@ -43,9 +43,9 @@ TEST(response_head, reads_a_plain_response)
 
 TEST(response_head, refuses_malformed_status_lines)
 {
-    for (const std::string line : {"HTTP/1.1 99 x", "HTTP/1.1 099 x", "HTTP/1.1 600 x", "HTTP/1.1 2000 x", "HTTP/1.1 20", "HTTP/1.1  200 x",
-                                   "HTTP/1.1 +20 x", "HTTP/1.1200 x", "http/1.1 200 x", "ICY 200 OK", " HTTP/1.1 200 x", "HTTP/1.1",
-                                   "HTTP/1.1 200\tOK", "HTTP/1.1 200 O\x01K", "", "<html>"})
+    for (const std::string line : {"HTTP/1.1 99 x", "HTTP/1.1 099 x", "HTTP/1.1 600 x", "HTTP/1.1 2000 x", "HTTP/1.1 20",
+                                   "HTTP/1.1  200 x", "HTTP/1.1 +20 x", "HTTP/1.1200 x", "http/1.1 200 x", "ICY 200 OK",
+                                   " HTTP/1.1 200 x", "HTTP/1.1", "HTTP/1.1 200\tOK", "HTTP/1.1 200 O\x01K", "", "<html>"})
         EXPECT_EQ(parsed(line + "\r\n\r\n").size.error(), errc::malformed) << line;
     EXPECT_EQ(parsed("HTTP/2.0 200 OK\r\n\r\n").size.error(), errc::unsupported);
     EXPECT_EQ(parsed("\r\nHTTP/1.1 200 OK\r\n\r\n").size.error(), errc::malformed);

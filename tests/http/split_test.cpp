@@ -22,6 +22,7 @@ const char* const requests[] = {
     "\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "GET / HTTP/3.0\r\nA: b\n\r\n",  // the start line's fault wins over the later one
 };
 
 const char* const bodies[] = {
@@ -89,7 +90,8 @@ TEST(split, request_heads_are_judged_alike_however_they_arrive)
     for (const std::string text : requests) {
         const auto whole = feed_request(text, {text.size()});
         EXPECT_NE(whole.error, errc::need_more) << text;
-        for (std::size_t cut = 0; cut <= text.size(); ++cut) EXPECT_EQ(feed_request(text, {cut, text.size()}), whole) << text << cut;
+        for (std::size_t cut = 0; cut <= text.size(); ++cut)
+            EXPECT_EQ(feed_request(text, {cut, text.size()}), whole) << text << cut;
         std::vector<std::size_t> single_bytes;
         for (std::size_t cut = 1; cut <= text.size(); ++cut) single_bytes.push_back(cut);
         EXPECT_EQ(feed_request(text, single_bytes), whole) << text;
@@ -139,8 +141,9 @@ TEST(split, a_connection_closed_between_requests_is_told_from_one_cut_inside)
 TEST(split, response_heads_are_judged_alike_however_they_arrive)
 {
     const response_context context{"GET", false};
-    for (const std::string text : {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 200 O\x01\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\n\r\n",
-                                   "HTTP/1.1 101 x\r\nUpgrade: h2c\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n"}) {
+    for (const std::string text :
+         {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 200 O\x01\r\n\r\n", "HTTP/1.1 200 OK\r\nA: b\n\r\n",
+          "HTTP/1.1 101 x\r\nUpgrade: h2c\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n"}) {
         response_head whole;
         const auto expected = parse_response_head(text, bounds, context, whole);
         for (std::size_t cut = 0; cut <= text.size(); ++cut) {
