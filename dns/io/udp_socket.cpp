@@ -60,7 +60,11 @@ ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept
     return {IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? whole.unmapped() : whole, ntohs(v6.sin6_port)};
 }
 
-udp_socket::udp_socket(int fd) : fd_(fd), buffers_(batch) {}
+udp_socket::udp_socket(int fd) : fd_(fd), buffers_(batch)
+{
+    const int wanted = 4 << 20;  // a burst lost here costs its client the five seconds of a stub resolver; the kernel may give less
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
+}
 
 void udp_socket::want_destinations() noexcept
 {
