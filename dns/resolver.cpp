@@ -104,6 +104,21 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
     return out;
 }
 
+std::vector<answer> resolver::abandon(clock::time_point now)
+{
+    std::vector<answer> out;
+    for (auto& [id, ended] : flights_) {
+        for (auto& w : ended.waiters) {
+            w.verdict.allowed = false;
+            out.push_back(refuse(w, reason::shutting_down, rcode::servfail, ede_code::not_ready, now));
+        }
+    }
+    flights_.clear();
+    flight_of_.clear();
+    waiters_ = 0;
+    return out;
+}
+
 action resolver::enqueue(waiter w, std::uint16_t qtype, clock::time_point now)
 {
     const std::string name(w.q.text.view());

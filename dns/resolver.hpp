@@ -89,6 +89,9 @@ public:
     action on_query(byte_view packet, transport how, const ip_endpoint& source, ticket to, clock::time_point now);
     outcome on_upstream(std::uint64_t id, const result<response>& received, clock::time_point now);
 
+    /// Ends everything in flight: refused, shutting_down. Later answers from upstream find nobody.
+    std::vector<answer> abandon(clock::time_point now);
+
     std::size_t in_flight() const noexcept { return flights_.size(); }
     std::size_t cached() const noexcept { return cache_.size(); }
 

@@ -1,0 +1,250 @@
+#include "dns/io/server.hpp"
+
+#include "dns/io/tcp_connection.hpp"
+#include "dns/io/udp_socket.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <exception>
+
+namespace cofferdam::dns {
+
+namespace asio = boost::asio;
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+constexpr int batches_per_wake_up = 4;                       // then others have their turn
+constexpr std::chrono::milliseconds accept_pause{50};        // after EMFILE and the like
+
+struct udp_listener {
+    udp_listener(asio::io_context& io, int fd) : descriptor(io, fd), socket(fd) {}
+
+    asio::posix::stream_descriptor descriptor;
+    udp_socket socket;
+};
+
+// Where an answer goes; one of the two.
+struct reply_path {
+    std::shared_ptr<udp_listener> datagram;
+    udp_path peer;
+    std::shared_ptr<tcp_connection> stream;
+};
+
+// An answer whose record could not be kept says nothing but SERVFAIL: header and question stay, all else goes.
+void reduce_to_servfail(answer& a)
+{
+    auto& bytes = a.bytes;
+    if (bytes.size() < header_size) return;
+    std::size_t end = header_size;
+    if (bytes[5] == 1) {
+        const auto qname = name::read_plain(bytes, header_size, end);
+        end = qname ? std::min(end + 4, bytes.size()) : header_size;
+    }
+    bytes.resize(end);
+    std::fill(bytes.begin() + 6, bytes.begin() + header_size, std::uint8_t{0});
+    bytes[2] = static_cast<std::uint8_t>(bytes[2] & ~0x02U);
+    bytes[3] = static_cast<std::uint8_t>((bytes[3] & 0xF0U) | static_cast<unsigned>(rcode::servfail));
+}
+
+}  // namespace
+
+struct server::impl : std::enable_shared_from_this<impl> {
+    impl(asio::io_context& io_context, const settings& how, resolver& resolver_core, upstream_client& client, callbacks hooks)
+        : io(io_context), limits(how), core(resolver_core), upstream(client), calls(std::move(hooks))
+    {
+    }
+
+    void spawn(asio::awaitable<void> what);
+    void on_message(byte_view message, transport how, const ip_endpoint& source, reply_path from);
+    void deliver(answer a, const reply_path& to);
+    void deliver_waiting(std::vector<answer> answers);
+    static asio::awaitable<void> read_datagrams(std::shared_ptr<impl> self, std::shared_ptr<udp_listener> from);
+    static asio::awaitable<void> accept_all(std::shared_ptr<impl> self, std::shared_ptr<asio::ip::tcp::acceptor> from);
+    static asio::awaitable<void> serve(std::shared_ptr<impl> self, std::shared_ptr<tcp_connection> connection);
+    static asio::awaitable<void> ask_upstream(std::shared_ptr<impl> self, forward what);
+    void start(asio::ip::tcp::socket socket);
+    void stop();
+
+    asio::io_context& io;
+    settings limits;
+    resolver& core;
+    upstream_client& upstream;
+    callbacks calls;
+    bool stopped = false;
+    ticket last_ticket = 0;
+    std::unordered_map<ticket, reply_path> waiting_paths;
+    std::vector<std::shared_ptr<udp_listener>> udp_listeners;
+    std::vector<std::shared_ptr<asio::ip::tcp::acceptor>> acceptors;
+    std::vector<std::weak_ptr<tcp_connection>> connections;
+};
+
+void server::impl::spawn(asio::awaitable<void> what)
+{
+    auto on_end = [self = shared_from_this()](std::exception_ptr failed) {
+        if (!failed || !self->calls.on_failure) return;
+        try {
+            std::rethrow_exception(failed);
+        }
+        catch (const std::exception& e) {
+            self->calls.on_failure(e.what());
+        }
+    };
+    asio::co_spawn(io, std::move(what), std::move(on_end));
+}
+
+void server::impl::on_message(byte_view message, transport how, const ip_endpoint& source, reply_path from)
+{
+    const auto to = ++last_ticket;
+    auto did = core.on_query(message, how, source, to, clock::now());
+    if (auto* now = std::get_if<answer>(&did)) return deliver(std::move(*now), from);
+    if (auto* nothing = std::get_if<drop>(&did)) {
+        if (calls.on_record) calls.on_record(nothing->facts);
+        if (from.stream) from.stream->no_answer();
+        return;
+    }
+    waiting_paths.emplace(to, std::move(from));
+    if (auto* ask = std::get_if<forward>(&did)) spawn(ask_upstream(shared_from_this(), std::move(*ask)));
+}
+
+void server::impl::deliver(answer a, const reply_path& to)
+{
+    if (calls.on_record && !calls.on_record(a.facts)) reduce_to_servfail(a);
+    if (to.stream) to.stream->answer(a.bytes);
+    else if (to.datagram && to.datagram->descriptor.is_open()) to.datagram->socket.send(to.peer, a.bytes);
+}
+
+void server::impl::deliver_waiting(std::vector<answer> answers)
+{
+    for (auto& a : answers) {
+        const auto path = waiting_paths.extract(a.to);
+        if (!path.empty()) deliver(std::move(a), path.mapped());
+    }
+}
+
+asio::awaitable<void> server::impl::ask_upstream(std::shared_ptr<impl> self, forward what)
+{
+    for (;;) {
+        const auto bytes = co_await self->upstream.async_query(what.name, what.qtype);
+        if (self->stopped) co_return;
+        result<response> got = errc::malformed;
+        if (!bytes) got = bytes.error();
+        else if (const auto asked = name::parse(what.name)) got = parse_response(*bytes, {*asked, what.qtype});
+        auto led_to = self->core.on_upstream(what.id, got, clock::now());
+        self->deliver_waiting(std::move(led_to.answers));
+        if (!led_to.next) co_return;
+        what = std::move(*led_to.next);
+    }
+}
+
+asio::awaitable<void> server::impl::read_datagrams(std::shared_ptr<impl> self, std::shared_ptr<udp_listener> from)
+{
+    const auto token = asio::as_tuple(asio::use_awaitable);
+    while (!self->stopped) {
+        const auto [ec] = co_await from->descriptor.async_wait(asio::posix::descriptor_base::wait_read, token);
+        if (ec || self->stopped) co_return;
+        for (int n = 0; n < batches_per_wake_up && !self->stopped; ++n) {
+            const auto count = from->socket.receive();
+            for (std::size_t i = 0; i < count && !self->stopped; ++i) {
+                const auto& path = from->socket.path(i);
+                self->on_message(from->socket.datagram(i), transport::udp, endpoint_of(path.peer), {from, path, nullptr});
+            }
+            if (count < udp_socket::batch) break;
+        }
+    }
+}
+
+asio::awaitable<void> server::impl::accept_all(std::shared_ptr<impl> self, std::shared_ptr<asio::ip::tcp::acceptor> from)
+{
+    const auto token = asio::as_tuple(asio::use_awaitable);
+    asio::steady_timer pause(self->io);
+    while (!self->stopped) {
+        auto [ec, socket] = co_await from->async_accept(token);
+        if (self->stopped || !from->is_open()) co_return;
+        if (!ec) {
+            self->start(std::move(socket));
+            continue;
+        }
+        pause.expires_after(accept_pause);
+        co_await pause.async_wait(token);
+    }
+}
+
+void server::impl::start(asio::ip::tcp::socket socket)
+{
+    std::erase_if(connections, [](const std::weak_ptr<tcp_connection>& c) { return c.expired(); });
+    if (connections.size() >= limits.max_tcp_connections) return;  // the socket closes itself
+    auto connection = std::make_shared<tcp_connection>(std::move(socket), limits.tcp_idle);
+    connections.push_back(connection);
+    spawn(serve(shared_from_this(), std::move(connection)));
+}
+
+asio::awaitable<void> server::impl::serve(std::shared_ptr<impl> self, std::shared_ptr<tcp_connection> connection)
+{
+    tcp_connection::on_message on_query = [self, weak = std::weak_ptr(connection)](byte_view message) {
+        const auto stream = weak.lock();
+        if (stream && !self->stopped) self->on_message(message, transport::tcp, stream->peer(), {nullptr, {}, stream});
+    };
+    co_await tcp_connection::run(std::move(connection), std::move(on_query));
+}
+
+void server::impl::stop()
+{
+    if (stopped) return;
+    stopped = true;
+    boost::system::error_code ignored;
+    deliver_waiting(core.abandon(clock::now()));
+    for (auto& a : acceptors) a->close(ignored);
+    for (auto& u : udp_listeners) u->descriptor.close(ignored);
+    for (auto& c : connections) {
+        if (const auto open = c.lock()) open->close();
+    }
+    waiting_paths.clear();
+}
+
+server::server(asio::io_context& io, const settings& how, resolver& core, upstream_client& upstream, callbacks calls)
+    : impl_(std::make_shared<impl>(io, how, core, upstream, std::move(calls)))
+{
+}
+
+server::~server()
+{
+    stop();
+}
+
+void server::serve_udp(int fd)
+{
+    auto listener = std::make_shared<udp_listener>(impl_->io, fd);
+    listener->socket.want_destinations();
+    impl_->udp_listeners.push_back(listener);
+    impl_->spawn(impl::read_datagrams(impl_, std::move(listener)));
+}
+
+void server::serve_tcp(int listen_fd)
+{
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    ::getsockname(listen_fd, reinterpret_cast<sockaddr*>(&address), &size);
+    const auto family = address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4();
+    auto acceptor = std::make_shared<asio::ip::tcp::acceptor>(impl_->io, family, listen_fd);
+    impl_->acceptors.push_back(acceptor);
+    impl_->spawn(impl::accept_all(impl_, std::move(acceptor)));
+}
+
+void server::stop()
+{
+    impl_->stop();
+}
+
+std::size_t server::tcp_connections() const noexcept
+{
+    return static_cast<std::size_t>(
+        std::count_if(impl_->connections.begin(), impl_->connections.end(), [](const auto& c) { return !c.expired(); }));
+}
+
+}  // namespace cofferdam::dns

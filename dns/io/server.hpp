@@ -1,0 +1,45 @@
+#pragma once
+
+#include "dns/io/upstream_client.hpp"
+#include "dns/resolver.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <functional>
+#include <memory>
+#include <string_view>
+
+namespace cofferdam::dns {
+
+/// Serves a job's DNS on sockets made elsewhere (in the job's network namespace), over UDP and TCP alike. Everything happens on
+/// the io_context's one thread. `core` and `upstream` outlive the server; the io_context outlives all three.
+class server {
+public:
+    struct callbacks {
+        /// Called once for each query, before its answer leaves. False: the record could not be kept; the client gets SERVFAIL.
+        std::function<bool(const query_facts&)> on_record;
+        /// A coroutine ended with an exception (no memory, a broken invariant): for a log. May be empty.
+        std::function<void(std::string_view what)> on_failure;
+    };
+
+    server(boost::asio::io_context& io, const settings& how, resolver& core, upstream_client& upstream, callbacks calls);
+    ~server();
+    server(const server&) = delete;
+    server& operator=(const server&) = delete;
+
+    /// Takes ownership of a bound UDP socket. Throws boost::system::system_error if it cannot be waited for.
+    void serve_udp(int fd);
+    /// Takes ownership of a listening TCP socket. At settings.max_tcp_connections further ones are closed at once.
+    void serve_tcp(int listen_fd);
+
+    /// Closes all sockets. Queries that still wait are recorded as refused (shutting_down).
+    void stop();
+
+    std::size_t tcp_connections() const noexcept;
+
+private:
+    struct impl;
+    std::shared_ptr<impl> impl_;
+};
+
+}  // namespace cofferdam::dns

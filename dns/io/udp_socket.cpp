@@ -1,0 +1,116 @@
+#include "dns/io/udp_socket.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cofferdam::dns {
+namespace {
+
+union control_buffer {
+    cmsghdr alignment;
+    char bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo))];
+};
+
+void read_destination(msghdr& message, udp_path& out) noexcept
+{
+    for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            std::memcpy(&out.local_v4, CMSG_DATA(c), sizeof out.local_v4);
+            out.local_v4.ipi_spec_dst = out.local_v4.ipi_addr;
+            out.local_v4.ipi_ifindex = 0;  // the route decides, the address is what counts
+            out.family = AF_INET;
+        }
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            std::memcpy(&out.local_v6, CMSG_DATA(c), sizeof out.local_v6);
+            if (!IN6_IS_ADDR_LINKLOCAL(&out.local_v6.ipi6_addr)) out.local_v6.ipi6_ifindex = 0;
+            out.family = AF_INET6;
+        }
+    }
+}
+
+void write_source(msghdr& message, control_buffer& space, const udp_path& to) noexcept
+{
+    if (to.family == AF_UNSPEC) return;
+    const bool v4 = to.family == AF_INET;
+    const std::size_t size = v4 ? sizeof to.local_v4 : sizeof to.local_v6;
+    message.msg_control = space.bytes;
+    message.msg_controllen = v4 ? CMSG_SPACE(sizeof to.local_v4) : CMSG_SPACE(sizeof to.local_v6);
+    auto* c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+    c->cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO;
+    c->cmsg_len = CMSG_LEN(size);
+    std::memcpy(CMSG_DATA(c), v4 ? static_cast<const void*>(&to.local_v4) : &to.local_v6, size);
+}
+
+}  // namespace
+
+ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept
+{
+    if (address.ss_family == AF_INET) {
+        sockaddr_in v4{};
+        std::memcpy(&v4, &address, sizeof v4);
+        return {ip_address::v4(ntohl(v4.sin_addr.s_addr)), ntohs(v4.sin_port)};
+    }
+    if (address.ss_family != AF_INET6) return {};
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address, sizeof v6);
+    ip_address::v6_bytes bytes{};
+    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+    const auto whole = ip_address::v6(bytes);
+    return {IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) ? whole.unmapped() : whole, ntohs(v6.sin6_port)};
+}
+
+udp_socket::udp_socket(int fd) : fd_(fd), buffers_(batch)
+{
+    const int wanted = 4 << 20;  // a burst lost here costs its client the five seconds of a stub resolver; the kernel may give less
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
+}
+
+void udp_socket::want_destinations() noexcept
+{
+    const int on = 1;
+    ::setsockopt(fd_, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    ::setsockopt(fd_, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+}
+
+std::size_t udp_socket::receive()
+{
+    std::array<mmsghdr, batch> messages{};
+    std::array<iovec, batch> parts{};
+    std::array<control_buffer, batch> controls;
+    for (std::size_t i = 0; i < batch; ++i) {
+        paths_[i].family = AF_UNSPEC;
+        parts[i] = {buffers_[i].data(), buffers_[i].size()};
+        auto& m = messages[i].msg_hdr;
+        m.msg_name = &paths_[i].peer;
+        m.msg_namelen = sizeof paths_[i].peer;
+        m.msg_iov = &parts[i];
+        m.msg_iovlen = 1;
+        m.msg_control = controls[i].bytes;
+        m.msg_controllen = sizeof controls[i].bytes;
+    }
+    const int got = ::recvmmsg(fd_, messages.data(), batch, MSG_DONTWAIT, nullptr);
+    if (got <= 0) return 0;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
+        sizes_[i] = messages[i].msg_len;
+        paths_[i].peer_size = messages[i].msg_hdr.msg_namelen;
+        read_destination(messages[i].msg_hdr, paths_[i]);
+    }
+    return static_cast<std::size_t>(got);
+}
+
+void udp_socket::send(const udp_path& to, byte_view datagram) noexcept
+{
+    auto peer = to.peer;
+    iovec part{const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
+    msghdr message{};
+    message.msg_name = &peer;
+    message.msg_namelen = to.peer_size;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    control_buffer space{};
+    write_source(message, space, to);
+    ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace cofferdam::dns

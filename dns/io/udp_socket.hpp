@@ -1,0 +1,51 @@
+#pragma once
+
+#include "dns/message.hpp"
+
+#include <array>
+#include <vector>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace cofferdam::dns {
+
+/// Both ends of a datagram: where it came from, and which of our addresses it came to. The answer leaves from that address,
+/// or connection tracking would not know it (udp(7), IP_PKTINFO).
+struct udp_path {
+    sockaddr_storage peer{};
+    socklen_t peer_size = 0;
+    in_pktinfo local_v4{};
+    in6_pktinfo local_v6{};
+    int family = AF_UNSPEC;   ///< of the local address; AF_UNSPEC: unknown, the kernel chooses
+};
+
+ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept;   ///< a v4-mapped address comes out as IPv4
+
+/// Datagrams in batches on a socket made elsewhere; the socket is not owned. Not thread-safe.
+class udp_socket {
+public:
+    static constexpr std::size_t batch = 32;
+
+    explicit udp_socket(int fd);
+
+    /// Asks the kernel to tell each datagram's destination. Both families are tried; a failure only means that it will not.
+    void want_destinations() noexcept;
+
+    /// Receives up to `batch` datagrams without blocking; 0 if there are none. Octets over max_query_size are cut to one more
+    /// than that, so that the parser refuses them.
+    std::size_t receive();
+    byte_view datagram(std::size_t i) const noexcept { return {buffers_[i].data(), sizes_[i]}; }
+    const udp_path& path(std::size_t i) const noexcept { return paths_[i]; }
+
+    /// Sends without blocking. A full socket buffer loses the answer, as the network may.
+    void send(const udp_path& to, byte_view datagram) noexcept;
+
+private:
+    int fd_;
+    std::vector<std::array<std::uint8_t, max_query_size + 1>> buffers_;
+    std::array<std::size_t, batch> sizes_{};
+    std::array<udp_path, batch> paths_{};
+};
+
+}  // namespace cofferdam::dns
