@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/ip.hpp"
+#include "tls/leaf_key.hpp"
 #include "tls/openssl_error.hpp"
 
 #include <openssl/rand.h>
@@ -32,13 +33,6 @@ using general_name_ptr = std::unique_ptr<GENERAL_NAME, openssl_free<GENERAL_NAME
 void need(bool worked, const char* step)
 {
     if (!worked) throw openssl_failure(step);
-}
-
-key_ptr make_key()
-{
-    key_ptr key(EVP_EC_gen("P-256"));
-    need(key != nullptr, "making a P-256 key");
-    return key;
 }
 
 void set_serial(X509& certificate, std::span<std::uint8_t> bytes)
@@ -177,8 +171,9 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
 }  // namespace
 
 authority::authority(std::string_view job, const settings& options, time_point now)
-    : ca_key_(make_key()), leaf_key_(make_key()), not_after_(now + options.ca_lifetime)
+    : ca_key_(EVP_EC_gen("P-256")), leaf_key_(make_leaf_key()), not_after_(now + options.ca_lifetime)
 {
+    need(ca_key_ && leaf_key_, "making the job's keys");
     certificate_ = make_ca_certificate(job, *ca_key_, now - clock_skew, not_after_);
     unsigned char* bytes = nullptr;
     const int size = i2d_X509(certificate_.get(), &bytes);
@@ -239,7 +234,8 @@ leaf_cache::leaf_cache(const authority& issuer, std::size_t capacity)
 
 result<leaf_cache::lookup> leaf_cache::get(std::string_view host, leaf_kind kind)
 {
-    const auto key = (kind == leaf_kind::refusal ? "!" : "=") + std::string(host);
+    std::string key(1, kind == leaf_kind::refusal ? '!' : '=');
+    key += host;
     {
         const std::lock_guard lock(mutex_);
         if (const auto found = index_.find(key); found != index_.end()) {
