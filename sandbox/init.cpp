@@ -15,11 +15,26 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 
 namespace cofferdam::sandbox {
 namespace {
+
+/// execvp(3) says EACCES, not ENOENT, if only some directory of PATH could not be searched. Shells say "not found".
+bool is_found(const std::string& command)
+{
+    if (command.find('/') != std::string::npos) return true;
+    const auto* variable = std::getenv("PATH");
+    std::string_view rest = variable != nullptr ? variable : "/bin:/usr/bin";
+    while (!rest.empty()) {
+        const auto end = std::min(rest.find(':'), rest.size());
+        if (::access((std::string(rest.substr(0, end)) + "/" + command).c_str(), F_OK) == 0) return true;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+}
 
 class init {
 public:
@@ -217,7 +232,8 @@ void init::become_command(int report) const
     arguments.push_back(nullptr);
     environ = environment.data();
     ::execvp(arguments[0], arguments.data());
-    const int error = errno;
+    int error = errno;
+    if (error == EACCES && !is_found(words[0])) error = ENOENT;
     if (::write(report, &error, sizeof error) < 0) ::_exit(126);
     ::_exit(127);
 }

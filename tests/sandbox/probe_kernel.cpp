@@ -57,12 +57,29 @@ std::string make_io_uring(const words&)
     return verdict(::syscall(SYS_io_uring_setup, 1, nullptr));
 }
 
+/// In a new user namespace: the own ids, without which no file can be made there.
+static void map_own_ids(unsigned uid, unsigned gid)
+{
+    const auto write = [](const char* path, const std::string& text) {
+        const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+        const bool done = ::write(fd, text.data(), text.size()) > 0;
+        ::close(fd);
+        return done;
+    };
+    const auto line = [](unsigned id) { return std::to_string(id) + " " + std::to_string(id) + " 1"; };
+    if (!write("/proc/self/setgroups", "deny")) return;
+    if (write("/proc/self/uid_map", line(uid))) write("/proc/self/gid_map", line(gid));
+}
+
 /// A mount point is busy only in the namespaces that have the mount: from a namespace without it, through a directory
 /// opened before, the file below the mount could be unlinked.
 std::string unlink_from_nested_mounts(const words& arguments)
 {
     const int directory = ::open(arguments.at(0).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const auto uid = ::getuid();
+    const auto gid = ::getgid();
     if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return verdict(-1);
+    map_own_ids(uid, gid);
     ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
     if (::mount("tmpfs", "/tmp", "tmpfs", 0, nullptr) != 0 || ::mkdir("/tmp/old", 0700) != 0) return verdict(-1);
     if (::syscall(SYS_pivot_root, "/tmp", "/tmp/old") != 0 || ::umount2("/old", MNT_DETACH) != 0) return verdict(-1);
