@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 
 import pytest
@@ -122,7 +123,7 @@ def test_pipelined_requests_are_each_judged(world, gateway, nonce):
     requests = [("/one", "echo.example"), (f"/{nonce}", "denied.example"), ("/three", "echo.example")]
     content = "".join(f"GET {path} HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n" for path, host in requests)
     done = gateway.run(raw(world, content), ALLOW)
-    statuses = [line.split()[1] for line in done.out.split("\n") if line.startswith("HTTP/1.1 ")]
+    statuses = re.findall(r"HTTP/1\.1 (\d{3})", done.out)
     assert statuses[:2] in (["200", "403"], ["200", "421"]) and world.traces(nonce) == [], done
     assert len(done.about(nonce, "http")) == 1
 
@@ -136,9 +137,9 @@ def test_pipelining_keeps_order(world, gateway):
 
 
 def test_one_byte_at_a_time(world, gateway):
-    content = f"POST /slow HTTP/1.1\\r\\n{HOST}Transfer-Encoding: chunked\\r\\n\\r\\n3\\r\\nabc\\r\\n0\\r\\nX-T: 1\\r\\n\\r\\n"
+    content = f"POST /bytewise HTTP/1.1\\r\\n{HOST}Transfer-Encoding: chunked\\r\\n\\r\\n3\\r\\nabc\\r\\n0\\r\\nX-T: 1\\r\\n\\r\\n"
     done = gateway.run(raw(world, content, "--segments 1 echo.example 80"), ALLOW)
-    assert '"target": "/slow"' in done.out and '"length": 3' in done.out, done
+    assert '"target": "/bytewise"' in done.out and '"length": 3' in done.out, done
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
