@@ -138,13 +138,14 @@ class Running:
         return read_audit(self.folder / "gateway" / "audit.jsonl")
 
     def memory(self) -> int:
-        """Resident bytes of all processes of the gateway together."""
-        total = 0
+        """Resident bytes of the gateway: what is each process's own, and the program itself once."""
+        own, program = 0, 0
         for pid in self.gateway.processes():
-            for line in _bytes(f"/proc/{pid}/status").decode().splitlines():
-                if line.startswith("VmRSS:"):
-                    total += int(line.split()[1]) * 1024
-        return total
+            status = dict(line.split(":", 1) for line in _bytes(f"/proc/{pid}/status").decode().splitlines())
+            if "RssAnon" in status:
+                own += sum(int(status[key].split()[0]) for key in ("RssAnon", "RssShmem")) * 1024
+                program = max(program, int(status["RssFile"].split()[0]) * 1024)
+        return own + program
 
 
 def read_audit(path: Path) -> list[dict]:

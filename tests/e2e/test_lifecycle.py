@@ -188,10 +188,11 @@ def test_explain_and_check(gateway, tmp_path):
         return subprocess.run([gateway.binary, *argv], capture_output=True, text=True, check=False)
 
     assert ask("check", str(policy)).returncode == 0
-    assert "GET https://echo.example/public/" in ask("explain", "--policy", str(policy), "GET", "https://echo.example/public/x").stdout
-    assert "path_not_allowed" in ask("explain", "--policy", str(policy), "GET", "https://echo.example/other").stdout
-    assert "allow" in ask("explain", "--policy", str(policy), "tcp", "raw.example:22").stdout
-    assert "not_in_allow_list" in ask("explain", "--policy", str(policy), "dns", "denied.example").stdout
+    explain = ("explain", "--policy", str(policy))
+    assert "GET https://echo.example/public/" in ask(*explain, "GET", "https://echo.example/public/x").stdout
+    assert "path_not_allowed" in ask(*explain, "GET", "https://echo.example/other").stdout
+    assert "allow" in ask(*explain, "tcp", "raw.example:22").stdout
+    assert "not_in_allow_list" in ask(*explain, "dns", "denied.example").stdout
     policy.write_text("version: 1\nallow:\n  - 'https://exa mple/'\n")
     wrong = ask("check", str(policy))
     assert wrong.returncode == 78 and "policy.yaml:3:" in wrong.stderr + wrong.stdout, wrong
