@@ -4,6 +4,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,13 @@ def gateway(world):
     yield made
     left = made.stop_all()
     assert left == [], f"processes outlived their job: {left}"
+
+
+@pytest.fixture
+def tmp_path():
+    """In place of pytest's own, which keeps its folders after the run."""
+    with tempfile.TemporaryDirectory(prefix="cofferdam-e2e-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(params=[ROOT, BUILDER], ids=["root", "user"])

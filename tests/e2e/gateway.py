@@ -24,10 +24,6 @@ class Behind(Finished):
     folder: Path
     report: Path
 
-    def __repr__(self) -> str:
-        audit = "\n".join(json.dumps(r) for r in self.records)
-        return f"{super().__repr__()}\n--- audit\n{audit[-6000:]}"
-
     def of_type(self, kind: str) -> list[dict]:
         return [r for r in self.records if r["type"] == kind]
 
@@ -83,8 +79,11 @@ class Gateway:
         argv = ["sh", "-c", argv] if isinstance(argv, str) else argv
         since = self.world.evidence.mark()
         done = self.world.run([*self.command(folder, user, allow, policy, options), *argv], folder, user, env, input, timeout)
-        return Behind(**vars(done), records=read_audit(folder / "gateway" / "audit.jsonl"),
+        made = Behind(**vars(done), records=read_audit(folder / "gateway" / "audit.jsonl"),
                       events=self.world.evidence.events(since), folder=folder, report=folder / "gateway" / "report.json")
+        print("audit:", *(json.dumps(r) for r in made.records[-40:]), sep="\n  ")
+        print("the world saw:", *(json.dumps(e)[:400] for e in made.events[-40:]), sep="\n  ")
+        return made
 
     def start(self, argv: list[str] | str, allow: list[str] | None = None, *, policy: dict | str | None = None,
               user: User = ROOT, options: list[str] | None = None, folder: Path | None = None, **popen) -> "Running":
@@ -139,13 +138,14 @@ class Running:
         return read_audit(self.folder / "gateway" / "audit.jsonl")
 
     def memory(self) -> int:
-        """Resident bytes of all processes of the gateway together."""
-        total = 0
+        """Resident bytes of the gateway: what is each process's own, and the program itself once."""
+        own, program = 0, 0
         for pid in self.gateway.processes():
-            for line in _bytes(f"/proc/{pid}/status").decode().splitlines():
-                if line.startswith("VmRSS:"):
-                    total += int(line.split()[1]) * 1024
-        return total
+            status = dict(line.split(":", 1) for line in _bytes(f"/proc/{pid}/status").decode().splitlines())
+            if "RssAnon" in status:
+                own += sum(int(status[key].split()[0]) for key in ("RssAnon", "RssShmem")) * 1024
+                program = max(program, int(status["RssFile"].split()[0]) * 1024)
+        return own + program
 
 
 def read_audit(path: Path) -> list[dict]:

@@ -29,7 +29,8 @@ def test_both_transports_get_the_same_verdict(world, gateway, nonce, transport):
 
 
 def test_aaaa_is_no_data_and_https_says_nothing_of_ech_or_h3(gateway):
-    done = gateway.run(f"{DIG}echo.example AAAA; {DIG}svc.example HTTPS; {DIG}svc.example TYPE64; {DIG}v6only.example AAAA", ALLOW)
+    done = gateway.run(f"{DIG}echo.example AAAA; {DIG}svc.example HTTPS; {DIG}svc.example TYPE64; {DIG}v6only.example AAAA",
+                       ALLOW)
     assert done.out.count("status: NOERROR") >= 2 and "2606:4700" not in done.out, done
     assert "ech=" not in done.out and "h3" not in done.out and names.ORIGIN not in done.out, done
 
@@ -58,8 +59,15 @@ def test_long_answers_come_over_tcp(gateway):
 
 
 def test_real_answers_where_the_policy_wants_them(gateway):
-    done = gateway.run(DIG + "+short echo.example; curl -fsS https://echo.example/real", ALLOW, policy={"dns": {"answers": "real"}})
+    done = gateway.run(DIG + "+short echo.example; curl -fsS https://echo.example/real", ALLOW,
+                       policy={"dns": {"answers": "real"}})
     assert done.out.startswith(names.ORIGIN + "\n") and '"target": "/real"' in done.out, done
+
+
+def test_upstreams_are_the_systems_where_the_policy_names_none(world, gateway):
+    policy = f"version: 1\nallow: ['https://echo.example/']\ntls: {{ extra_roots: ['{world.root_file}'] }}\n"
+    done = gateway.run("curl -fsS https://echo.example/system", policy=policy)
+    assert '"target": "/system"' in done.out and done.queries(), done
 
 
 @pytest.mark.parametrize("name", ["{}.test", "{}.echo.example", "a.{}.svc.example", "{}"])
@@ -126,37 +134,18 @@ def test_alias_is_followed(gateway):
 
 
 def test_odd_queries_are_refused(world, gateway, nonce):
-    done = gateway.run(f"{DIG}CH TXT version.bind; {DIG}+opcode=NOTIFY echo.example; {DIG}echo.example AXFR; {DIG}echo.example ANY;"
-                       f"{DIG}+header-only; {DIG}+short echo.example; true", ALLOW)
+    done = gateway.run(f"{DIG}CH TXT version.bind; {DIG}+opcode=NOTIFY echo.example; {DIG}echo.example AXFR;"
+                       f"{DIG}echo.example ANY; {DIG}+header-only; {DIG}+short echo.example; true", ALLOW)
     assert done.out.strip().splitlines()[-1].startswith("198.1"), done
     assert all(q["qtype"] in ("A", "AAAA", "HTTPS") for q in done.queries()), done
 
 
-def test_malformed_datagrams_do_not_hurt(world, gateway, nonce):
-    script = ("import os, socket, random\nrandom.seed(7)\n"
-              "server = [l.split()[1] for l in open('/etc/resolv.conf') if l.startswith('nameserver')][0]\n"
-              "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
-              "good = b'\\x12\\x34\\x01\\0\\0\\1\\0\\0\\0\\0\\0\\0\\4echo\\7example\\0\\0\\1\\0\\1'\n"
-              "for n in range(500):\n"
-              "    packet = bytearray(good)\n"
-              "    for _ in range(random.randrange(6)): packet[random.randrange(len(packet))] = random.randrange(256)\n"
-              "    s.sendto(bytes(packet[:random.randrange(len(packet) + 1)]), (server, 53))\n"
-              "s.sendto(good[:12] + b'\\xc0\\x0c\\0\\1\\0\\1', (server, 53))\n")
-    done = gateway.run(f"/usr/bin/python3 -c \"{script}\"; {DIG}+short echo.example", ALLOW)
+def test_malformed_datagrams_do_not_hurt(world, gateway):
+    done = gateway.run(f"/usr/bin/python3 {world.scripts}/dns_messages.py mutate; {DIG}+short echo.example", ALLOW)
     assert done.out.strip().splitlines()[-1].startswith("198.1"), done
-    assert all(q.get("qname", "") in ("echo.example",) for q in done.queries()), [q["qname"] for q in done.queries()]
+    assert {q.get("qname") for q in done.queries()} <= {"echo.example"}, done
 
 
-def test_tcp_in_small_pieces_and_pipelined(gateway):
-    script = ("import socket, struct, time\n"
-              "server = [l.split()[1] for l in open('/etc/resolv.conf') if l.startswith('nameserver')][0]\n"
-              "def ask(n, name): q = struct.pack('!6H', n, 0x100, 1, 0, 0, 0) + b''.join(bytes([len(l)]) + l for l in name.split(b'.')) + b'\\0\\0\\1\\0\\1'; return struct.pack('!H', len(q)) + q\n"
-              "s = socket.create_connection((server, 53), 5)\n"
-              "for b in ask(1, b'echo.example') + ask(2, b'denied.test') + ask(3, b'svc.example'):\n"
-              "    s.sendall(bytes([b])); time.sleep(0.002)\n"
-              "f, got = s.makefile('rb'), {}\n"
-              "for _ in range(3):\n"
-              "    a = f.read(struct.unpack('!H', f.read(2))[0]); got[a[1]] = a[3] & 15\n"
-              "print(sorted(got.items()))\n")
-    done = gateway.run(["/usr/bin/python3", "-c", script], ALLOW)
+def test_tcp_in_small_pieces_and_pipelined(world, gateway):
+    done = gateway.run(["/usr/bin/python3", f"{world.scripts}/dns_messages.py", "dribble"], ALLOW)
     assert done.out in ("[(1, 0), (2, 5), (3, 0)]\n", "[(1, 0), (2, 3), (3, 0)]\n"), done

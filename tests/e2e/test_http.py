@@ -2,38 +2,41 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 
 import pytest
 
 ALLOW = ["https://echo.example/", "http://echo.example/", "http://echo.example:8080/", "dns:denied.example"]
 HOST = "Host: echo.example\\r\\n"
+GET = "GET /{n} HTTP/1.1\\r\\n" + HOST
+POST = "POST /{n} HTTP/1.1\\r\\n" + HOST
 FOLLOWER = "GET /follower-{n} HTTP/1.1\\r\\nHost: echo.example\\r\\n\\r\\n"
 
 # Refused by their head: the origin sees nothing of them.
 HEADS = {
-    "length-and-chunked": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length: 5\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n",
-    "chunked-and-length": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Transfer-Encoding: chunked\\r\\nContent-Length: 5\\r\\n\\r\\n0\\r\\n\\r\\n",
-    "two-lengths": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length: 3\\r\\nContent-Length: 4\\r\\n\\r\\nabcd",
-    "length-list": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length: 3, 4\\r\\n\\r\\nabcd",
-    "length-plus": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length: +3\\r\\n\\r\\nabc",
-    "length-negative": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length: -1\\r\\n\\r\\nabc",
-    "length-huge": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length: 99999999999999999999999\\r\\n\\r\\nabc",
-    "length-hex": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length: 0x3\\r\\n\\r\\nabc",
-    "coding-unknown": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Transfer-Encoding: xchunked\\r\\n\\r\\n0\\r\\n\\r\\n",
-    "coding-not-last": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Transfer-Encoding: chunked, identity\\r\\n\\r\\n0\\r\\n\\r\\n",
-    "coding-twice": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Transfer-Encoding: chunked\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n",
-    "coding-vertical-tab": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Transfer-Encoding: \\013chunked\\r\\n\\r\\n0\\r\\n\\r\\n",
+    "length-and-chunked": POST + "Content-Length: 5\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n",
+    "chunked-and-length": POST + "Transfer-Encoding: chunked\\r\\nContent-Length: 5\\r\\n\\r\\n0\\r\\n\\r\\n",
+    "two-lengths": POST + "Content-Length: 3\\r\\nContent-Length: 4\\r\\n\\r\\nabcd",
+    "length-list": POST + "Content-Length: 3, 4\\r\\n\\r\\nabcd",
+    "length-plus": POST + "Content-Length: +3\\r\\n\\r\\nabc",
+    "length-negative": POST + "Content-Length: -1\\r\\n\\r\\nabc",
+    "length-huge": POST + "Content-Length: 99999999999999999999999\\r\\n\\r\\nabc",
+    "length-hex": POST + "Content-Length: 0x3\\r\\n\\r\\nabc",
+    "coding-unknown": POST + "Transfer-Encoding: xchunked\\r\\n\\r\\n0\\r\\n\\r\\n",
+    "coding-not-last": POST + "Transfer-Encoding: chunked, identity\\r\\n\\r\\n0\\r\\n\\r\\n",
+    "coding-twice": POST + "Transfer-Encoding: chunked\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n",
+    "coding-vertical-tab": POST + "Transfer-Encoding: \\013chunked\\r\\n\\r\\n0\\r\\n\\r\\n",
     "coding-in-1.0": "POST /{n} HTTP/1.0\\r\\n" + HOST + "Transfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n",
-    "obs-fold": "GET /{n} HTTP/1.1\\r\\n" + HOST + "X-A: 1\\r\\n 2\\r\\n\\r\\n",
+    "obs-fold": GET + "X-A: 1\\r\\n 2\\r\\n\\r\\n",
     "bare-lf": "GET /{n} HTTP/1.1\\nHost: echo.example\\n\\n",
-    "bare-lf-in-field": "GET /{n} HTTP/1.1\\r\\n" + HOST + "X-A: 1\\nX-B: 2\\r\\n\\r\\n",
-    "bare-cr": "GET /{n} HTTP/1.1\\r\\n" + HOST + "X-A: 1\\rX-B: 2\\r\\n\\r\\n",
-    "nul": "GET /{n} HTTP/1.1\\r\\n" + HOST + "X-A: a\\000b\\r\\n\\r\\n",
-    "space-before-colon": "POST /{n} HTTP/1.1\\r\\n" + HOST + "Content-Length : 3\\r\\n\\r\\nabc",
+    "bare-lf-in-field": GET + "X-A: 1\\nX-B: 2\\r\\n\\r\\n",
+    "bare-cr": GET + "X-A: 1\\rX-B: 2\\r\\n\\r\\n",
+    "nul": GET + "X-A: a\\000b\\r\\n\\r\\n",
+    "space-before-colon": POST + "Content-Length : 3\\r\\n\\r\\nabc",
     "leading-space": "GET /{n} HTTP/1.1\\r\\n X-A: 1\\r\\n" + HOST + "\\r\\n",
-    "no-colon": "GET /{n} HTTP/1.1\\r\\n" + HOST + "nonsense\\r\\n\\r\\n",
-    "empty-name": "GET /{n} HTTP/1.1\\r\\n" + HOST + ": x\\r\\n\\r\\n",
+    "no-colon": GET + "nonsense\\r\\n\\r\\n",
+    "empty-name": GET + ": x\\r\\n\\r\\n",
     "no-host": "GET /{n} HTTP/1.1\\r\\n\\r\\n",
     "two-hosts": "GET /{n} HTTP/1.1\\r\\n" + HOST + HOST + "\\r\\n",
     "host-userinfo": "GET /{n} HTTP/1.1\\r\\nHost: user@echo.example\\r\\n\\r\\n",
@@ -94,7 +97,8 @@ def test_ambiguous_head_is_refused_and_ends_the_connection(world, gateway, nonce
 
 @pytest.mark.parametrize("shape", BODIES)
 def test_ambiguous_body_never_completes(world, gateway, nonce, shape):
-    content = f"POST /{nonce} HTTP/1.1\\r\\n{HOST}Transfer-Encoding: chunked\\r\\n\\r\\n" + BODIES[shape] + FOLLOWER.format(n=nonce)
+    head = POST + "Transfer-Encoding: chunked\\r\\n\\r\\n"
+    content = head.format(n=nonce) + BODIES[shape] + FOLLOWER.format(n=nonce)
     done = gateway.run(raw(world, content), ALLOW)
     assert complete_requests(done, nonce) == [], done
     assert "200 Fixture" not in done.out and "peer-closed" in done.err, done
@@ -112,7 +116,8 @@ def test_no_tunnel(world, gateway, nonce, content):
 
 
 def test_upgrade_to_h2c_is_not_carried(world, gateway):
-    content = (f"GET /up HTTP/1.1\\r\\n{HOST}Connection: Upgrade, HTTP2-Settings\\r\\nUpgrade: h2c\\r\\nHTTP2-Settings: AAA\\r\\n\\r\\n")
+    content = (f"GET /up HTTP/1.1\\r\\n{HOST}Connection: Upgrade, HTTP2-Settings\\r\\nUpgrade: h2c\\r\\n"
+               "HTTP2-Settings: AAA\\r\\n\\r\\n")
     done = gateway.run(raw(world, content), ALLOW)
     assert "101" not in done.out.split("\r\n")[0], done
     assert all("h2c" not in str(e.get("headers")) for e in done.requests()), done
@@ -122,7 +127,7 @@ def test_pipelined_requests_are_each_judged(world, gateway, nonce):
     requests = [("/one", "echo.example"), (f"/{nonce}", "denied.example"), ("/three", "echo.example")]
     content = "".join(f"GET {path} HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n" for path, host in requests)
     done = gateway.run(raw(world, content), ALLOW)
-    statuses = [line.split()[1] for line in done.out.split("\n") if line.startswith("HTTP/1.1 ")]
+    statuses = re.findall(r"HTTP/1\.1 (\d{3})", done.out)
     assert statuses[:2] in (["200", "403"], ["200", "421"]) and world.traces(nonce) == [], done
     assert len(done.about(nonce, "http")) == 1
 
@@ -136,9 +141,10 @@ def test_pipelining_keeps_order(world, gateway):
 
 
 def test_one_byte_at_a_time(world, gateway):
-    content = f"POST /slow HTTP/1.1\\r\\n{HOST}Transfer-Encoding: chunked\\r\\n\\r\\n3\\r\\nabc\\r\\n0\\r\\nX-T: 1\\r\\n\\r\\n"
+    content = (f"POST /bytewise HTTP/1.1\\r\\n{HOST}Transfer-Encoding: chunked\\r\\n\\r\\n"
+               "3\\r\\nabc\\r\\n0\\r\\nX-T: 1\\r\\n\\r\\n")
     done = gateway.run(raw(world, content, "--segments 1 echo.example 80"), ALLOW)
-    assert '"target": "/slow"' in done.out and '"length": 3' in done.out, done
+    assert '"target": "/bytewise"' in done.out and '"length": 3' in done.out, done
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -147,8 +153,8 @@ def test_bodies_arrive_unchanged(world, gateway, scheme):
     url = f"{scheme}://echo.example"
     done = gateway.run("head -c 5000000 /dev/urandom > up; sha256sum < up;"
                        f"curl -fsS --data-binary @up {url}/length; curl -fsS -T - {url}/chunked < up;"
-                       f"curl -fsS '{url}/stream?bytes=3000000' | sha256sum; curl -fsS '{url}/stream?bytes=3000000&chunked' | sha256sum",
-                       ALLOW)
+                       f"curl -fsS '{url}/stream?bytes=3000000' | sha256sum;"
+                       f"curl -fsS '{url}/stream?bytes=3000000&chunked' | sha256sum", ALLOW)
     digest = done.out.split()[0]
     assert done.out.count(f'"sha256": "{digest}"') == 2, done
     pattern = bytes(range(256)) * 11719
@@ -161,13 +167,15 @@ def test_headers_arrive_as_sent(gateway):
     done = gateway.run("curl -fsS -H 'X-CaSe: Value  with   spaces' -H 'X-Twice: 1' -H 'X-Twice: 2' -H 'Cookie: a=b' "
                        "-H \"$(printf 'X-Latin: \\351')\" https://echo.example/headers", ALLOW)
     headers = done.requests()[0]["headers"]
-    for expected in (["X-CaSe", "Value  with   spaces"], ["X-Twice", "1"], ["X-Twice", "2"], ["Cookie", "a=b"], ["X-Latin", "\xe9"]):
+    for expected in (["X-CaSe", "Value  with   spaces"], ["X-Twice", "1"], ["X-Twice", "2"], ["Cookie", "a=b"],
+                     ["X-Latin", "\xe9"]):
         assert expected in headers, headers
     assert not {"via", "x-forwarded-for", "forwarded"} & {name.lower() for name, _ in headers}
 
 
 def test_expect_continue(gateway):
-    done = gateway.run("head -c 2000000 /dev/zero > up; curl -fsSv -H 'Expect: 100-continue' --data-binary @up https://echo.example/e;"
+    done = gateway.run("head -c 2000000 /dev/zero > up;"
+                       "curl -fsSv -H 'Expect: 100-continue' --data-binary @up https://echo.example/e;"
                        "curl -sS -o /dev/null -w 'status %{http_code}' -H 'Expect: 100-continue' --data-binary @up "
                        "https://echo.example/refuse-expect", ALLOW)
     assert "HTTP/1.1 100" in done.err and '"length": 2000000' in done.out and "status 417" in done.out, done
@@ -175,9 +183,10 @@ def test_expect_continue(gateway):
 
 def test_answers_without_a_body(gateway):
     done = gateway.run("u=https://echo.example; curl -sSI $u/x $u/y -o /dev/null -o /dev/null -w 'head %{http_code}\n';"
-                       "for s in 204 304 205 404 500; do curl -sS -o b -w \"got %{http_code} %{num_connects}\n\" $u/status/$s $u/z -o /dev/null; done",
-                       ALLOW)
-    for line in ("head 200", "got 204 1", "got 304 1", "got 404 1", "got 500 1"):
+                       "for s in 204 304 404 500; do"
+                       " curl -sS -o b -o c -w \"got %{http_code} %{num_connects}\n\" $u/status/$s $u/z;"
+                       "done", ALLOW)
+    for line in ("head 200", "got 204 1\ngot 200 0", "got 304 1\ngot 200 0", "got 404 1\ngot 200 0", "got 500 1\ngot 200 0"):
         assert line in done.out, done
 
 

@@ -157,7 +157,7 @@ def test_two_gateways_at_once_do_not_meet(gateway):
     assert b'"target": "/first"' in out, err
     assert "echo.example" not in json.dumps([r for r in second.records if r.get("decision", {}).get("action") == "allow"
                                              and r["type"] != "job"])
-    assert second.requests() == [e for e in second.requests() if e["target"] == "/first"]
+    assert "/second" not in [e["target"] for e in second.requests()]
 
 
 def test_metrics_are_served(world, gateway):
@@ -188,10 +188,11 @@ def test_explain_and_check(gateway, tmp_path):
         return subprocess.run([gateway.binary, *argv], capture_output=True, text=True, check=False)
 
     assert ask("check", str(policy)).returncode == 0
-    assert "GET https://echo.example/public/" in ask("explain", "--policy", str(policy), "GET", "https://echo.example/public/x").stdout
-    assert "path_not_allowed" in ask("explain", "--policy", str(policy), "GET", "https://echo.example/other").stdout
-    assert "allow" in ask("explain", "--policy", str(policy), "tcp", "raw.example:22").stdout
-    assert "not_in_allow_list" in ask("explain", "--policy", str(policy), "dns", "denied.example").stdout
+    explain = ("explain", "--policy", str(policy))
+    assert "GET https://echo.example/public/" in ask(*explain, "GET", "https://echo.example/public/x").stdout
+    assert "path_not_allowed" in ask(*explain, "GET", "https://echo.example/other").stdout
+    assert "allow" in ask(*explain, "tcp", "raw.example:22").stdout
+    assert "not_in_allow_list" in ask(*explain, "dns", "denied.example").stdout
     policy.write_text("version: 1\nallow:\n  - 'https://exa mple/'\n")
     wrong = ask("check", str(policy))
     assert wrong.returncode == 78 and "policy.yaml:3:" in wrong.stderr + wrong.stdout, wrong

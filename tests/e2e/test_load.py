@@ -53,7 +53,7 @@ def test_ten_gigabytes_down(world, gateway, record_property):
                             [f"https://{names.BULK_HOST}/"])
     begin = time.monotonic()
     with MemoryWatch(running) as watch:
-        out, err = finish(running, 300)
+        out, err = finish(running, 580)
     record_property("megabytes_per_second", round(BULK_BYTES / 1e6 / (time.monotonic() - begin)))
     record_property("peak_memory_mib", watch.peak >> 20)
     assert out == str(BULK_BYTES), (out, err)

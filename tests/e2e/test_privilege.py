@@ -15,7 +15,8 @@ ALLOW = ["https://echo.example/"]
 SOCKETS = ["/run/docker.sock", "/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/podman/podman.sock",
            "/run/dbus/system_bus_socket", "/run/systemd/private", f"/run/user/{BUILDER.uid}/bus",
            f"/run/user/{BUILDER.uid}/docker.sock"]
-CONNECT = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'hello'); print('reached', s.recv(9))"
+CONNECT = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(b'hello');"
+           "print('reached', s.recv(9))")
 
 
 def with_sockets(world, gateway, user, options, command: str):
@@ -64,7 +65,8 @@ def test_gateway_is_not_visible(world, gateway, user):
 
 def test_ids_and_files_are_the_callers(gateway, user):
     done = gateway.run("id -u; id -g; id -un; touch made; mkdir folder; stat -c '%u:%g' made folder", ALLOW, user=user)
-    assert done.out.split() == [str(user.uid), str(user.gid), user.name, f"{user.uid}:{user.gid}", f"{user.uid}:{user.gid}"], done
+    owner = f"{user.uid}:{user.gid}"
+    assert done.out.split() == [str(user.uid), str(user.gid), user.name, owner, owner], done
     made = os.stat(done.folder / "work" / "made")
     assert (made.st_uid, made.st_gid) == (user.uid, user.gid)
 
@@ -115,9 +117,11 @@ def test_inherited_descriptor_is_no_way_out(world, gateway, user, nonce):
 
 
 TAMPER = {
-    "append": "echo '{{\"type\":\"forged\"}}' >> {f}", "truncate": ": > {f}", "remove": "rm -f {f}", "rename": "mv {f} {f}.old",
+    "append": "echo '{{\"type\":\"forged\"}}' >> {f}", "truncate": ": > {f}",
+    "remove": "rm -f {f}", "rename": "mv {f} {f}.old",
     "replace": "echo x > new && mv -f new {f}", "link over": "ln -sf /dev/null {f}", "chmod": "chmod 000 {f}",
-    "move the folder": "mv $(dirname {f}) $(dirname {f}).old", "unmount": "umount -l {f}; umount -l $(dirname {f}); echo x >> {f}",
+    "move the folder": "mv $(dirname {f}) $(dirname {f}).old",
+    "unmount": "umount -l {f}; umount -l $(dirname {f}); echo x >> {f}",
     "through proc": "for p in /proc/[0-9]*; do echo x >> $p/root{f}; done",
     "bind mount": "touch own; mount --bind own {f}; echo x >> {f}",
 }
@@ -141,6 +145,7 @@ def test_evidence_cannot_be_changed_from_inside(world, gateway, user, nonce, way
 def test_job_cannot_talk_to_the_gateways_own_ports(world, gateway, nonce):
     """Everything that listens in the job's namespace is dialled directly: no loop, no metrics, no open resolver."""
     done = gateway.run("ss -Hltn | awk '{print $4}' | while read where; do echo port $where; "
-                       f"curl -s -m 2 -H 'Host: denied.example' http://$where/{nonce}; done; curl -fsS https://echo.example/control", ALLOW)
+                       f"curl -s -m 2 -H 'Host: denied.example' http://$where/{nonce}; done;"
+                       "curl -fsS https://echo.example/control", ALLOW)
     assert '"target": "/control"' in done.out and world.traces(nonce) == [], done
     assert "cofferdam_" not in done.out

@@ -18,7 +18,8 @@ def raw(world, content: str, options: str) -> str:
 
 @pytest.mark.parametrize("host, check", [*names.BAD_TLS.items(), (names.COMMON_NAME_TLS, "name")])
 def test_bad_upstream_certificate_is_502_and_says_which_check(world, gateway, nonce, host, check):
-    done = gateway.run(f"curl -fsS https://echo.example/; curl -sS -o body -w 'status %{{http_code}}' https://{host}/{nonce}", ALLOW)
+    done = gateway.run(f"curl -fsS https://echo.example/; curl -sS -o body -w 'status %{{http_code}}' https://{host}/{nonce}",
+                       ALLOW)
     assert "status 502" in done.out, done
     body = (done.folder / "work" / "body").read_text().lower().replace("-", " ")
     assert check.replace("-", " ") in body, f"the page names the failed check: {body}"
@@ -45,8 +46,8 @@ def test_old_tls_is_refused(gateway):
 
 def test_leaf_is_ours_and_names_the_host_only(gateway):
     done = gateway.run("echo | openssl s_client -connect echo.example:443 -servername echo.example -verify_return_error "
-                       "2>/dev/null | openssl x509 -noout -ext subjectAltName -issuer -enddate; grep -c 'PRIVATE KEY' $SSL_CERT_FILE",
-                       ALLOW)
+                       "2>/dev/null | openssl x509 -noout -ext subjectAltName -issuer -enddate;"
+                       "grep -c 'PRIVATE KEY' $SSL_CERT_FILE", ALLOW)
     assert "DNS:echo.example\n" in done.out and "Fixture" not in done.out, done
     assert done.out.rstrip().endswith("\n0"), "no key in the bundle"
 
@@ -110,8 +111,8 @@ def test_sni_is_judged_in_canonical_form(world, gateway, sni):
 
 @pytest.mark.parametrize("sni", ["x.denied.example", "echo.example.evil.test", "a" * 63 + ".test"])
 def test_strange_sni_is_refused(world, gateway, nonce, sni):
-    done = gateway.run(raw(world, REQUEST.format(nonce), f"--tls --insecure --sni {sni} --address {names.ATTACKER} echo.example 443"),
-                       ALLOW)
+    options = f"--tls --insecure --sni {sni} --address {names.ATTACKER} echo.example 443"
+    done = gateway.run(raw(world, REQUEST.format(nonce), options), ALLOW)
     assert world.traces(nonce) == [] and sni not in str(done.events), done
 
 
@@ -164,5 +165,6 @@ def test_resumed_session_is_judged_anew(world, gateway, nonce):
     done = gateway.run("openssl s_client -connect echo.example:443 -servername echo.example -sess_out s -ign_eof "
                        f"<<X >/dev/null 2>&1\nGET /one HTTP/1.1\r\nHost: echo.example\r\nConnection: close\r\n\r\nX\n"
                        f"printf 'GET /{nonce} HTTP/1.1\\r\\nHost: denied.example\\r\\nConnection: close\\r\\n\\r\\n' | "
-                       "openssl s_client -connect echo.example:443 -servername denied.example -sess_in s -ign_eof -quiet; true", ALLOW)
+                       "openssl s_client -connect echo.example:443 -servername denied.example -sess_in s -ign_eof -quiet; true",
+                       ALLOW)
     assert world.traces(nonce) == [], done

@@ -4,13 +4,17 @@ If these fail, a failure elsewhere says nothing about the gateway.
 """
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from clients import CLIENTS
 from world import names
-from world.fake_internet import FakeInternet
-from world.homes import BUILDER
-from world.network import Network
 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda c: c.name)
@@ -63,7 +67,8 @@ def test_unusual_certificates_are_good(world, host):
 
 
 def test_old_tls_is_old(world):
-    done = world.direct(f"curl -sS https://{names.OLD_TLS}/; curl -sS --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 https://{names.OLD_TLS}/")
+    url = f"https://{names.OLD_TLS}/"
+    done = world.direct(f"curl -sS {url}; curl -sS --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 {url}")
     assert done.code == 0 and "(35)" in done.err and '"sni"' in done.out, done
 
 
@@ -76,7 +81,8 @@ def test_dns_zone(world):
 
 def test_http_shapes(world):
     done = world.direct("curl -sS https://echo.example/trailers https://echo.example/until-close https://echo.example/early; "
-                        "curl -sSI https://echo.example/status/304; curl -sS 'https://echo.example/stream?bytes=1000000&chunked' | wc -c; "
+                        "curl -sSI https://echo.example/status/304; "
+                        "curl -sS 'https://echo.example/stream?bytes=1000000&chunked' | wc -c; "
                         "head -c 2000000 /dev/zero | curl -sS -T - https://echo.example/up")
     for expected in ("body", "until the end", "after hints", "304 Fixture", "1000000\n", '"length": 2000000'):
         assert expected in done.out, f"{expected!r} is missing: {done}"
@@ -88,20 +94,59 @@ def test_raw_services(world):
     assert done.out == "pingSSH-2.0-fixture_1.0\r\nHELO", done
 
 
-def test_a_world_leaves_nothing(tmp_path):
-    """Also after a failure in the middle: the second close finds nothing to do."""
-    import subprocess
-    import sys
-    from pathlib import Path
-    script = ("import sys; sys.dont_write_bytecode = True; sys.path.insert(0, sys.argv[1])\n"
-              "from world.fake_internet import FakeInternet\n"
-              "w = FakeInternet(); w.start(['sleep', '600'], w.job_folder())\n"
-              "print(w.folder, w.network.net, w.network.gw); left = w.close(); assert left == [] and w.close() == [], left")
-    done = subprocess.run([sys.executable, "-c", script, str(Path(__file__).parent)], capture_output=True, text=True,
-                          check=True)
-    folder, *namespaces = done.stdout.split()
-    assert not Path(folder).exists()
+def test_job_scripts(world):
+    """What the jobs of the other tests run to misbehave: here it reaches its goal."""
+    nonce, script = world.nonce(), f"/usr/bin/python3 {world.scripts}"
+    request = "printf 'GET /split HTTP/1.1\\r\\nHost: echo.example\\r\\nConnection: close\\r\\n\\r\\n'"
+    for cut in ("--hello-segments 1", "--hello-records 30", "--segments 1"):
+        done = world.direct(f"{request} | {script}/raw_client.py --tls {cut} echo.example 443")
+        assert '"target": "/split"' in done.out and "peer-closed" in done.err, done
+    assert "served 300 of 300" in world.direct(f"{script}/burst.py {names.FILES} /1k 300").out
+    for protocol in ("udp", "icmp", "sctp", "gre"):
+        text = f"{protocol}{nonce}"
+        done = world.direct(f"{script}/datagram.py {protocol} 8.8.8.8 123 {text}")
+        assert world.traces(text), done
+    assert world.direct(f"{script}/dns_messages.py dribble").out == "[(1, 0), (2, 0), (3, 0)]\n"
+    world.direct(f"{script}/dns_messages.py mutate")
+    assert "93.184" in world.direct("dig +short echo.example").out
+
+
+_ONE_WORLD = """
+import sys, time
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+from world.fake_internet import FakeInternet
+world = FakeInternet()
+world.start(["sleep", "600"], world.job_folder())
+print(world.folder, world.network.net, world.network.gw, flush=True)
+if sys.argv[2] == "close":
+    left = world.close()
+    assert left == [] and world.close() == [], left
+else:
+    time.sleep(600)
+"""
+
+
+def leftovers(folder: str, namespaces: list[str]) -> list[str]:
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-    assert not any(name in listed for name in namespaces)
+    found = [name for name in namespaces if name in listed]
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert folder not in running
+    found += [line for line in running.splitlines() if folder in line]
+    return found + [str(p) for p in (Path(folder), *(Path("/etc/netns") / n for n in namespaces)) if p.exists()]
+
+
+def test_a_world_leaves_nothing():
+    done = subprocess.run([sys.executable, "-c", _ONE_WORLD, str(Path(__file__).parent), "close"], capture_output=True,
+                          text=True, check=True)
+    folder, *namespaces = done.stdout.split()
+    assert leftovers(folder, namespaces) == []
+
+
+def test_a_killed_world_is_cleared_away_by_the_next():
+    with subprocess.Popen([sys.executable, "-c", _ONE_WORLD, str(Path(__file__).parent), "wait"], stdout=subprocess.PIPE,
+                          text=True) as first:
+        folder, *namespaces = first.stdout.readline().split()
+        os.kill(first.pid, signal.SIGKILL)
+    time.sleep(0.2)
+    subprocess.run([sys.executable, "-c", _ONE_WORLD, str(Path(__file__).parent), "close"], capture_output=True, check=True)
+    assert leftovers(folder, namespaces) == []

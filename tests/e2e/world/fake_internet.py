@@ -4,6 +4,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -36,7 +37,7 @@ class Finished:
     err: str
     seconds: float
 
-    def __repr__(self) -> str:  # what a failed assertion shows
+    def __repr__(self) -> str:
         return f"exit {self.code} after {self.seconds:.2f} s\n--- stdout\n{self.out[-6000:]}\n--- stderr\n{self.err[-6000:]}"
 
 
@@ -211,8 +212,10 @@ class FakeInternet:
         finally:
             _kill_group(process)
             self._processes.remove(process)
-        return Finished(process.returncode, out.decode(errors="replace"), err.decode(errors="replace") + note,
+        done = Finished(process.returncode, out.decode(errors="replace"), err.decode(errors="replace") + note,
                         time.monotonic() - begin)
+        print(f"$ {shlex.join(argv)}\n{done}")  # the test runner shows it if the test fails
+        return done
 
     def direct(self, argv: list[str] | str, user: User = ROOT, folder: Path | None = None, **more) -> Finished:
         """Runs a client without a gateway, told of the fixture's root by variables."""
