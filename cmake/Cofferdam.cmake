@@ -9,7 +9,7 @@ endif()
 add_library(cofferdam_options INTERFACE)
 target_compile_options(cofferdam_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
-  -Wno-missing-field-initializers -fstack-protector-strong -fPIE)
+  -Wno-missing-field-initializers -Wno-restrict -Wno-stringop-overflow -fstack-protector-strong -fPIE)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   target_compile_definitions(cofferdam_options INTERFACE _FORTIFY_SOURCE=2)
   target_link_options(cofferdam_options INTERFACE -pie -Wl,-z,relro,-z,now)

@@ -250,12 +250,12 @@ std::optional<answer> resolver::refuse_denied_hop(waiter& w, const upstream_resu
     return std::nullopt;
 }
 
-std::vector<record> resolver::permitted(const std::vector<record>& records, bool& some_dropped) const
+std::vector<record> resolver::permitted(std::string_view name, const std::vector<record>& records, bool& some_dropped) const
 {
     std::vector<record> out;
     for (const auto& r : records) {
         if (const auto* address = std::get_if<ip_address>(&r.data)) {
-            const bool fine = address->scope() == ip_scope::global || (calls_.address_allowed && calls_.address_allowed(*address));
+            const bool fine = calls_.address_allowed ? calls_.address_allowed(name, *address) : address->scope() == ip_scope::global;
             if (!fine) {
                 some_dropped = true;
                 continue;
@@ -273,7 +273,7 @@ answer resolver::answer_from(waiter& w, const upstream_result& result, clock::ti
     if (auto failed = answer_failure(w, result, now)) return std::move(*failed);
     if (auto denied = refuse_denied_hop(w, result, now)) return std::move(*denied);
     bool some_dropped = false;
-    auto records = permitted(result.got.answers, some_dropped);
+    auto records = permitted(w.q.text.view(), result.got.answers, some_dropped);
     if (records.empty() && some_dropped) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
     reply out;
     if (settings_.answers == answer_mode::real) out.answers = result.got.chain;
@@ -292,7 +292,7 @@ std::variant<answer, std::uint16_t> resolver::answer_virtual(waiter& w, const up
     if (auto failed = answer_failure(w, result, now)) return std::move(*failed);
     if (auto denied = refuse_denied_hop(w, result, now)) return std::move(*denied);
     bool some_dropped = false;
-    if (!permitted(result.got.answers, some_dropped).empty()) return answer_bound(w, w.q.text.view(), now);
+    if (!permitted(w.q.text.view(), result.got.answers, some_dropped).empty()) return answer_bound(w, w.q.text.view(), now);
     if (some_dropped) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
     if (!w.ipv4_absent) return rr::aaaa;
     return finish(w, {}, now);

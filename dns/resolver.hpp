@@ -80,7 +80,8 @@ public:
 
     struct callbacks {
         std::function<policy_answer(std::string_view name, std::uint16_t qtype)> policy;   ///< absent: everything is refused
-        std::function<bool(const ip_address&)> address_allowed;                            ///< absent: public addresses only
+        /// May this address be given for this name? Absent: public addresses only.
+        std::function<bool(std::string_view name, const ip_address& address)> address_allowed;
     };
 
     /// `names` is the job's and outlives the resolver.
@@ -135,7 +136,7 @@ private:
     answer answer_bound(waiter& w, std::string_view name, clock::time_point now);
     std::optional<answer> answer_failure(waiter& w, const upstream_result& result, clock::time_point now) const;
     std::optional<answer> refuse_denied_hop(waiter& w, const upstream_result& result, clock::time_point now) const;
-    std::vector<record> permitted(const std::vector<record>& records, bool& some_dropped) const;
+    std::vector<record> permitted(std::string_view name, const std::vector<record>& records, bool& some_dropped) const;
     action enqueue(waiter w, std::uint16_t qtype, clock::time_point now);
     clock::time_point expiry_of(const upstream_result& result) const;
     std::uint32_t remaining_ttl(std::uint32_t ttl, const upstream_result& result, clock::time_point now) const;
