@@ -91,7 +91,8 @@ TEST(fields, of_the_source)
     const flow_source source{{ip_address::v4(0x0A000001), 40000}, process};
     auto c = attempt(application::tls);
     c.source = &source;
-    for (const auto* text : {"src.process.path == '/usr/bin/git'", "src.process.binary == 'git'", "src.process.user.id == 1000"}) {
+    for (const auto* text : {"src.process.path == '/usr/bin/git'", "src.process.binary == 'git'",
+                             "src.process.user.id == 1000"}) {
         EXPECT_EQ(judged(c, text), truth::yes) << text;
     }
     EXPECT_EQ(judged(c, "src.ip == 10.0.0.1 and src.port == 40000"), truth::yes);

@@ -248,10 +248,11 @@ TEST(policy, passthrough_is_by_name_and_port)
 TEST(policy, the_documented_sample_loads)
 {
     policy_source source;
-    source.allow = entries({"https://pypi.example/simple/", "GET,HEAD https://github.com/acme/", "https://*.githubusercontent.com/",
-        "*.actions.githubusercontent.com:443", "staex.io:22", "9.9.9.9:53", "10.20.0.0/16:5432", "udp://time.cloudflare.com:123",
+    source.allow = entries({"https://pypi.example/simple/", "GET,HEAD https://github.com/acme/",
+        "https://*.githubusercontent.com/", "*.actions.githubusercontent.com:443", "staex.io:22", "9.9.9.9:53", "10.20.0.0/16:5432", "udp://time.cloudflare.com:123",
         "dns:example.org", "host:5432"});
-    source.rules = {{"no uploads", R"(http.req.method == "POST" && not (http.req.host in ["api.staging.acme.test"]))", "deny", "full", {}}};
+    const auto* uploads = R"(http.req.method == "POST" && not (http.req.host in ["api.staging.acme.test"]))";
+    source.rules = {{"no uploads", uploads, "deny", "full", {}}};
     source.phases["build"] = {};
     source.passthrough = entries({"pinned.example:443"});
     EXPECT_NO_THROW(static_cast<void>(policy::compile(source)));
