@@ -39,12 +39,14 @@ settings with_roots(const std::string& path)
 
 TEST(upstream, settings_that_do_not_work_are_located)
 {
-    EXPECT_EQ(complaint(with_roots("/nonexistent/root.pem")), "tls.extra_roots: /nonexistent/root.pem: No such file or directory");
+    EXPECT_EQ(complaint(with_roots("/nonexistent/root.pem")),
+              "tls.extra_roots: /nonexistent/root.pem: No such file or directory");
     const test::temporary_file empty("");
     EXPECT_EQ(complaint(with_roots(empty.path())), "tls.extra_roots: " + empty.path() + ": holds no PEM certificate");
     const auto root = test::make_root().pem();
     const test::temporary_file broken(root + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    EXPECT_EQ(complaint(with_roots(broken.path())).find("tls.extra_roots: " + broken.path() + ": certificate 2 does not parse"), 0U);
+    const auto expected = "tls.extra_roots: " + broken.path() + ": certificate 2 does not parse";
+    EXPECT_EQ(complaint(with_roots(broken.path())).find(expected), 0U);
     const test::temporary_file good(root);
     EXPECT_EQ(complaint(with_roots(good.path())), "");
     settings old;
