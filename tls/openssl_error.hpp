@@ -12,7 +12,7 @@ namespace cofferdam::tls {
 enum class stream_errc {
     truncated = 1,         ///< the peer closed the connection without close_notify
     client_rejected_leaf,  ///< the client sent a certificate alert (unknown_ca, bad_certificate, ...)
-    closed_after_leaf,     ///< the client went away after it had seen our leaf, before it sent a byte: rejected it silently, likely
+    closed_after_leaf,     ///< the client left after it had seen our leaf, before it sent a byte: a silent rejection, likely
 };
 
 const boost::system::error_category& stream_category() noexcept;

@@ -116,7 +116,8 @@ verify_failure describe_fault(int code, const X509& certificate)
     const auto from = [&](const char* check, std::string detail) { return verify_failure{code, check, std::move(detail)}; };
     switch (code) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        return from("expired", "certificate has expired: not valid after " + time_text(*X509_get0_notAfter(&certificate)) + whose);
+        return from("expired",
+                    "certificate has expired: not valid after " + time_text(*X509_get0_notAfter(&certificate)) + whose);
     case X509_V_ERR_CERT_NOT_YET_VALID:
         return from("not_yet_valid",
                     "certificate is not yet valid: not before " + time_text(*X509_get0_notBefore(&certificate)) + whose);

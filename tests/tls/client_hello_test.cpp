@@ -171,7 +171,8 @@ TEST(client_hello, refuses_what_two_readers_could_take_differently)
 TEST(client_hello, tolerates_grease_and_marks_ech)
 {
     const auto message =
-        hello_message({{0x0a0a, {}}, server_name("A.example."), {0x1a1a, {0}}, {0xfe0d, {0, 1, 2}}, {35, {}}, {43, {4, 0x2a, 0x2a, 3, 4}}});
+        hello_message({{0x0a0a, {}}, server_name("A.example."), {0x1a1a, {0}}, {0xfe0d, {0, 1, 2}}, {35, {}},
+                       {43, {4, 0x2a, 0x2a, 3, 4}}});
     const auto hello = parsed(in_records(message, max_record));
     EXPECT_EQ(hello.sni, "A.example.") << "as sent: policy makes it canonical";
     EXPECT_TRUE(hello.has_ech);

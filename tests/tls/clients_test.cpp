@@ -22,7 +22,8 @@ constexpr std::string_view java_source = R"(
 import javax.net.ssl.*;
 public class Client {
     public static void main(String[] a) throws Exception {
-        SSLSocket s = (SSLSocket) ((SSLSocketFactory) SSLSocketFactory.getDefault()).createSocket("127.0.0.1", Integer.parseInt(a[0]));
+        SSLSocketFactory f = (SSLSocketFactory) SSLSocketFactory.getDefault();
+        SSLSocket s = (SSLSocket) f.createSocket("127.0.0.1", Integer.parseInt(a[0]));
         SSLParameters p = s.getSSLParameters();
         p.setServerNames(java.util.List.of(new SNIHostName("a.example")));
         s.setSSLParameters(p);

@@ -282,7 +282,10 @@ TEST_F(downstream, gives_way_while_bytes_never_run_out)
 struct duplex {
     static constexpr std::size_t block = 61'003;  // no divisor of anything
 
-    static std::uint8_t pattern(std::size_t at, std::uint8_t seed) { return static_cast<std::uint8_t>(at * 31 + (at >> 13) + seed); }
+    static std::uint8_t pattern(std::size_t at, std::uint8_t seed)
+    {
+        return static_cast<std::uint8_t>(at * 31 + (at >> 13) + seed);
+    }
 
     static awaitable<void> send(stream& out, std::size_t total, std::uint8_t seed)
     {

@@ -143,7 +143,7 @@ TEST_F(upstream_verification, old_tls)
 /// An origin that is not what it should be on the level of bytes.
 TEST_F(upstream_verification, not_tls_at_all)
 {
-    for (const std::string& greeting : {std::string("SSH-2.0-x\r\n"), std::string("HTTP/1.1 400 Bad Request\r\n\r\n"), std::string()}) {
+    for (const std::string greeting : {"SSH-2.0-x\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", ""}) {
         test::loopback loop;
         const upstream_context context(options_);
         tls_stream client(std::move(loop.near), std::move(*context.connection("origin.example")));
