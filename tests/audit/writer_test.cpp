@@ -282,7 +282,7 @@ TEST(writer, a_hundred_thousand_records_from_eight_threads_stay_in_order_with_th
             pool.emplace_back([&out, t] {
                 for (int i = 0; i < each; ++i) {
                     auto place = out.reserve();
-                    for (; !place; place = out.reserve()) std::this_thread::yield();
+                    for (; !place; place = out.reserve()) std::this_thread::sleep_for(100us);
                     auto entry = sample::dns("n" + std::to_string(i) + ".example", false);
                     entry.job = "t" + std::to_string(t);
                     place->commit(std::move(entry));
