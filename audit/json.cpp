@@ -297,7 +297,7 @@ private:
 void append_body(std::string& out, const record& entry, std::uint64_t seq, const settings& how)
 {
     const std::size_t bound = std::max(how.max_record_bytes, min_record_bytes);
-    const std::array<budget, 4> attempts{{{bound, max_list_items, bound},
+    const std::array<budget, 4> attempts{{{bound / 8, max_list_items, bound},
                                           {bound / 16, 64, bound / 8},
                                           {bound / 128, 32, bound / 16},
                                           {64, 32, 1024}}};

@@ -1,5 +1,6 @@
 #include "audit/log_reader.hpp"
 
+#include "audit/json_text.hpp"
 #include "audit/record_json.hpp"
 
 #include <boost/json/parser.hpp>
@@ -99,7 +100,7 @@ result<log_entry> log_reader::convert(const std::string& text)
     if (chained && seq) {
         out.seq = *seq;
         any_ours_ = true;
-        out.chain = checker_.check(*chained, *seq, text_member(*object, "job"));
+        out.chain = checker_.check(*chained, *seq, raw_text(text_member(*object, "job")));
     }
     auto entry = record_from_json(*object, out.ours());
     if (!entry) return entry.error();

@@ -51,6 +51,20 @@ TEST(log_reader, gives_back_every_field)
     EXPECT_EQ(reader.next().error(), make_error_code(errc::closed));
 }
 
+TEST(log_reader, a_job_id_that_is_not_utf8_does_not_break_the_chain)
+{
+    auto entry = sample::http();
+    entry.job = "\xe8";
+    std::istringstream in(encoded({entry, entry}));
+    log_reader reader(in);
+    for (int i = 0; i < 2; ++i) {
+        const auto read = reader.next();
+        ASSERT_TRUE(read);
+        EXPECT_EQ(*read->chain, chain_checker::verdict::whole);
+        EXPECT_EQ(read->entry.job, "\xe8");
+    }
+}
+
 TEST(log_reader, locates_bad_lines_and_goes_on_after_them)
 {
     const auto good = encoded({sample::http()});

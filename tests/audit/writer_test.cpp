@@ -40,6 +40,18 @@ void commit(writer& to, record entry)
     place->commit(std::move(entry));
 }
 
+/// Takes all places first: a sink that fails on the first record would refuse the rest.
+void commit_all(writer& to, std::vector<record> entries)
+{
+    std::vector<reservation> places;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        auto place = to.reserve();
+        ASSERT_TRUE(place);
+        places.push_back(std::move(*place));
+    }
+    for (std::size_t i = 0; i < entries.size(); ++i) places[i].commit(std::move(entries[i]));
+}
+
 verify_result judge(const std::string& path, verify_options options = {})
 {
     std::ifstream in(path, std::ios::binary);
@@ -188,9 +200,7 @@ TEST(writer, a_full_disk_closes_the_gate_and_nothing_is_lost_when_space_returns)
     tight.rlim_cur = 1000;
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tight), 0);
     writer out(to_file(dir.file("log")), hooks);
-    commit(out, sample::job("start"));
-    commit(out, sample::http());
-    commit(out, sample::job("end"));
+    commit_all(out, {sample::job("start"), sample::http(), sample::job("end")});
     EXPECT_TRUE(wait_until([&] { return out.failed(); }));
     EXPECT_FALSE(out.reserve());
     EXPECT_NE(out.failure().find("log"), std::string::npos);
@@ -211,8 +221,7 @@ TEST(writer, dev_full_fails_at_once_and_close_counts_what_is_lost)
 {
     settings how = to_file("/dev/full");
     writer out(how);
-    commit(out, sample::http());
-    commit(out, sample::http());
+    commit_all(out, {sample::http(), sample::http()});
     EXPECT_TRUE(wait_until([&] { return out.failed(); }));
     EXPECT_FALSE(out.reserve());
     const auto start = std::chrono::steady_clock::now();
@@ -282,7 +291,7 @@ TEST(writer, a_hundred_thousand_records_from_eight_threads_stay_in_order_with_th
             pool.emplace_back([&out, t] {
                 for (int i = 0; i < each; ++i) {
                     auto place = out.reserve();
-                    for (; !place; place = out.reserve()) std::this_thread::yield();
+                    for (; !place; place = out.reserve()) std::this_thread::sleep_for(100us);
                     auto entry = sample::dns("n" + std::to_string(i) + ".example", false);
                     entry.job = "t" + std::to_string(t);
                     place->commit(std::move(entry));
