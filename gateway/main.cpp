@@ -6,8 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 namespace {
 
@@ -34,7 +36,6 @@ void add_run(CLI::App& app, run_request& request)
     run.footer("Usage:      cofferdam run [OPTIONS] -- COMMAND [ARG]...\n"
                "Exit codes: the command's own; 99 with --fail-on-deny; 125 if the gateway failed; 126/127 as shells do; 78 for a bad policy.\n"
                "Example:    cofferdam run --preset npm --allow https://github.com/acme/ -- npm ci");
-    run.prefix_command();
     add_policy_options(run, request.policy, request.extra, request.phase);
     run.add_option("--audit", request.extra.audit, "Append audit records (JSON Lines) to this file");
     run.add_option("--report", request.report, "Write a report at the end: .txt, .md, .html, .json or .sarif");
@@ -73,11 +74,8 @@ void add_others(CLI::App& app, command_line& out)
 
 int dispatch(CLI::App& app, command_line& line)
 {
-    if (auto* run = app.get_subcommand("run"); run->parsed()) {
-        line.run.command = run->remaining();
-        if (!line.run.command.empty() && line.run.command.front() == "--") line.run.command.erase(line.run.command.begin());
-        if (line.run.command.empty()) throw CLI::RequiredError("a command after --");
-        if (line.run.command.front().starts_with("-")) throw CLI::ExtrasError({line.run.command.front()});
+    if (app.got_subcommand("run")) {
+        if (line.run.command.empty()) throw CLI::RequiredError("After '--', a command");
         return gateway::run_command(line.run);
     }
     if (app.got_subcommand("check")) return gateway::check_command(line.check);
@@ -102,8 +100,11 @@ int main(int argc, char** argv)
     command_line line;
     add_run(app, line.run);
     add_others(app, line);
+    // What follows the first "--" is the command's own, options and all.
+    const auto end = std::find(argv + 1, argv + argc, std::string_view("--"));
+    if (end != argv + argc) line.run.command.assign(end + 1, argv + argc);
     try {
-        app.parse(argc, argv);
+        app.parse(static_cast<int>(end - argv), argv);
         return dispatch(app, line);
     }
     catch (const CLI::ParseError& e) {
