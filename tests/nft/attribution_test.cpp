@@ -3,6 +3,7 @@
 #include "nft/io/original_dst.hpp"
 
 #include <csignal>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -94,8 +95,10 @@ TEST(attribution, a_process_that_became_another_program_is_read_anew)
             const auto a = dial(endpoint("93.184.216.34", 80));
             ASSERT_EQ(0, a.error);
             ASSERT_TRUE(wait_readable(a.socket.number(), 5000));
-            ASSERT_EQ(3, ::dup2(a.socket.number(), 3)); // survives exec
-            ::execl("/bin/sh", "sh", "-c", "echo y >&3; read line <&3", nullptr);
+            ASSERT_EQ(0, ::fcntl(a.socket.number(), F_SETFL, 0)); // the shell waits for the line
+            ASSERT_NE(9, a.socket.number());
+            ASSERT_EQ(9, ::dup2(a.socket.number(), 9)); // survives exec
+            ::execl("/bin/sh", "sh", "-c", "echo y >&9; read line <&9", nullptr);
         });
         const auto accepted = accept_one(sockets.streams_v4.front());
         ASSERT_TRUE(accepted);

@@ -72,7 +72,8 @@ TEST(packet, bytes_behind_the_packet_are_not_its_payload)
 
 TEST(packet, ipv4_options_are_skipped)
 {
-    const auto p = parse_packet(v4(6, 44, 6) + bytes(20, 7)).value();
+    const auto raw = v4(6, 44, 6) + bytes(20, 7);
+    const auto p = parse_packet(raw).value();
     EXPECT_EQ(20U, p.payload.size());
     EXPECT_EQ(7, p.payload[0]);
 }
