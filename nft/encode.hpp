@@ -28,4 +28,4 @@ result<netlink_batch> encode_removal(const std::string& table);
 /// The expressions of a rule as libnftnl prints them, each in brackets ("[ meta load l4proto => reg 1 ]…"): for tests and logs.
 result<std::string> describe_encoding(const rule& r);
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -20,7 +20,7 @@ inline constexpr std::uint8_t icmp = 1;
 inline constexpr std::uint8_t tcp = 6;
 inline constexpr std::uint8_t udp = 17;
 inline constexpr std::uint8_t icmpv6 = 58;
-}  // namespace protocol
+} // namespace protocol
 
 enum class packet_end : std::uint8_t { source, destination };
 
@@ -40,7 +40,7 @@ struct match_protocol {
 /// `iifname "lo"`, `oifname "lo"`: the source end is the incoming interface.
 struct match_interface {
     packet_end end{};
-    std::string name;   ///< at most 15 bytes (IFNAMSIZ); the encoder refuses more
+    std::string name; ///< at most 15 bytes (IFNAMSIZ); the encoder refuses more
     bool negated = false;
     friend bool operator==(const match_interface&, const match_interface&) = default;
 };
@@ -55,7 +55,7 @@ struct match_address {
 
 /// `tcp dport 53`. Implies the protocol, also when negated.
 struct match_port {
-    std::uint8_t transport = protocol::tcp;   ///< tcp or udp
+    std::uint8_t transport = protocol::tcp; ///< tcp or udp
     packet_end end = packet_end::destination;
     std::uint16_t port = 0;
     bool negated = false;
@@ -104,7 +104,7 @@ struct counter {
 struct log_packet {
     std::uint16_t group = 0;
     std::string prefix;
-    std::uint32_t snaplen = 0;   ///< bytes of the packet that are copied; 0 is nft's default (all)
+    std::uint32_t snaplen = 0; ///< bytes of the packet that are copied; 0 is nft's default (all)
     friend bool operator==(const log_packet&, const log_packet&) = default;
 };
 
@@ -141,13 +141,13 @@ struct notrack {
 
 /// `queue to 0-3`, in one of two encodings that do the same. Never `bypass`: without a reader packets are dropped.
 enum class queue_encoding : std::uint8_t {
-    native,   ///< the nft expression "queue"
-    target,   ///< the xtables target NFQUEUE, revision 3, for kernels without CONFIG_NFT_QUEUE; nft may be unable to list it
+    native, ///< the nft expression "queue"
+    target, ///< the xtables target NFQUEUE, revision 3, for kernels without CONFIG_NFT_QUEUE; nft may be unable to list it
 };
 struct queue {
     std::uint16_t first = 0;
     std::uint16_t total = 1;
-    bool by_cpu = false;   ///< `flags fanout`
+    bool by_cpu = false; ///< `flags fanout`
     queue_encoding encoding = queue_encoding::native;
     friend bool operator==(const queue&, const queue&) = default;
 };
@@ -155,12 +155,12 @@ struct queue {
 enum class verdict_code : std::uint8_t { accept, drop, return_to_caller, jump, go_to };
 struct verdict {
     verdict_code code{};
-    std::string chain;   ///< of jump and go_to
+    std::string chain; ///< of jump and go_to
     friend bool operator==(const verdict&, const verdict&) = default;
 };
 
 using expression = std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags,
-                                match_unreachable, match_dnat_status, match_reply, match_mark, counter, log_packet, reject,
-                                dnat, redirect, tproxy, notrack, queue, verdict>;
+                                match_unreachable, match_dnat_status, match_reply, match_mark, counter, log_packet, reject, dnat,
+                                redirect, tproxy, notrack, queue, verdict>;
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -2,10 +2,9 @@
 
 #include "core/bytes.hpp"
 
-#include <linux/netlink.h>
-
 #include <algorithm>
 #include <cstring>
+#include <linux/netlink.h>
 
 namespace cofferdam::nft {
 
@@ -42,7 +41,7 @@ inline result<netlink_message> next_message(byte_view& rest) noexcept
 }
 
 struct netlink_attribute {
-    std::uint16_t type = 0;   ///< without NLA_F_NESTED and NLA_F_NET_BYTEORDER
+    std::uint16_t type = 0; ///< without NLA_F_NESTED and NLA_F_NET_BYTEORDER
     byte_view value;
 };
 
@@ -57,4 +56,4 @@ inline result<netlink_attribute> next_attribute(byte_view& rest) noexcept
     return out;
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

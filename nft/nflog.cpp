@@ -4,14 +4,13 @@
 #include "nft/netlink_reader.hpp"
 #include "nft/packet.hpp"
 
-#include <linux/netfilter/nfnetlink_log.h>
-
 #include <algorithm>
+#include <linux/netfilter/nfnetlink_log.h>
 
 namespace cofferdam::nft {
 namespace {
 
-constexpr std::size_t prefix_limit = 128;   // NF_LOG_PREFIXLEN
+constexpr std::size_t prefix_limit = 128; // NF_LOG_PREFIXLEN
 constexpr std::uint16_t packet_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET;
 
 bool has_ports(std::uint8_t number) noexcept
@@ -84,7 +83,7 @@ result<refused_packet> decode_message(byte_view payload)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 result<log_batch> decode_log(byte_view datagram)
 {
@@ -94,11 +93,14 @@ result<log_batch> decode_log(byte_view datagram)
         if (!message) return message.error();
         if (message->header.nlmsg_type != packet_type) continue;
         auto packet = decode_message(message->payload);
-        if (packet) out.packets.push_back(std::move(*packet));
-        else if (packet.error() == errc::unsupported) ++out.unreadable;
-        else return packet.error();
+        if (packet)
+            out.packets.push_back(std::move(*packet));
+        else if (packet.error() == errc::unsupported)
+            ++out.unreadable;
+        else
+            return packet.error();
     }
     return out;
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -14,19 +14,19 @@ inline constexpr std::size_t kept_payload = 256;
 
 /// A packet that the ruleset refused, as the kernel logged it (NFLOG).
 struct refused_packet {
-    std::uint8_t protocol = 0;               ///< IANA number; `nft::protocol_name` for the record
-    ip_endpoint source, destination;         ///< port 0 where the protocol has none, or for a later fragment
-    std::uint32_t length = 0;                ///< of the whole packet, bytes
-    std::string prefix;                      ///< of the log rule: nft::refused_prefix
-    std::optional<std::uint32_t> uid;        ///< of the sending socket, in the user namespace of the netlink socket's maker
-    std::optional<std::uint32_t> sequence;   ///< counts the packets of the group, lost ones too
-    std::vector<std::uint8_t> payload;       ///< UDP to a port of DNS or its relatives: its first bytes; empty otherwise
+    std::uint8_t protocol = 0;             ///< IANA number; `nft::protocol_name` for the record
+    ip_endpoint source, destination;       ///< port 0 where the protocol has none, or for a later fragment
+    std::uint32_t length = 0;              ///< of the whole packet, bytes
+    std::string prefix;                    ///< of the log rule: nft::refused_prefix
+    std::optional<std::uint32_t> uid;      ///< of the sending socket, in the user namespace of the netlink socket's maker
+    std::optional<std::uint32_t> sequence; ///< counts the packets of the group, lost ones too
+    std::vector<std::uint8_t> payload;     ///< UDP to a port of DNS or its relatives: its first bytes; empty otherwise
 };
 
 /// What one datagram of an NFLOG socket held.
 struct log_batch {
     std::vector<refused_packet> packets;
-    unsigned unreadable = 0;   ///< messages of the log whose packet could not be parsed: count them, they were refused too
+    unsigned unreadable = 0; ///< messages of the log whose packet could not be parsed: count them, they were refused too
 };
 
 /// Decodes one datagram (linux/netfilter/nfnetlink_log.h): any number of NFULNL_MSG_PACKET messages. Other messages
@@ -40,7 +40,7 @@ public:
     /// Packets missing right before this one.
     std::uint32_t observe(std::uint32_t sequence) noexcept
     {
-        const std::uint32_t gap = sequence - next_;   // the kernel starts at 0; wraps at 2^32 as it does
+        const std::uint32_t gap = sequence - next_; // the kernel starts at 0; wraps at 2^32 as it does
         next_ = sequence + 1;
         lost_ += gap;
         return gap;
@@ -52,4 +52,4 @@ private:
     std::uint64_t lost_ = 0;
 };
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

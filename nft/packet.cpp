@@ -49,7 +49,12 @@ enum class extension : std::uint8_t { none, options, fragment, authentication };
 extension extension_of(std::uint8_t number) noexcept
 {
     switch (number) {
-    case 0: case 43: case 60: case 135: case 139: case 140: return extension::options;
+    case 0:
+    case 43:
+    case 60:
+    case 135:
+    case 139:
+    case 140: return extension::options;
     case 44: return extension::fragment;
     case 51: return extension::authentication;
     default: return extension::none;
@@ -99,7 +104,7 @@ result<ip_packet> parse_v6(byte_view bytes) noexcept
     return out;
 }
 
-}  // namespace
+} // namespace
 
 result<ip_packet> parse_packet(byte_view bytes) noexcept
 {
@@ -111,4 +116,4 @@ result<ip_packet> parse_packet(byte_view bytes) noexcept
     }
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -9,11 +9,11 @@ namespace cofferdam::nft {
 /// The network header of one packet.
 struct ip_packet {
     ip_address source, destination;
-    std::uint8_t protocol = 0;          ///< of `payload`: the first header that is not an IPv6 extension header
-    std::uint32_t length = 0;           ///< of the whole packet as its header says; more than was given if it was cut
-    std::uint16_t fragment_offset = 0;  ///< in bytes; not 0: `payload` begins in the middle, there are no ports
+    std::uint8_t protocol = 0;         ///< of `payload`: the first header that is not an IPv6 extension header
+    std::uint32_t length = 0;          ///< of the whole packet as its header says; more than was given if it was cut
+    std::uint16_t fragment_offset = 0; ///< in bytes; not 0: `payload` begins in the middle, there are no ports
     bool more_fragments = false;
-    byte_view payload;                  ///< behind the network headers; cut where the bytes given end. A view into them
+    byte_view payload; ///< behind the network headers; cut where the bytes given end. A view into them
 
     bool is_fragment() const noexcept { return fragment_offset != 0 || more_fragments; }
 };
@@ -27,4 +27,4 @@ inline constexpr unsigned extension_header_limit = 16;
 /// errc::too_large: more extension headers than extension_header_limit. Never throws, keeps nothing.
 result<ip_packet> parse_packet(byte_view bytes) noexcept;
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

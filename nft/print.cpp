@@ -128,7 +128,7 @@ std::string to_string(const chain_base& base)
            (base.policy == chain_policy::drop ? "drop" : "accept") + ';';
 }
 
-}  // namespace
+} // namespace
 
 std::string to_string(const rule& r)
 {
@@ -175,4 +175,4 @@ std::string protocol_name(std::uint8_t number)
     }
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

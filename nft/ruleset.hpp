@@ -12,8 +12,8 @@ namespace cofferdam::nft {
 using rule = std::vector<expression>;
 
 enum class chain_kind : std::uint8_t { filter, nat };
-enum class chain_hook : std::uint8_t { prerouting = 0, input = 1, forward = 2, output = 3, postrouting = 4 };  ///< NF_INET_*
-enum class chain_policy : std::uint8_t { drop = 0, accept = 1 };                                              ///< NF_DROP, NF_ACCEPT
+enum class chain_hook : std::uint8_t { prerouting = 0, input = 1, forward = 2, output = 3, postrouting = 4 }; ///< NF_INET_*
+enum class chain_policy : std::uint8_t { drop = 0, accept = 1 }; ///< NF_DROP, NF_ACCEPT
 
 /// Priorities with names (linux/netfilter_ipv4.h).
 namespace priority {
@@ -21,7 +21,7 @@ inline constexpr std::int32_t raw = -300;
 inline constexpr std::int32_t mangle = -150;
 inline constexpr std::int32_t destination_nat = -100;
 inline constexpr std::int32_t filter = 0;
-}  // namespace priority
+} // namespace priority
 
 /// Where a base chain is attached; a chain without one is reached by jump and go_to only.
 struct chain_base {
@@ -55,4 +55,4 @@ std::string to_string(const ruleset& set);
 /// The protocol as nft and the audit records name it: "tcp", "icmpv6", "sctp", …; otherwise the decimal number.
 std::string protocol_name(std::uint8_t number);
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -146,7 +146,7 @@ chain refused_chain(const sealed_options& options)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 const char* to_string(capture_method method) noexcept
 {
@@ -166,4 +166,4 @@ ruleset sealed_ruleset(const sealed_options& options)
     return out;
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -3,15 +3,14 @@
 #include "nft/expression.hpp"
 #include "nft/netlink_reader.hpp"
 
+#include <cerrno>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
-
-#include <cerrno>
 
 namespace cofferdam::nft {
 namespace {
 
-constexpr std::uint8_t af_inet = 2, af_inet6 = 10;   // AF_INET, AF_INET6 on Linux
+constexpr std::uint8_t af_inet = 2, af_inet6 = 10; // AF_INET, AF_INET6 on Linux
 static_assert(sizeof(nlmsghdr) + sizeof(inet_diag_req_v2) == socket_request_size);
 
 std::uint16_t big_endian(std::uint16_t value) noexcept
@@ -35,9 +34,10 @@ result<socket_owner> refusal_of(byte_view payload) noexcept
     return error_code(-error->error, boost::system::system_category());
 }
 
-}  // namespace
+} // namespace
 
-result<std::array<std::uint8_t, socket_request_size>> encode_socket_request(const socket_query& query, std::uint32_t sequence) noexcept
+result<std::array<std::uint8_t, socket_request_size>> encode_socket_request(const socket_query& query,
+                                                                            std::uint32_t sequence) noexcept
 {
     if (query.local.address.is_v4() != query.remote.address.is_v4()) return errc::unsupported;
     inet_diag_req_v2 request{};
@@ -76,4 +76,4 @@ result<socket_owner> decode_socket_answer(byte_view datagram, std::uint32_t sequ
     return errc::closed;
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

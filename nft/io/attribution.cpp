@@ -3,16 +3,15 @@
 #include "nft/io/descriptor.hpp"
 #include "nft/sock_diag.hpp"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <linux/netlink.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <string_view>
+#include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace cofferdam::nft {
 namespace {
@@ -71,20 +70,21 @@ bool same(const process_identity& a, const process_identity& b)
     return a.pid == b.pid && a.uid == b.uid && a.exe == b.exe && a.cmdline == b.cmdline;
 }
 
-}  // namespace
+} // namespace
 
 process_finder::process_finder(int diagnostics, process_finder_options options)
     : diagnostics_(diagnostics), options_(std::move(options))
 {
 }
 
-std::optional<std::uint32_t> process_finder::inode_of(std::uint8_t transport, const ip_endpoint& client, const ip_endpoint& dialled)
+std::optional<std::uint32_t> process_finder::inode_of(std::uint8_t transport, const ip_endpoint& client,
+                                                      const ip_endpoint& dialled)
 {
     const auto request = encode_socket_request({transport, client, dialled}, ++sequence_);
     if (!request) return std::nullopt;
     if (::send(diagnostics_, request->data(), request->size(), 0) < 0) return std::nullopt;
     std::array<std::uint8_t, 8192> buffer;
-    for (;;) {   // ends: every pass takes a datagram off the queue
+    for (;;) { // ends: every pass takes a datagram off the queue
         const auto size = ::recv(diagnostics_, buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (size <= 0) return std::nullopt;
         const auto owner = decode_socket_answer({buffer.data(), static_cast<std::size_t>(size)}, sequence_);
@@ -128,9 +128,10 @@ std::shared_ptr<const process_identity> process_finder::remember(std::int64_t pi
     struct stat found;
     if (::stat(process.c_str(), &found) == 0) now.uid = found.st_uid;
     const auto known = std::find_if(recent_.begin(), recent_.end(), [&](const auto& p) { return p->pid == pid; });
-    if (known != recent_.end() && same(**known, now)) std::rotate(recent_.begin(), known, known + 1);
+    if (known != recent_.end() && same(**known, now))
+        std::rotate(recent_.begin(), known, known + 1);
     else {
-        if (known != recent_.end()) recent_.erase(known);   // it has called exec, or the number belongs to another process now
+        if (known != recent_.end()) recent_.erase(known); // it has called exec, or the number belongs to another process now
         recent_.insert(recent_.begin(), std::make_shared<const process_identity>(std::move(now)));
         if (recent_.size() > recent_process_limit) recent_.pop_back();
     }
@@ -154,4 +155,4 @@ std::shared_ptr<const process_identity> process_finder::find(std::uint8_t transp
     return pid == 0 ? nullptr : remember(pid);
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -16,9 +16,10 @@ inline constexpr std::size_t cmdline_limit = 4096;         ///< bytes kept of /p
 inline constexpr std::size_t argument_limit = 64;          ///< arguments kept
 
 struct process_finder_options {
-    std::string proc = "/proc";                      ///< a procfs of the PID namespace whose numbers are wanted
-    std::optional<std::uint64_t> pid_namespace;      ///< inode of the job's PID namespace (stat of /proc/PID/ns/pid): only its processes
-    std::optional<std::uint32_t> uid;                ///< only processes whose files belong to this user (outside numbers)
+    std::string proc = "/proc"; ///< a procfs of the PID namespace whose numbers are wanted
+    std::optional<std::uint64_t>
+        pid_namespace;                ///< inode of the job's PID namespace (stat of /proc/PID/ns/pid): only its processes
+    std::optional<std::uint32_t> uid; ///< only processes whose files belong to this user (outside numbers)
 };
 
 /// Finds whose socket a flow is: sock_diag gives the inode, /proc/PID/fd the process. Looks at processes that were found before
@@ -42,7 +43,7 @@ private:
     int diagnostics_;
     process_finder_options options_;
     std::uint32_t sequence_ = 0;
-    std::vector<std::shared_ptr<const process_identity>> recent_;   // most recent first
+    std::vector<std::shared_ptr<const process_identity>> recent_; // most recent first
 };
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

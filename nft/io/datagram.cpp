@@ -40,7 +40,7 @@ void put_control(msghdr& message, int level, int type, const Information& value)
     std::memcpy(CMSG_DATA(c), &value, sizeof value);
 }
 
-}  // namespace
+} // namespace
 
 result<received_datagram> receive_datagram(int socket, std::span<std::uint8_t> buffer) noexcept
 {
@@ -89,4 +89,4 @@ error_code send_datagram(int socket, byte_view bytes, const ip_address& source, 
     return ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? last_error() : error_code{};
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -8,9 +8,9 @@ namespace cofferdam::nft {
 
 /// A datagram of the job, and where it was sent.
 struct received_datagram {
-    std::size_t size = 0;        ///< bytes written to the buffer
+    std::size_t size = 0; ///< bytes written to the buffer
     ip_endpoint client;
-    ip_address destination;      ///< dialled by the client; the port is the socket's
+    ip_address destination; ///< dialled by the client; the port is the socket's
 };
 
 /// Reads one datagram from a udp_relay socket, without waiting. The system's error code (EAGAIN: none there);
@@ -20,4 +20,4 @@ result<received_datagram> receive_datagram(int socket, std::span<std::uint8_t> b
 /// Answers `client` as if from `source`, without waiting; the source port is the socket's.
 error_code send_datagram(int socket, byte_view bytes, const ip_address& source, const ip_endpoint& client) noexcept;
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <unistd.h>
-
 #include <utility>
 
 namespace cofferdam::nft {
@@ -23,7 +22,7 @@ public:
 
     int number() const noexcept { return number_; }
     explicit operator bool() const noexcept { return number_ >= 0; }
-    int release() noexcept { return std::exchange(number_, -1); }   ///< the caller closes it from now on
+    int release() noexcept { return std::exchange(number_, -1); } ///< the caller closes it from now on
     void reset(int number = -1) noexcept
     {
         const int old = std::exchange(number_, number);
@@ -34,4 +33,4 @@ private:
     int number_ = -1;
 };
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -1,15 +1,14 @@
 #include "nft/io/loopback.hpp"
 
+#include <array>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
-#include <array>
-
 namespace cofferdam::nft {
 namespace {
 
-constexpr unsigned loopback_index = 1;   // the first interface of every network namespace
+constexpr unsigned loopback_index = 1; // the first interface of every network namespace
 
 class route_message {
 public:
@@ -43,7 +42,7 @@ std::uint8_t bits_of(const ip_address& address)
     return address.is_v4() ? 32 : 128;
 }
 
-}  // namespace
+} // namespace
 
 error_code raise_loopback(netlink_socket& route)
 {
@@ -84,4 +83,4 @@ error_code add_local_default(netlink_socket& route, const ip_address& source)
     return route.request(message.bytes());
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -14,4 +14,4 @@ error_code add_loopback_address(netlink_socket& route, const ip_address& address
 /// AnyIP: `ip route add local default dev lo src SOURCE`. Every address of the family becomes this namespace's own.
 error_code add_local_default(netlink_socket& route, const ip_address& source);
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -2,16 +2,15 @@
 
 #include "nft/netlink_reader.hpp"
 
-#include <sys/socket.h>
-
 #include <array>
 #include <cerrno>
+#include <sys/socket.h>
 
 namespace cofferdam::nft {
 namespace {
 
 constexpr std::size_t answer_limit = 32 * 1024;
-constexpr int receive_buffer = 1 << 20;   // acknowledgements of a whole batch arrive at once; the kernel caps it
+constexpr int receive_buffer = 1 << 20; // acknowledgements of a whole batch arrive at once; the kernel caps it
 
 struct acknowledgement {
     std::uint32_t sequence = 0;
@@ -30,7 +29,7 @@ result<acknowledgement> take_acknowledgement(byte_view& rest)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 error_code last_error() noexcept
 {
@@ -42,7 +41,7 @@ result<netlink_socket> netlink_socket::open(int protocol)
     descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
     if (!socket) return last_error();
     const int yes = 1;
-    ::setsockopt(socket.number(), SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof yes);   // short answers; not vital
+    ::setsockopt(socket.number(), SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof yes); // short answers; not vital
     ::setsockopt(socket.number(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     return netlink_socket(std::move(socket));
 }
@@ -51,8 +50,8 @@ error_code netlink_socket::send_all(byte_view bytes)
 {
     sockaddr_nl kernel{};
     kernel.nl_family = AF_NETLINK;
-    const auto sent = ::sendto(socket_.number(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&kernel),
-                               sizeof kernel);
+    const auto sent =
+        ::sendto(socket_.number(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
     if (sent < 0) return last_error();
     return sent == static_cast<ssize_t>(bytes.size()) ? error_code{} : make_error_code(errc::too_large);
 }
@@ -76,7 +75,7 @@ netlink_outcome netlink_socket::commit(const netlink_batch& batch)
     for (std::size_t answered = 0; answered < batch.requests.size();) {
         const auto size = ::recv(socket_.number(), buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (size < 0) {
-            if (out.error) return out;   // after a refusal of the batch itself there are no more
+            if (out.error) return out; // after a refusal of the batch itself there are no more
             return {errno == EAGAIN ? make_error_code(errc::timed_out) : last_error(), "reading acknowledgements"};
         }
         byte_view rest(buffer.data(), static_cast<std::size_t>(size));
@@ -85,11 +84,11 @@ netlink_outcome netlink_socket::commit(const netlink_batch& batch)
             if (!answer) return {answer.error(), "reading acknowledgements"};
             ++answered;
             if (!answer->error || out.error) continue;
-            const auto index = answer->sequence - batch.first_sequence;   // the batch's own headers wrap or lie behind
+            const auto index = answer->sequence - batch.first_sequence; // the batch's own headers wrap or lie behind
             out = {answer->error, index < batch.requests.size() ? batch.requests[index] : "the batch as a whole"};
         }
     }
     return out;
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

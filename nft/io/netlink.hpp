@@ -10,8 +10,8 @@ namespace cofferdam::nft {
 
 /// An error code of the kernel and the request that it is about ("rule '…' of chain judged").
 struct netlink_outcome {
-    error_code error;      ///< false: done
-    std::string request;   ///< empty if there is no error
+    error_code error;    ///< false: done
+    std::string request; ///< empty if there is no error
 };
 
 /// A netlink(7) socket in the network namespace of the thread that opened it; stays there for its lifetime. Not thread-safe.
@@ -39,4 +39,4 @@ private:
 /// errno as an error_code.
 error_code last_error() noexcept;
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

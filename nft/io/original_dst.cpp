@@ -6,9 +6,10 @@
 namespace cofferdam::nft {
 namespace {
 
-constexpr int so_original_dst = 80;   // linux/netfilter_ipv4.h and netfilter_ipv6/ip6_tables.h; their headers clash with netinet/in.h
+constexpr int so_original_dst =
+    80; // linux/netfilter_ipv4.h and netfilter_ipv6/ip6_tables.h; their headers clash with netinet/in.h
 
-}  // namespace
+} // namespace
 
 result<ip_endpoint> original_dst(int socket) noexcept
 {
@@ -22,4 +23,4 @@ result<ip_endpoint> original_dst(int socket) noexcept
     return dialled.endpoint();
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -9,4 +9,4 @@ namespace cofferdam::nft {
 /// errc::unsupported if the socket is neither IPv4 nor IPv6.
 result<ip_endpoint> original_dst(int socket) noexcept;
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -5,13 +5,12 @@
 #include "nft/io/netlink.hpp"
 #include "nft/io/sealed_sockets.hpp"
 
-#include <fcntl.h>
-#include <linux/netlink.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <stdexcept>
+#include <sys/socket.h>
 
 namespace cofferdam::nft {
 namespace {
@@ -31,7 +30,8 @@ void check(const sealed_network_options& options)
     auto ports = rules.udp_ports;
     std::sort(ports.begin(), ports.end());
     if (std::adjacent_find(ports.begin(), ports.end()) != ports.end()) fail("a UDP port is given twice");
-    if (!ports.empty() && (ports.front() == 0 || ports.front() < rules.first_job_port)) fail("a UDP port is below first_job_port");
+    if (!ports.empty() && (ports.front() == 0 || ports.front() < rules.first_job_port))
+        fail("a UDP port is below first_job_port");
 }
 
 error_code write_sysctl(const std::string& name, const std::string& value)
@@ -67,8 +67,9 @@ bool add_ipv6(netlink_socket& route, const sealed_addresses& addresses)
     const descriptor probe(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!probe) return false;
     const auto ec = add_loopback_address(route, addresses.job_v6);
-    if (ec == error_code(EACCES, boost::system::system_category()) || ec == error_code(EOPNOTSUPP, boost::system::system_category()))
-        return false;   // net.ipv6.conf.*.disable_ipv6
+    if (ec == error_code(EACCES, boost::system::system_category()) ||
+        ec == error_code(EOPNOTSUPP, boost::system::system_category()))
+        return false; // net.ipv6.conf.*.disable_ipv6
     if (ec) throw_sealed(ec, "cannot add " + addresses.job_v6.to_string() + " to lo");
     if (const auto failed = add_local_default(route, addresses.job_v6)) throw_sealed(failed, "cannot add the local IPv6 route");
     return true;
@@ -79,8 +80,8 @@ bool configure_loopback(const sealed_options& rules)
     auto route = netlink_socket::open(NETLINK_ROUTE);
     if (!route) throw_sealed(route.error(), "cannot open rtnetlink");
     if (const auto ec = raise_loopback(*route)) throw_sealed(ec, "cannot raise lo");
-    // The gateway's addresses are local by the route, as all are, and deliberately not on lo: an address there would be the source
-    // of what is sent to it, and the job would talk to its name server from the name server's own address.
+    // The gateway's addresses are local by the route, as all are, and deliberately not on lo: an address there would be the
+    // source of what is sent to it, and the job would talk to its name server from the name server's own address.
     if (const auto ec = add_loopback_address(*route, rules.addresses.job_v4))
         throw_sealed(ec, "cannot add " + rules.addresses.job_v4.to_string() + " to lo");
     if (const auto ec = add_local_default(*route, rules.addresses.job_v4)) throw_sealed(ec, "cannot add the local IPv4 route");
@@ -130,7 +131,7 @@ void for_each_descriptor(Sockets& sockets, Visit visit)
     visit(sockets.diagnostics);
 }
 
-}  // namespace
+} // namespace
 
 sealed_layout layout_of(const sealed_descriptors& sockets)
 {
@@ -183,4 +184,4 @@ sealed_descriptors build_sealed_network(const sealed_network_options& options)
     return sealed_sockets(settled).make(settled.rules.ipv6, settled.rules.capture);
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

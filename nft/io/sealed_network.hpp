@@ -3,9 +3,8 @@
 #include "nft/io/descriptor.hpp"
 #include "nft/sealed_ruleset.hpp"
 
-#include <boost/system/system_error.hpp>
-
 #include <array>
+#include <boost/system/system_error.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -15,31 +14,31 @@ namespace cofferdam::nft {
 
 struct sealed_network_options {
     sealed_options rules;
-    unsigned listeners = 1;                    ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
-    int backlog = 16384;                       ///< of each listener; net.core.somaxconn is raised to it
-    int log_buffer = 8 << 20;                  ///< bytes wanted for the NFLOG socket; without privilege net.core.rmem_max caps it
-    int name_buffer = 1 << 20;                 ///< bytes wanted for each DNS UDP socket
+    unsigned listeners = 1;    ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
+    int backlog = 16384;       ///< of each listener; net.core.somaxconn is raised to it
+    int log_buffer = 8 << 20;  ///< bytes wanted for the NFLOG socket; without privilege net.core.rmem_max caps it
+    int name_buffer = 1 << 20; ///< bytes wanted for each DNS UDP socket
 };
 
 /// A UDP socket of one port at every address. The destination that the job dialled comes with each datagram: see datagram.hpp.
 struct udp_relay {
     std::uint16_t port = 0;
-    descriptor v4, v6;   ///< v6 is empty without IPv6
+    descriptor v4, v6; ///< v6 is empty without IPv6
 };
 
 /// The sockets made inside. A socket stays in its namespace whoever uses it. All are non-blocking and close-on-exec; those of
 /// IPv6 are v6-only, and empty where the namespace has no IPv6.
 struct sealed_descriptors {
     bool ipv6 = false;
-    capture_method capture = capture_method::tproxy;   ///< as the kernel let it be
-    std::vector<descriptor> streams_v4, streams_v6;    ///< TCP listeners, listening
-    descriptor names_udp_v4, names_udp_v6;             ///< DNS, bound
-    descriptor names_tcp_v4, names_tcp_v6;             ///< DNS, listening
-    std::vector<udp_relay> relays;                     ///< in the order of `udp_ports`
-    /// NETLINK_NETFILTER, bound to the log group: each datagram goes to decode_log(). It never reports ENOBUFS; packets that found
-    /// no room show as gaps in the sequence (log_sequence), exactly counted.
+    capture_method capture = capture_method::tproxy; ///< as the kernel let it be
+    std::vector<descriptor> streams_v4, streams_v6;  ///< TCP listeners, listening
+    descriptor names_udp_v4, names_udp_v6;           ///< DNS, bound
+    descriptor names_tcp_v4, names_tcp_v6;           ///< DNS, listening
+    std::vector<udp_relay> relays;                   ///< in the order of `udp_ports`
+    /// NETLINK_NETFILTER, bound to the log group: each datagram goes to decode_log(). It never reports ENOBUFS; packets that
+    /// found no room show as gaps in the sequence (log_sequence), exactly counted.
     descriptor log;
-    descriptor diagnostics;                            ///< NETLINK_SOCK_DIAG, for process_finder
+    descriptor diagnostics; ///< NETLINK_SOCK_DIAG, for process_finder
 };
 
 /// Shape of a sealed_descriptors, for a process that receives the descriptors over a Unix socket. Trivially copyable.
@@ -50,7 +49,7 @@ struct sealed_layout {
     std::uint16_t relay_count = 0;
     std::array<std::uint16_t, 32> relay_ports{};
 };
-inline constexpr std::size_t relay_limit = 32;   ///< more udp_ports are refused
+inline constexpr std::size_t relay_limit = 32; ///< more udp_ports are refused
 
 sealed_layout layout_of(const sealed_descriptors& sockets);
 /// The numbers in the order that assemble() expects; the descriptors stay owned by `sockets`.
@@ -65,11 +64,11 @@ using sealed_network_error = boost::system::system_error;
 
 /// Makes the network of a job. Call it in a thread that is alone in fresh user and network namespaces with CAP_NET_ADMIN and
 /// CAP_NET_BIND_SERVICE there (uid and gid maps are written, /proc is mounted), and before the job starts. Raises lo, gives it
-/// the job's addresses and the AnyIP routes, sets the sysctls (ping sockets for all groups, so that an echo request is refused and
-/// recorded and not just impossible; unprivileged ports from first_job_port on; somaxconn), loads the ruleset, makes the sockets.
-/// The job itself must get none of these capabilities in that user namespace: not CAP_NET_ADMIN, CAP_NET_RAW,
+/// the job's addresses and the AnyIP routes, sets the sysctls (ping sockets for all groups, so that an echo request is refused
+/// and recorded and not just impossible; unprivileged ports from first_job_port on; somaxconn), loads the ruleset, makes the
+/// sockets. The job itself must get none of these capabilities in that user namespace: not CAP_NET_ADMIN, CAP_NET_RAW,
 /// CAP_NET_BIND_SERVICE or CAP_SYS_ADMIN.
 /// Throws sealed_network_error, or std::invalid_argument if the options make no sense. The namespace is then of no use.
 sealed_descriptors build_sealed_network(const sealed_network_options& options);
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -3,12 +3,10 @@
 #include "nft/io/netlink.hpp"
 #include "nft/io/socket_address.hpp"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink_log.h>
-
-#include <fcntl.h>
-
-#include <cerrno>
 
 namespace cofferdam::nft {
 namespace {
@@ -91,7 +89,7 @@ private:
     std::uint16_t group_;
 };
 
-}  // namespace
+} // namespace
 
 void throw_sealed(const error_code& ec, const std::string& what)
 {
@@ -117,7 +115,7 @@ descriptor sealed_sockets::name_socket(const ip_address& address) const
     const ip_endpoint at{address, options_.rules.name_port};
     checked_socket out(address.is_v6(), SOCK_DGRAM, "the DNS socket on " + at.to_string());
     widen(out.number(), options_.name_buffer);
-    out.be_transparent();   // the address is not on lo
+    out.be_transparent(); // the address is not on lo
     out.bind(at);
     return out.release();
 }
@@ -154,7 +152,7 @@ descriptor sealed_sockets::log_socket() const
         mode.copy_range = htonl(options_.rules.log_snaplen);
         mnl_attr_put(m, NFULA_CFG_MODE, sizeof mode, &mode);
         mnl_attr_put_u16(m, NFULA_CFG_FLAGS, htons(NFULNL_CFG_F_SEQ));
-        mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1));   // each packet at once
+        mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1)); // each packet at once
         mnl_attr_put_u32(m, NFULA_CFG_NLBUFSIZ, htonl(log_message_size));
     });
     never_wait(opened->number());
@@ -195,4 +193,4 @@ sealed_descriptors sealed_sockets::make(bool ipv6, capture_method capture) const
     return out;
 }
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -23,4 +23,4 @@ private:
 
 [[noreturn]] void throw_sealed(const error_code& ec, const std::string& what);
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -3,10 +3,9 @@
 #include "core/ip.hpp"
 
 #include <arpa/inet.h>
+#include <cstring>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include <cstring>
 
 namespace cofferdam::nft {
 
@@ -53,4 +52,4 @@ struct socket_address {
     }
 };
 
-}  // namespace cofferdam::nft
+} // namespace cofferdam::nft

@@ -1,5 +1,4 @@
 #include "nft/io/attribution.hpp"
-
 #include "nft/io/netlink.hpp"
 #include "nft/io/socket_address.hpp"
 
@@ -69,5 +68,5 @@ void no_such_socket(benchmark::State& state)
 }
 BENCHMARK(no_such_socket)->Unit(benchmark::kMicrosecond);
 
-}  // namespace
-}  // namespace cofferdam::nft
+} // namespace
+} // namespace cofferdam::nft

@@ -1,12 +1,11 @@
 #include "namespace_fixture.hpp"
-
 #include "nft/io/attribution.hpp"
 #include "nft/io/original_dst.hpp"
 
+#include <csignal>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <csignal>
 
 namespace cofferdam::nft::test {
 namespace {
@@ -44,7 +43,8 @@ TEST(attribution, finds_the_process_of_a_tcp_flow)
             options.rules.capture = capture;
             const auto sockets = build_sealed_network(options);
             process_finder finder(sockets.diagnostics.number(), {});
-            for (const auto& to : {endpoint("93.184.216.34", 80), endpoint("::ffff:9.9.9.9", 443), endpoint("2001:db8::5", 443)}) {
+            for (const auto& to :
+                 {endpoint("93.184.216.34", 80), endpoint("::ffff:9.9.9.9", 443), endpoint("2001:db8::5", 443)}) {
                 job client([&] {
                     const auto a = dial(to);
                     EXPECT_EQ(0, a.error);
@@ -64,7 +64,7 @@ TEST(attribution, finds_the_process_of_a_udp_socket_connected_or_not)
         process_finder finder(sockets.diagnostics.number(), {});
         descriptor s(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
         descriptor connected(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        const auto refused = ask(endpoint("8.8.8.8", 443), "x");   // connected, and still open
+        const auto refused = ask(endpoint("8.8.8.8", 443), "x"); // connected, and still open
         auto packets = logged(sockets, 1);
         ASSERT_EQ(1U, packets.size());
         auto found = finder.find(udp_number, packets[0].source, packets[0].destination);
@@ -95,8 +95,10 @@ TEST(attribution, a_process_that_became_another_program_is_read_anew)
             const auto a = dial(endpoint("93.184.216.34", 80));
             ASSERT_EQ(0, a.error);
             ASSERT_TRUE(wait_readable(a.socket.number(), 5000));
-            ASSERT_EQ(3, ::dup2(a.socket.number(), 3));   // survives exec
-            ::execl("/bin/sh", "sh", "-c", "echo y >&3; read line <&3", nullptr);
+            ASSERT_EQ(0, ::fcntl(a.socket.number(), F_SETFL, 0)); // the shell waits for the line
+            ASSERT_NE(9, a.socket.number());
+            ASSERT_EQ(9, ::dup2(a.socket.number(), 9)); // survives exec
+            ::execl("/bin/sh", "sh", "-c", "echo y >&9; read line <&9", nullptr);
         });
         const auto accepted = accept_one(sockets.streams_v4.front());
         ASSERT_TRUE(accepted);
@@ -117,5 +119,5 @@ TEST(attribution, a_process_that_became_another_program_is_read_anew)
     });
 }
 
-}  // namespace
-}  // namespace cofferdam::nft::test
+} // namespace
+} // namespace cofferdam::nft::test

@@ -1,5 +1,4 @@
 #include "nft/encode.hpp"
-
 #include "nft/netlink_reader.hpp"
 #include "nft/sealed_ruleset.hpp"
 
@@ -80,7 +79,8 @@ TEST(encode, expressions_are_those_that_nft_makes)
     EXPECT_EQ("[ immediate reg 1 0xcd0000fd 0x00000000 0x00000000 0x01000000 ]\n[ immediate reg 2 0x00000200 ]\n"
               "[ tproxy ip6 addr reg 1 port reg 2 ]\n",
               describe_encoding({tproxy{{sealed_addresses{}.gateway_v6, 2}}}).value());
-    EXPECT_EQ("[ log prefix refused group 7 snaplen 256 qthreshold 0 ]\n", describe_encoding({log_packet{7, "refused", 256}}).value());
+    EXPECT_EQ("[ log prefix refused group 7 snaplen 256 qthreshold 0 ]\n",
+              describe_encoding({log_packet{7, "refused", 256}}).value());
 }
 
 TEST(encode, a_dependency_is_compared_once_a_rule)
@@ -118,5 +118,5 @@ TEST(encode, refuses_what_the_kernel_could_not_mean)
     EXPECT_EQ(errc::malformed, encode_ruleset(one_rule({queue{0, 0}})).error());
 }
 
-}  // namespace
-}  // namespace cofferdam::nft
+} // namespace
+} // namespace cofferdam::nft

@@ -2,23 +2,22 @@
 
 #include "nft/io/socket_address.hpp"
 
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-#include <array>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-
 namespace cofferdam::nft::test {
 namespace {
 
 constexpr unsigned nobody = 65534;
-constexpr int patience = 5000;   // milliseconds
+constexpr int patience = 5000; // milliseconds
 
 void write_file(const std::string& path, const std::string& text)
 {
@@ -30,7 +29,9 @@ void write_file(const std::string& path, const std::string& text)
 
 void map_self(unsigned uid, unsigned gid, seen_as inside = seen_as::itself)
 {
-    const auto line = [&](unsigned id) { return std::to_string(inside == seen_as::root ? 0 : id) + ' ' + std::to_string(id) + " 1"; };
+    const auto line = [&](unsigned id) {
+        return std::to_string(inside == seen_as::root ? 0 : id) + ' ' + std::to_string(id) + " 1";
+    };
     write_file("/proc/self/setgroups", "deny");
     write_file("/proc/self/uid_map", line(uid));
     write_file("/proc/self/gid_map", line(gid));
@@ -42,7 +43,7 @@ void become_ordinary()
     ASSERT_EQ(0, ::setgroups(0, nullptr));
     ASSERT_EQ(0, ::setresgid(nobody, nobody, nobody));
     ASSERT_EQ(0, ::setresuid(nobody, nobody, nobody));
-    ASSERT_EQ(0, ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));   // else /proc/self/uid_map would belong to root
+    ASSERT_EQ(0, ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)); // else /proc/self/uid_map would belong to root
 }
 
 /// Runs and never returns; a failed expectation becomes the exit status.
@@ -83,7 +84,7 @@ int open_socket(const ip_address& address, int type, int protocol)
     return ::socket(address.is_v4() ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 }
 
-}  // namespace
+} // namespace
 
 void in_namespace(const std::function<void()>& body, seen_as inside)
 {
@@ -153,12 +154,15 @@ datagram_attempt ask(const ip_endpoint& to, std::string_view text, int protocol)
     if (::connect(out.socket.number(), address.raw(), address.size) != 0 ||
         ::send(out.socket.number(), text.data(), text.size(), 0) < 0)
         out.error = errno;
-    else if (!wait_readable(out.socket.number(), patience)) out.error = ETIMEDOUT;
+    else if (!wait_readable(out.socket.number(), patience))
+        out.error = ETIMEDOUT;
     else {
         std::array<char, 2048> buffer;
         const auto size = ::recv(out.socket.number(), buffer.data(), buffer.size(), 0);
-        if (size < 0) out.error = errno;
-        else out.answer.assign(buffer.data(), static_cast<std::size_t>(size));
+        if (size < 0)
+            out.error = errno;
+        else
+            out.answer.assign(buffer.data(), static_cast<std::size_t>(size));
     }
     out.seconds = seconds_since(start);
     return out;
@@ -227,4 +231,4 @@ std::string output_of(const std::string& command)
     return out;
 }
 
-}  // namespace cofferdam::nft::test
+} // namespace cofferdam::nft::test

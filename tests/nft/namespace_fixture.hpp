@@ -4,16 +4,15 @@
 #include "nft/io/sealed_network.hpp"
 #include "nft/nflog.hpp"
 
-#include <gtest/gtest.h>
-
 #include <functional>
+#include <gtest/gtest.h>
 #include <string>
 
 namespace cofferdam::nft::test {
 
-/// Runs `body` in a forked child that is an ordinary user (nobody, when root runs the tests) at the head of fresh user and network
-/// namespaces. Expectations that fail in the child fail the test. Inside it is the same user, or root (so that programs it
-/// starts keep the capabilities).
+/// Runs `body` in a forked child that is an ordinary user (nobody, when root runs the tests) at the head of fresh user and
+/// network namespaces. Expectations that fail in the child fail the test. Inside it is the same user, or root (so that programs
+/// it starts keep the capabilities).
 enum class seen_as : bool { itself, root };
 void in_namespace(const std::function<void()>& body, seen_as inside = seen_as::itself);
 
@@ -59,4 +58,4 @@ bool wait_readable(int number, int milliseconds);
 /// Standard output of a shell command.
 std::string output_of(const std::string& command);
 
-}  // namespace cofferdam::nft::test
+} // namespace cofferdam::nft::test

@@ -13,12 +13,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     if (batch) {
         if (batch->packets.size() + batch->unreadable > size / 16) std::abort();
         for (const auto& p : batch->packets)
-            if (p.payload.size() > nft::kept_payload || p.prefix.size() > 128 || p.source.address.is_v4() != p.destination.address.is_v4())
+            if (p.payload.size() > nft::kept_payload || p.prefix.size() > 128 ||
+                p.source.address.is_v4() != p.destination.address.is_v4())
                 std::abort();
     }
     const auto again = nft::decode_log(datagram);
     if (again.has_value() != batch.has_value() || (batch && again->packets.size() != batch->packets.size())) std::abort();
     const auto owner = nft::decode_socket_answer(datagram, size > 11 ? input[8] : 0);
-    if (owner && size < 16 + 72) std::abort();   // a header and a struct inet_diag_msg
+    if (owner && size < 16 + 72) std::abort(); // a header and a struct inet_diag_msg
     return 0;
 }

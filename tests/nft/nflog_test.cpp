@@ -1,10 +1,9 @@
 #include "nft/nflog.hpp"
 
+#include <array>
 #include <gtest/gtest.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink_log.h>
-
-#include <array>
 
 namespace cofferdam::nft {
 namespace {
@@ -28,8 +27,34 @@ bytes message(const bytes& packet, std::uint32_t sequence, std::string_view pref
 
 bytes udp_packet(std::uint16_t port, const std::string& text)
 {
-    bytes out{0x45, 0, 0, static_cast<std::uint8_t>(28 + text.size()), 0, 0, 0, 0, 64, 17, 0, 0, 100, 64, 0, 2, 8, 8, 8, 8,
-              0x9c, 0x40, static_cast<std::uint8_t>(port >> 8), static_cast<std::uint8_t>(port), 0, 0, 0, 0};
+    bytes out{0x45,
+              0,
+              0,
+              static_cast<std::uint8_t>(28 + text.size()),
+              0,
+              0,
+              0,
+              0,
+              64,
+              17,
+              0,
+              0,
+              100,
+              64,
+              0,
+              2,
+              8,
+              8,
+              8,
+              8,
+              0x9c,
+              0x40,
+              static_cast<std::uint8_t>(port >> 8),
+              static_cast<std::uint8_t>(port),
+              0,
+              0,
+              0,
+              0};
     out.insert(out.end(), text.begin(), text.end());
     return out;
 }
@@ -70,7 +95,7 @@ TEST(nflog, many_messages_in_one_datagram)
 TEST(nflog, later_fragments_have_no_ports_and_unreadable_packets_are_counted)
 {
     auto packet = udp_packet(443, "x");
-    packet[7] = 10;   // fragment offset
+    packet[7] = 10; // fragment offset
     EXPECT_EQ(0, decode_log(message(packet, 0)).value().packets.at(0).destination.port);
     packet[0] = 0x00;
     const auto batch = decode_log(message(packet, 0)).value();
@@ -81,7 +106,8 @@ TEST(nflog, later_fragments_have_no_ports_and_unreadable_packets_are_counted)
 TEST(nflog, broken_framing)
 {
     const auto raw = message(udp_packet(443, "x"), 0);
-    for (std::size_t size = 1; size < raw.size(); ++size) EXPECT_EQ(errc::malformed, decode_log(byte_view(raw).first(size)).error()) << size;
+    for (std::size_t size = 1; size < raw.size(); ++size)
+        EXPECT_EQ(errc::malformed, decode_log(byte_view(raw).first(size)).error()) << size;
     EXPECT_TRUE(decode_log({}).value().packets.empty());
 }
 
@@ -96,5 +122,5 @@ TEST(log_sequence, counts_what_is_missing)
     EXPECT_EQ(4U, late.observe(4)) << "the first ones can be lost too";
 }
 
-}  // namespace
-}  // namespace cofferdam::nft
+} // namespace
+} // namespace cofferdam::nft

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
         if (p->payload.data() < input || p->payload.data() + p->payload.size() > input + size) std::abort();
         if (p->payload.size() > p->length) std::abort();
     }
-    const bool jumbo = size > 5 && input[0] >> 4 == 6 && input[4] == 0 && input[5] == 0;   // ends where the bytes end
+    const bool jumbo = size > 5 && input[0] >> 4 == 6 && input[4] == 0 && input[5] == 0; // ends where the bytes end
     for (std::size_t cut = 0; cut < size && cut < 128 && !jumbo; ++cut) {
         const auto q = nft::parse_packet(whole.first(cut));
         if (!q && q.error() == errc::need_more) continue;

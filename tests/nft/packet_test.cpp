@@ -1,7 +1,6 @@
 #include "nft/packet.hpp"
 
 #include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
 
@@ -18,8 +17,26 @@ bytes operator+(bytes a, const bytes& b)
 
 bytes v4(std::uint8_t protocol, std::uint16_t total, std::uint8_t words = 5, std::uint16_t fragment = 0)
 {
-    bytes out{static_cast<std::uint8_t>(0x40 | words), 0, static_cast<std::uint8_t>(total >> 8), static_cast<std::uint8_t>(total), 0, 0,
-              static_cast<std::uint8_t>(fragment >> 8), static_cast<std::uint8_t>(fragment), 64, protocol, 0, 0, 100, 64, 0, 2, 8, 8, 4, 4};
+    bytes out{static_cast<std::uint8_t>(0x40 | words),
+              0,
+              static_cast<std::uint8_t>(total >> 8),
+              static_cast<std::uint8_t>(total),
+              0,
+              0,
+              static_cast<std::uint8_t>(fragment >> 8),
+              static_cast<std::uint8_t>(fragment),
+              64,
+              protocol,
+              0,
+              0,
+              100,
+              64,
+              0,
+              2,
+              8,
+              8,
+              4,
+              4};
     out.resize(words * 4U);
     return out;
 }
@@ -55,7 +72,8 @@ TEST(packet, bytes_behind_the_packet_are_not_its_payload)
 
 TEST(packet, ipv4_options_are_skipped)
 {
-    const auto p = parse_packet(v4(6, 44, 6) + bytes(20, 7)).value();
+    const auto raw = v4(6, 44, 6) + bytes(20, 7);
+    const auto p = parse_packet(raw).value();
     EXPECT_EQ(20U, p.payload.size());
     EXPECT_EQ(7, p.payload[0]);
 }
@@ -79,8 +97,8 @@ TEST(packet, fragments)
 
 TEST(packet, ipv6_extension_headers_are_walked)
 {
-    const bytes hop{43, 0, 0, 0, 0, 0, 0, 0}, routing{60, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, destination{51, 0, 1, 4, 0, 0, 0, 0},
-        authentication{6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    const bytes hop{43, 0, 0, 0, 0, 0, 0, 0}, routing{60, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0},
+        destination{51, 0, 1, 4, 0, 0, 0, 0}, authentication{6, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     const auto p = parse_packet(v6(0, 64) + hop + routing + destination + authentication + bytes(20, 7)).value();
     EXPECT_EQ(6, p.protocol);
     EXPECT_EQ(20U, p.payload.size());
@@ -98,10 +116,12 @@ TEST(packet, endless_extension_headers_are_refused)
 TEST(packet, every_cut_is_incomplete_until_the_headers_are_there)
 {
     const auto raw = v6(0, 16) + bytes{17, 0, 1, 4, 0, 0, 0, 0} + bytes(8);
-    for (std::size_t size = 0; size < 48; ++size) EXPECT_EQ(errc::need_more, parse_packet(byte_view(raw).first(size)).error()) << size;
+    for (std::size_t size = 0; size < 48; ++size)
+        EXPECT_EQ(errc::need_more, parse_packet(byte_view(raw).first(size)).error()) << size;
     EXPECT_TRUE(parse_packet(byte_view(raw).first(48)).has_value());
     const auto old = v4(17, 28, 6);
-    for (std::size_t size = 0; size < 24; ++size) EXPECT_EQ(errc::need_more, parse_packet(byte_view(old).first(size)).error()) << size;
+    for (std::size_t size = 0; size < 24; ++size)
+        EXPECT_EQ(errc::need_more, parse_packet(byte_view(old).first(size)).error()) << size;
 }
 
 TEST(packet, impossible_lengths)
@@ -115,5 +135,5 @@ TEST(packet, impossible_lengths)
         << "an extension header that reaches behind the packet";
 }
 
-}  // namespace
-}  // namespace cofferdam::nft
+} // namespace
+} // namespace cofferdam::nft

@@ -1,8 +1,7 @@
 #include "nft/sealed_ruleset.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <gtest/gtest.h>
 
 namespace cofferdam::nft {
 namespace {
@@ -34,7 +33,8 @@ TEST(ruleset, prints_in_the_syntax_of_nft)
     EXPECT_EQ("queue flags fanout to 0-3", to_string(rule{queue{0, 4, true}}));
     EXPECT_EQ("redirect to :15001", to_string(rule{redirect{15001}}));
     EXPECT_EQ("table inet t {\n\tchain c {\n\t\ttype nat hook output priority -100; policy accept;\n\t\taccept\n\t}\n}\n",
-              to_string(ruleset{"t", {{"c", chain_base{chain_kind::nat, chain_hook::output, -100, chain_policy::accept}, {{accept}}}}}));
+              to_string(ruleset{
+                  "t", {{"c", chain_base{chain_kind::nat, chain_hook::output, -100, chain_policy::accept}, {{accept}}}}}));
 }
 
 TEST(sealed_ruleset, ends_closed)
@@ -75,7 +75,8 @@ TEST(sealed_ruleset, relayed_ports_are_accepted_from_the_job_only_and_never_53)
     options.ipv6 = false;
     options.udp_ports = {3478, 53, 123, 123};
     const auto text = to_string(sealed_ruleset(options));
-    EXPECT_NE(std::string::npos, text.find("\t\tip saddr 100.64.0.2 udp dport 123 accept\n\t\tip saddr 100.64.0.2 udp dport 3478 accept\n"));
+    EXPECT_NE(std::string::npos,
+              text.find("\t\tip saddr 100.64.0.2 udp dport 123 accept\n\t\tip saddr 100.64.0.2 udp dport 3478 accept\n"));
     EXPECT_EQ(std::string::npos, text.find("udp dport 53 accept"));
     EXPECT_NE(std::string::npos, text.find("\t\tip daddr 127.0.0.0/8 udp dport 123 goto refuse\n"));
 }
@@ -87,5 +88,5 @@ TEST(protocol_name, is_a_word_or_a_number)
     EXPECT_EQ("253", protocol_name(253));
 }
 
-}  // namespace
-}  // namespace cofferdam::nft
+} // namespace
+} // namespace cofferdam::nft

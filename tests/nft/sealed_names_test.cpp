@@ -10,7 +10,8 @@ TEST(sealed_names, udp_dns_is_answered_from_the_address_that_was_asked)
     in_namespace([] {
         const auto sockets = build_sealed_network({});
         const auto& a = sealed_addresses{};
-        const std::vector<ip_endpoint> servers{{a.gateway_v4, 53}, endpoint("8.8.8.8", 53), {a.gateway_v6, 53}, endpoint("2001:db8::53", 53)};
+        const std::vector<ip_endpoint> servers{
+            {a.gateway_v4, 53}, endpoint("8.8.8.8", 53), {a.gateway_v6, 53}, endpoint("2001:db8::53", 53)};
         for (const auto& server : servers) {
             // The client's socket is connected, so that it takes an answer from no other address and port.
             job client([&] {
@@ -30,7 +31,8 @@ TEST(sealed_names, name_servers_on_the_jobs_loopback_are_its_own)
     in_namespace([] {
         const auto sockets = build_sealed_network({});
         job client([] {
-            for (const auto* address : {"127.0.0.53", "127.0.0.11", "::1"}) EXPECT_EQ(ECONNREFUSED, ask(endpoint(address, 53), "q").error);
+            for (const auto* address : {"127.0.0.53", "127.0.0.11", "::1"})
+                EXPECT_EQ(ECONNREFUSED, ask(endpoint(address, 53), "q").error);
         });
         client.finish();
         EXPECT_FALSE(wait_readable(sockets.names_udp_v4.number(), 0));
@@ -74,7 +76,8 @@ TEST(sealed_relays, own_addresses_do_not_reach_the_relay)
         sealed_network_options options;
         options.rules.udp_ports = {123};
         const auto sockets = build_sealed_network(options);
-        const std::vector<ip_endpoint> own{endpoint("127.0.0.1", 123), endpoint("100.64.0.1", 123), endpoint("100.64.0.2", 123), endpoint("::1", 123)};
+        const std::vector<ip_endpoint> own{endpoint("127.0.0.1", 123), endpoint("100.64.0.1", 123), endpoint("100.64.0.2", 123),
+                                           endpoint("::1", 123)};
         job client([&] {
             for (const auto& to : own) EXPECT_NE(0, ask(to, "x").error) << to.to_string();
         });
@@ -84,5 +87,5 @@ TEST(sealed_relays, own_addresses_do_not_reach_the_relay)
     });
 }
 
-}  // namespace
-}  // namespace cofferdam::nft::test
+} // namespace
+} // namespace cofferdam::nft::test

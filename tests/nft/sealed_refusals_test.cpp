@@ -1,12 +1,10 @@
 #include "namespace_fixture.hpp"
-
 #include "nft/ruleset.hpp"
 
+#include <cerrno>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-
-#include <cerrno>
 
 namespace cofferdam::nft::test {
 namespace {
@@ -25,10 +23,10 @@ TEST(sealed_refusals, udp_is_refused_at_once_and_recorded)
 {
     in_namespace([] {
         const auto sockets = build_sealed_network({});
-        for (const auto& to :
-             {endpoint("8.8.8.8", 443), endpoint("8.8.8.8", 853), endpoint("224.0.0.251", 5353), endpoint("224.0.0.252", 5355),
-              endpoint("255.255.255.255", 67), endpoint("100.64.0.1", 2), endpoint("100.64.0.1", 443), endpoint("2001:db8::5", 443),
-              endpoint("fd00:cd::1", 2), endpoint("162.159.200.1", 123), endpoint("::ffff:8.8.8.8", 443)}) {
+        for (const auto& to : {endpoint("8.8.8.8", 443), endpoint("8.8.8.8", 853), endpoint("224.0.0.251", 5353),
+                               endpoint("224.0.0.252", 5355), endpoint("255.255.255.255", 67), endpoint("100.64.0.1", 2),
+                               endpoint("100.64.0.1", 443), endpoint("2001:db8::5", 443), endpoint("fd00:cd::1", 2),
+                               endpoint("162.159.200.1", 123), endpoint("::ffff:8.8.8.8", 443)}) {
             job client([&] {
                 const auto result = ask(to, "hello");
                 EXPECT_TRUE(result.error == EPERM || result.error == ECONNREFUSED) << to.to_string() << ' ' << result.error;
@@ -69,7 +67,7 @@ TEST(sealed_refusals, every_way_to_send_a_datagram_is_seen_alike)
         });
         client.finish();
         const auto packets = logged(sockets, 4);
-        ASSERT_EQ(4U, packets.size());   // sendmmsg stops at its first failure
+        ASSERT_EQ(4U, packets.size()); // sendmmsg stops at its first failure
         for (const auto& p : packets) EXPECT_EQ(endpoint("8.8.8.8", 4433), p.destination);
         for (const auto& p : packets) EXPECT_EQ(20U + 8U + 5U, p.length);
     });
@@ -112,7 +110,8 @@ TEST(sealed_refusals, ping_is_refused_and_recorded)
             client.finish();
             expect_one(sockets, v4 ? protocol::icmp : protocol::icmpv6, to);
         }
-        job own([&] { EXPECT_EQ(0, ask(endpoint("127.0.0.1", 0), std::string_view(echo_v4, sizeof echo_v4), IPPROTO_ICMP).error); });
+        job own(
+            [&] { EXPECT_EQ(0, ask(endpoint("127.0.0.1", 0), std::string_view(echo_v4, sizeof echo_v4), IPPROTO_ICMP).error); });
         own.finish();
     });
 }
@@ -136,7 +135,7 @@ TEST(sealed_refusals, other_transports_have_no_socket_or_no_way_out)
             EXPECT_EQ(-1, ::socket(AF_INET, SOCK_RAW, IPPROTO_GRE));
             EXPECT_EQ(-1, ::socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6));
             const descriptor sctp(::socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP));
-            if (!sctp) return;   // no SCTP in this kernel
+            if (!sctp) return; // no SCTP in this kernel
             sockaddr_in to{};
             to.sin_family = AF_INET;
             to.sin_port = htons(99);
@@ -192,5 +191,5 @@ TEST(sealed_refusals, what_the_log_could_not_keep_is_counted)
     });
 }
 
-}  // namespace
-}  // namespace cofferdam::nft::test
+} // namespace
+} // namespace cofferdam::nft::test

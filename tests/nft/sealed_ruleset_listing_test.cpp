@@ -1,12 +1,10 @@
 #include "namespace_fixture.hpp"
-
 #include "nft/encode.hpp"
 #include "nft/io/netlink.hpp"
 
-#include <linux/netlink.h>
-
 #include <cerrno>
 #include <fstream>
+#include <linux/netlink.h>
 
 namespace cofferdam::nft::test {
 namespace {
@@ -34,8 +32,10 @@ void expect_same_as_nft(const ruleset& set)
 
 ruleset filter_rules(std::vector<rule> rules)
 {
-    return {"t", {{"helper", std::nullopt, {}},
-                  {"c", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::accept}, std::move(rules)}}};
+    return {
+        "t",
+        {{"helper", std::nullopt, {}},
+         {"c", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::accept}, std::move(rules)}}};
 }
 
 const verdict accept{verdict_code::accept, {}};
@@ -44,73 +44,82 @@ TEST(listing, sealed_rulesets_read_back_as_printed)
 {
     for (const auto capture : {capture_method::tproxy, capture_method::redirect})
         for (const bool ipv6 : {true, false})
-            in_namespace([=] {
-                sealed_options options;
-                options.capture = capture;
-                options.ipv6 = ipv6;
-                options.udp_ports = {3478, 123};
-                expect_same_as_nft(sealed_ruleset(options));
-            }, seen_as::root);
+            in_namespace(
+                [=] {
+                    sealed_options options;
+                    options.capture = capture;
+                    options.ipv6 = ipv6;
+                    options.udp_ports = {3478, 123};
+                    expect_same_as_nft(sealed_ruleset(options));
+                },
+                seen_as::root);
 }
 
 TEST(listing, each_expression_reads_back_as_printed)
 {
-    in_namespace([] {
-        const auto v4 = ip_prefix::parse("10.1.2.0/23").value();
-        const auto v6 = ip_prefix::parse("fd00:cd::/61").value();
-        expect_same_as_nft(filter_rules({
-            {match_family{protocol_family::ipv6}, match_protocol{protocol::udp, true}, accept},
-            {match_interface{packet_end::destination, "lo"}, verdict{verdict_code::drop, {}}},
-            {match_address{packet_end::source, v4}, match_address{packet_end::destination, v4, true}, accept},
-            {match_address{packet_end::destination, v6}, verdict{verdict_code::jump, "helper"}},
-            {match_address{packet_end::source, ip_prefix::parse("192.0.2.1").value(), true}, verdict{verdict_code::go_to, "helper"}},
-            {match_port{protocol::udp, packet_end::source, 53, true}, accept},
-            {match_tcp_flags{0x06}, accept},
-            {match_unreachable{protocol_family::ipv4}, accept},
-            {match_unreachable{protocol_family::ipv6}, accept},
-            {match_dnat_status{}, accept},
-            {match_reply{}, accept},
-            {match_mark{mark_of::packet, 7}, match_mark{mark_of::flow, 8}, match_mark{mark_of::socket, 9}, accept},
-            {log_packet{2, "why", 64}, counter{}, verdict{verdict_code::return_to_caller, {}}},
-            {match_protocol{protocol::tcp}, reject{refusal::tcp_reset}},
-            {reject{refusal::port_unreachable}},
-        }));
-    }, seen_as::root);
+    in_namespace(
+        [] {
+            const auto v4 = ip_prefix::parse("10.1.2.0/23").value();
+            const auto v6 = ip_prefix::parse("fd00:cd::/61").value();
+            expect_same_as_nft(filter_rules({
+                {match_family{protocol_family::ipv6}, match_protocol{protocol::udp, true}, accept},
+                {match_interface{packet_end::destination, "lo"}, verdict{verdict_code::drop, {}}},
+                {match_address{packet_end::source, v4}, match_address{packet_end::destination, v4, true}, accept},
+                {match_address{packet_end::destination, v6}, verdict{verdict_code::jump, "helper"}},
+                {match_address{packet_end::source, ip_prefix::parse("192.0.2.1").value(), true},
+                 verdict{verdict_code::go_to, "helper"}},
+                {match_port{protocol::udp, packet_end::source, 53, true}, accept},
+                {match_tcp_flags{0x06}, accept},
+                {match_unreachable{protocol_family::ipv4}, accept},
+                {match_unreachable{protocol_family::ipv6}, accept},
+                {match_dnat_status{}, accept},
+                {match_reply{}, accept},
+                {match_mark{mark_of::packet, 7}, match_mark{mark_of::flow, 8}, match_mark{mark_of::socket, 9}, accept},
+                {log_packet{2, "why", 64}, counter{}, verdict{verdict_code::return_to_caller, {}}},
+                {match_protocol{protocol::tcp}, reject{refusal::tcp_reset}},
+                {reject{refusal::port_unreachable}},
+            }));
+        },
+        seen_as::root);
 }
 
 TEST(listing, queues_by_the_target_and_what_the_kernel_says_to_the_expression)
 {
-    in_namespace([] {
-        const auto set = filter_rules({{match_protocol{protocol::udp}, queue{7, 2, false, queue_encoding::target}},
-                                       {queue{3, 1, false, queue_encoding::target}}});
-        const auto outcome = commit(set);
-        ASSERT_FALSE(outcome.error) << outcome.error.message() << ": " << outcome.request;
-        // nft cannot always print the target in family inet, but it can dump the expressions that the kernel holds.
-        const std::string dump = "nft --debug=netlink list ruleset 2>/dev/null";
-        const auto listing = output_of(dump);
-        EXPECT_NE(std::string::npos, listing.find("[ target name NFQUEUE rev 3 ]")) << listing;
-        const auto native = commit(filter_rules({{queue{7, 2, false, queue_encoding::native}}}));
-        // Kernels with CONFIG_NFT_QUEUE take it; the others say which request they did not understand.
-        if (native.error) {
-            EXPECT_EQ(ENOENT, native.error.value());
-            EXPECT_EQ("rule 'queue to 7-8' of chain c", native.request);
-            EXPECT_EQ(listing, output_of(dump)) << "a refused batch must change nothing";
-        }
-    }, seen_as::root);
+    in_namespace(
+        [] {
+            const auto set = filter_rules({{match_protocol{protocol::udp}, queue{7, 2, false, queue_encoding::target}},
+                                           {queue{3, 1, false, queue_encoding::target}}});
+            const auto outcome = commit(set);
+            ASSERT_FALSE(outcome.error) << outcome.error.message() << ": " << outcome.request;
+            // nft cannot always print the target in family inet, but it can dump the expressions that the kernel holds.
+            const std::string dump = "nft --debug=netlink list ruleset 2>/dev/null";
+            const auto listing = output_of(dump);
+            EXPECT_NE(std::string::npos, listing.find("[ target name NFQUEUE rev 3 ]")) << listing;
+            const auto native = commit(filter_rules({{queue{7, 2, false, queue_encoding::native}}}));
+            // Kernels with CONFIG_NFT_QUEUE take it; the others say which request they did not understand.
+            if (native.error) {
+                EXPECT_EQ(ENOENT, native.error.value());
+                EXPECT_EQ("rule 'queue to 7-8' of chain c", native.request);
+                EXPECT_EQ(listing, output_of(dump)) << "a refused batch must change nothing";
+            }
+        },
+        seen_as::root);
 }
 
 TEST(listing, a_batch_replaces_the_table_and_leaves_others)
 {
-    in_namespace([] {
-        output_of("nft add table ip other");
-        ASSERT_FALSE(commit(filter_rules({{accept}})).error);
-        ASSERT_FALSE(commit(filter_rules({{counter{}}})).error);
-        EXPECT_EQ("table ip other {\n}\n" + to_string(filter_rules({{counter{}}})), output_of("nft list ruleset"));
-        auto socket = netlink_socket::open(NETLINK_NETFILTER);
-        EXPECT_FALSE(socket->commit(encode_removal("t").value()).error);
-        EXPECT_EQ(ENOENT, socket->commit(encode_removal("t").value()).error.value());
-        EXPECT_EQ("table ip other {\n}\n", output_of("nft list ruleset"));
-    }, seen_as::root);
+    in_namespace(
+        [] {
+            output_of("nft add table ip other");
+            ASSERT_FALSE(commit(filter_rules({{accept}})).error);
+            ASSERT_FALSE(commit(filter_rules({{counter{}}})).error);
+            EXPECT_EQ("table ip other {\n}\n" + to_string(filter_rules({{counter{}}})), output_of("nft list ruleset"));
+            auto socket = netlink_socket::open(NETLINK_NETFILTER);
+            EXPECT_FALSE(socket->commit(encode_removal("t").value()).error);
+            EXPECT_EQ(ENOENT, socket->commit(encode_removal("t").value()).error.value());
+            EXPECT_EQ("table ip other {\n}\n", output_of("nft list ruleset"));
+        },
+        seen_as::root);
 }
 
 TEST(sealed_network, sockets_can_be_carried_to_another_process)
@@ -174,5 +183,5 @@ TEST(sealed_network, a_job_cannot_change_the_rules)
     });
 }
 
-}  // namespace
-}  // namespace cofferdam::nft::test
+} // namespace
+} // namespace cofferdam::nft::test

@@ -1,10 +1,9 @@
 #include "namespace_fixture.hpp"
 #include "nft/io/original_dst.hpp"
 
+#include <cerrno>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include <cerrno>
 
 namespace cofferdam::nft::test {
 namespace {
@@ -23,7 +22,8 @@ protected:
 INSTANTIATE_TEST_SUITE_P(capture, sealed_streams, ::testing::Values(capture_method::tproxy, capture_method::redirect),
                          [](const auto& parameter) { return std::string(to_string(parameter.param)); });
 
-void expect_arrival(const sealed_descriptors& sockets, const descriptor& listener, const ip_endpoint& dialled, const ip_address& source)
+void expect_arrival(const sealed_descriptors& sockets, const descriptor& listener, const ip_endpoint& dialled,
+                    const ip_address& source)
 {
     job client([&] {
         const auto a = dial(dialled);
@@ -114,7 +114,8 @@ TEST_P(sealed_streams, the_gateways_own_ports_are_refused_and_recorded)
     in_namespace([] {
         const auto sockets = build_sealed_network(options());
         const auto& a = sealed_addresses{};
-        const std::vector<ip_endpoint> own{{a.gateway_v4, 1}, {a.gateway_v4, 2}, {a.gateway_v4, 80}, {a.gateway_v6, 1}, {a.gateway_v6, 2}};
+        const std::vector<ip_endpoint> own{
+            {a.gateway_v4, 1}, {a.gateway_v4, 2}, {a.gateway_v4, 80}, {a.gateway_v6, 1}, {a.gateway_v6, 2}};
         job client([&] {
             for (const auto& to : own) {
                 const auto result = dial(to);
@@ -146,8 +147,10 @@ TEST_P(sealed_streams, foreign_source_addresses_are_refused_and_recorded)
         });
         client.finish();
         // Translation keeps the addresses apart, so there the flow is the gateway's to judge; either way it is seen once.
-        if (!translated) EXPECT_EQ(2U, logged(sockets, 2).size());
-        else EXPECT_TRUE(accept_one(sockets.streams_v4.front()));
+        if (!translated)
+            EXPECT_EQ(2U, logged(sockets, 2).size());
+        else
+            EXPECT_TRUE(accept_one(sockets.streams_v4.front()));
     });
 }
 
@@ -157,7 +160,7 @@ TEST_P(sealed_streams, servers_of_the_job_are_reached_as_ever)
         const auto sockets = build_sealed_network(options());
         job both([] {
             for (const auto* address : {"127.0.0.1", "100.64.0.2", "::1", "127.0.0.53"}) {
-                const auto at = endpoint(address, 80);   // as an ordinary user, below 1024
+                const auto at = endpoint(address, 80); // as an ordinary user, below 1024
                 descriptor listener(::socket(at.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM, 0));
                 const int yes = 1;
                 ::setsockopt(listener.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -264,5 +267,5 @@ TEST_P(sealed_streams, listeners_share_the_load)
     });
 }
 
-}  // namespace
-}  // namespace cofferdam::nft::test
+} // namespace
+} // namespace cofferdam::nft::test

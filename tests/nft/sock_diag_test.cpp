@@ -1,12 +1,11 @@
 #include "nft/sock_diag.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-
-#include <cerrno>
-#include <cstring>
 #include <vector>
 
 namespace cofferdam::nft {
@@ -65,5 +64,5 @@ TEST(sock_diag, answers)
         EXPECT_EQ(errc::malformed, decode_socket_answer(byte_view(good).first(size), 9).error()) << size;
 }
 
-}  // namespace
-}  // namespace cofferdam::nft
+} // namespace
+} // namespace cofferdam::nft
