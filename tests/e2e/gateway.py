@@ -61,15 +61,20 @@ class Gateway:
 
     def command(self, folder: Path, user: User, allow: list[str] | None = None, policy: dict | str | None = None,
                 options: list[str] | None = None) -> list[str]:
-        """Writes the policy and gives the command line up to `--`. A `policy` of type str is written as it is."""
+        """Writes the policy and gives the command line up to `--`; `options` add to the usual ones, or replace them.
+
+        A `policy` of type str is written as it is.
+        """
         state = folder / "gateway"
         state.mkdir(exist_ok=True)
         if not isinstance(policy, str):
             policy = yaml.safe_dump(self.policy(allow or [], **(policy or {})), sort_keys=False)
         (state / "policy.yaml").write_text(policy)
         os.chown(state, user.uid, user.gid)
-        return [str(self.binary), "run", "--policy", str(state / "policy.yaml"), "--audit", str(state / "audit.jsonl"),
-                "--report", str(state / "report.json"), *(options or []), "--"]
+        options = options or []
+        files = {"--policy": "policy.yaml", "--audit": "audit.jsonl", "--report": "report.json"}
+        usual = [word for option, file in files.items() if option not in options for word in (option, str(state / file))]
+        return [str(self.binary), "run", *usual, *options, "--"]
 
     def run(self, argv: list[str] | str, allow: list[str] | None = None, *, policy: dict | str | None = None,
             user: User = ROOT, options: list[str] | None = None, folder: Path | None = None, project: str | None = None,

@@ -94,8 +94,11 @@ def test_loopback_servers_of_the_job_work(gateway, user):
 
 
 def test_service_on_the_gateways_machine_needs_an_entry(world, gateway, nonce):
-    """Its loopback is not the job's."""
+    """Its loopback is not the job's; by an entry host:PORT it is reached by the name `host`."""
     service = world.start(["socat", "TCP-LISTEN:5432,fork,reuseaddr,bind=127.0.0.1", "EXEC:cat"], world.job_folder())
-    done = gateway.run(f"printf {nonce} | socat -t1 - TCP:127.0.0.1:5432; true", ALLOW)
+    send = f"printf {nonce} | socat -t1 - TCP:{{}}:5432; true"
+    without = [gateway.run(send.format(name), ALLOW) for name in ("127.0.0.1", "host", "10.99.0.2")]
+    allowed = gateway.run(send.format("host"), ["host:5432"])
     service.kill()
-    assert nonce not in done.out, done
+    assert not any(nonce in done.out for done in without), without
+    assert allowed.out == nonce, allowed
