@@ -30,7 +30,10 @@ void init_library()
 std::string servers_csv(const std::vector<ip_endpoint>& servers)
 {
     std::string out;
-    for (const auto& s : servers) out += (out.empty() ? "" : ",") + s.to_string();
+    for (const auto& s : servers) {
+        if (!out.empty()) out += ',';
+        out += s.to_string();
+    }
     return out;
 }
 
