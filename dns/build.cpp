@@ -28,7 +28,9 @@ public:
             ok_ = false;
             return;
         }
-        out_.insert(out_.end(), bytes.begin(), bytes.end());
+        const auto at = out_.size();  // not insert(): g++ 12 warns of an overflow it imagines there
+        out_.resize(at + bytes.size());
+        std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(at));
     }
     void text(std::string_view bytes) { octets(as_bytes(bytes)); }
     void u8(std::uint8_t v) { octets({&v, 1}); }
