@@ -28,7 +28,9 @@ public:
             ok_ = false;
             return;
         }
-        out_.insert(out_.end(), bytes.begin(), bytes.end());
+        const auto at = out_.size();  // not insert(): g++ 12 warns of an overflow it imagines there
+        out_.resize(at + bytes.size());
+        std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(at));
     }
     void text(std::string_view bytes) { octets(as_bytes(bytes)); }
     void u8(std::uint8_t v) { octets({&v, 1}); }
@@ -83,7 +85,8 @@ private:
 
     void remember(byte_view suffix, std::size_t offset)
     {
-        if (offset <= max_pointer && known_.size() < max_compression_entries) known_.push_back({std::string(as_text(suffix)), offset});
+        if (offset <= max_pointer && known_.size() < max_compression_entries)
+            known_.push_back({std::string(as_text(suffix)), offset});
     }
     std::optional<std::size_t> find(byte_view suffix) const noexcept
     {
@@ -185,7 +188,8 @@ std::size_t reply_limit(const query_head& to, transport how) noexcept
 }
 
 // Nothing if it does not fit.
-std::optional<std::vector<std::uint8_t>> try_build(const query_head& to, const reply& what, std::size_t limit, std::uint16_t more_flags)
+std::optional<std::vector<std::uint8_t>> try_build(const query_head& to, const reply& what, std::size_t limit,
+                                                   std::uint16_t more_flags)
 {
     writer out(limit);
     unsigned flags = flag_qr | flag_ra | more_flags | (unsigned{to.opcode} << 11) | (static_cast<unsigned>(what.code) & 0xFU);

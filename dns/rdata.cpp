@@ -173,7 +173,10 @@ std::string joined(const txt_rdata& data)
 struct data_text {
     std::string operator()(const ip_address& a) const { return a.to_string(); }
     std::string operator()(const name& n) const { return n.text(); }
-    std::string operator()(const soa_rdata& d) const { return d.mname.text() + ' ' + d.rname.text() + ' ' + std::to_string(d.serial); }
+    std::string operator()(const soa_rdata& d) const
+    {
+        return d.mname.text() + ' ' + d.rname.text() + ' ' + std::to_string(d.serial);
+    }
     std::string operator()(const mx_rdata& d) const { return std::to_string(d.preference) + ' ' + d.exchange.text(); }
     std::string operator()(const srv_rdata& d) const
     {

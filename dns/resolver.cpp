@@ -68,7 +68,8 @@ action resolver::on_query(byte_view packet, transport how, const ip_endpoint& so
     w.verdict = judge(w.q.text.view(), w.q.qtype);
     if (!w.verdict.allowed) {
         const bool by_policy = is_refusal(w.verdict.why);  // or the gateway itself cannot serve now: audit_failed, shutting_down
-        return refuse(w, w.verdict.why, by_policy ? rcode::refused : rcode::servfail, by_policy ? ede_code::blocked : ede_code::not_ready, now);
+        return refuse(w, w.verdict.why, by_policy ? rcode::refused : rcode::servfail,
+                      by_policy ? ede_code::blocked : ede_code::not_ready, now);
     }
     auto next = advance(w, nullptr, now);
     if (auto* done = std::get_if<answer>(&next)) return std::move(*done);
@@ -147,7 +148,8 @@ action resolver::refuse_bad(const bad_query& bad, waiter w, clock::time_point no
 {
     const auto fault = describe_fault(bad.fault);
     static_cast<query_head&>(w.q) = bad.head;
-    if (bad.fault != query_fault::not_a_query) return refuse(w, fault.why, fault.code, fault.error, now, std::string(fault.detail));
+    if (bad.fault != query_fault::not_a_query)
+        return refuse(w, fault.why, fault.code, fault.error, now, std::string(fault.detail));
     drop out;
     out.facts.how = w.how;
     out.facts.source = w.source;
@@ -158,8 +160,10 @@ action resolver::refuse_bad(const bad_query& bad, waiter w, clock::time_point no
 
 std::optional<answer> resolver::answer_unsupported(waiter& w, clock::time_point now) const
 {
-    if (w.q.qclass != class_in) return refuse(w, reason::unsupported_query, rcode::refused, ede_code::prohibited, now, "class other than IN");
-    if (w.q.qname.is_root()) return refuse(w, reason::unsupported_query, rcode::refused, ede_code::prohibited, now, "the root itself");
+    if (w.q.qclass != class_in)
+        return refuse(w, reason::unsupported_query, rcode::refused, ede_code::prohibited, now, "class other than IN");
+    if (w.q.qname.is_root())
+        return refuse(w, reason::unsupported_query, rcode::refused, ede_code::prohibited, now, "the root itself");
     if (is_carried(w.q.qtype)) return std::nullopt;
     return refuse(w, reason::unsupported_query, rcode::notimp, ede_code::not_supported, now, "type " + type_text(w.q.qtype));
 }
@@ -211,7 +215,8 @@ std::variant<answer, std::uint16_t> resolver::advance(waiter& w, const fresh_res
     if (is_virtual && w.q.qtype == rr::aaaa) return finish(w, {}, now);
     const bool virtual_a = is_virtual && w.q.qtype == rr::a;
     const std::uint16_t wanted = virtual_a && w.ipv4_absent ? rr::aaaa : w.q.qtype;
-    const upstream_result* known = fresh != nullptr && fresh->qtype == wanted ? fresh->value : cache_.find(key_of(text, wanted), now);
+    const upstream_result* known =
+        fresh != nullptr && fresh->qtype == wanted ? fresh->value : cache_.find(key_of(text, wanted), now);
     if (known == nullptr) return wanted;
     if (!virtual_a) return answer_from(w, *known, now);
     auto done = answer_virtual(w, *known, now);
@@ -231,7 +236,8 @@ std::optional<answer> resolver::answer_failure(waiter& w, const upstream_result&
         w.verdict.why = reason::name_not_found;
         return finish(w, {rcode::nxdomain, {}, {}}, now);
     }
-    return refuse(w, reason::resolve_failed, rcode::servfail, ede_code::other, now, "upstream answered " + to_text(result.got.code));
+    return refuse(w, reason::resolve_failed, rcode::servfail, ede_code::other, now,
+                  "upstream answered " + to_text(result.got.code));
 }
 
 // A target need not be on the allow-list, or no name behind a CDN could be used; one that a rule denies stays denied.
@@ -245,7 +251,8 @@ std::optional<answer> resolver::refuse_denied_hop(waiter& w, const upstream_resu
         const bool refused = !verdict.allowed;
         w.verdict = std::move(verdict);
         if (!refused) return std::nullopt;
-        return refuse(w, reason::denied_by_rule, rcode::refused, ede_code::blocked, now, "alias of " + std::string(target.view()));
+        return refuse(w, reason::denied_by_rule, rcode::refused, ede_code::blocked, now,
+                      "alias of " + std::string(target.view()));
     }
     return std::nullopt;
 }
@@ -255,7 +262,8 @@ std::vector<record> resolver::permitted(std::string_view name, const std::vector
     std::vector<record> out;
     for (const auto& r : records) {
         if (const auto* address = std::get_if<ip_address>(&r.data)) {
-            const bool fine = calls_.address_allowed ? calls_.address_allowed(name, *address) : address->scope() == ip_scope::global;
+            const bool fine =
+                calls_.address_allowed ? calls_.address_allowed(name, *address) : address->scope() == ip_scope::global;
             if (!fine) {
                 some_dropped = true;
                 continue;
@@ -301,7 +309,8 @@ std::variant<answer, std::uint16_t> resolver::answer_virtual(waiter& w, const up
 answer resolver::answer_bound(waiter& w, std::string_view name, clock::time_point now)
 {
     const auto address = names_.bind(name);
-    if (!address) return refuse(w, reason::overload, rcode::servfail, ede_code::other, now, "the table of virtual addresses is full");
+    if (!address)
+        return refuse(w, reason::overload, rcode::servfail, ede_code::other, now, "the table of virtual addresses is full");
     const auto ttl = static_cast<std::uint32_t>(settings_.virtual_ttl.count());
     reply out;
     out.answers.push_back(address_record(w.q.qname, *address, ttl));

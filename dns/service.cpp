@@ -51,7 +51,8 @@ bool trim_mandatory(svcb_rdata& data)
     if (mandatory->value.empty() || mandatory->value.size() % 2 != 0) return false;
     std::string kept;
     for (std::size_t i = 0; i < mandatory->value.size(); i += 2) {
-        const auto high = static_cast<std::uint8_t>(mandatory->value[i]), low = static_cast<std::uint8_t>(mandatory->value[i + 1]);
+        const auto high = static_cast<std::uint8_t>(mandatory->value[i]),
+                   low = static_cast<std::uint8_t>(mandatory->value[i + 1]);
         const auto key = static_cast<std::uint16_t>((high << 8) | low);
         if (find(data, key) != nullptr) kept += mandatory->value.substr(i, 2);
     }

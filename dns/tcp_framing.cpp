@@ -1,5 +1,7 @@
 #include "dns/tcp_framing.hpp"
 
+#include <algorithm>
+
 namespace cofferdam::dns {
 
 void tcp_framing::push(byte_view bytes)
@@ -25,11 +27,10 @@ result<byte_view> tcp_framing::next() noexcept
 
 std::vector<std::uint8_t> frame(byte_view message)
 {
-    std::vector<std::uint8_t> out;
-    out.reserve(message.size() + 2);
-    out.push_back(static_cast<std::uint8_t>(message.size() >> 8));
-    out.push_back(static_cast<std::uint8_t>(message.size()));
-    out.insert(out.end(), message.begin(), message.end());
+    std::vector<std::uint8_t> out(message.size() + 2);
+    out[0] = static_cast<std::uint8_t>(message.size() >> 8);
+    out[1] = static_cast<std::uint8_t>(message.size());
+    std::copy(message.begin(), message.end(), out.begin() + 2);
     return out;
 }
 

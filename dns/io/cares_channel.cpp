@@ -30,7 +30,10 @@ void init_library()
 std::string servers_csv(const std::vector<ip_endpoint>& servers)
 {
     std::string out;
-    for (const auto& s : servers) out += (out.empty() ? "" : ",") + s.to_string();
+    for (const auto& s : servers) {
+        if (!out.empty()) out += ',';
+        out += s.to_string();
+    }
     return out;
 }
 
@@ -64,7 +67,8 @@ void cares_channel::configure(const settings& how, const std::string& resolv_con
     options.sock_state_cb = [](void* self, ares_socket_t fd, int read, int write) {
         static_cast<cares_channel*>(self)->on_socket_state(fd, read != 0, write != 0);
     };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    int mask =
+        ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
     if (!path.empty()) mask |= ARES_OPT_RESOLVCONF;
     if (const int status = ares_init_options(&channel_, &options, mask); status != ARES_SUCCESS) {
         channel_ = nullptr;

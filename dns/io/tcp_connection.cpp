@@ -21,7 +21,8 @@ constexpr std::size_t read_size = 4096;
 }  // namespace
 
 tcp_connection::tcp_connection(asio::ip::tcp::socket socket, clock::duration idle)
-    : socket_(std::move(socket)), idle_timer_(socket_.get_executor()), room_(socket_.get_executor()), idle_(idle), last_move_(clock::now())
+    : socket_(std::move(socket)), idle_timer_(socket_.get_executor()), room_(socket_.get_executor()), idle_(idle),
+      last_move_(clock::now())
 {
     sockaddr_storage address{};
     socklen_t size = sizeof address;

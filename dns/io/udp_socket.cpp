@@ -62,7 +62,8 @@ ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept
 
 udp_socket::udp_socket(int fd) : fd_(fd), buffers_(batch)
 {
-    const int wanted = 4 << 20;  // a burst lost here costs its client the five seconds of a stub resolver; the kernel may give less
+    const int wanted =
+        4 << 20; // a burst lost here costs its client the five seconds of a stub resolver; the kernel may give less
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
 }
 

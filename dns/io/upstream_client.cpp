@@ -97,8 +97,8 @@ struct upstream_client::impl : std::enable_shared_from_this<impl> {
     };
 
     impl(asio::io_context& io_context, const settings& how, sources from)
-        : io(io_context), limits(how), channel(cares_channel::open(io_context, how, from.resolv_conf)), hosts(std::move(from.hosts_file)),
-          cache(how.max_cache)
+        : io(io_context), limits(how), channel(cares_channel::open(io_context, how, from.resolv_conf)),
+          hosts(std::move(from.hosts_file)), cache(how.max_cache)
     {
     }
 

@@ -33,7 +33,8 @@ public:
 
     /// The raw answer to a query that is built here from `name` (any case) and `qtype` alone: random id, lower case, EDNS without
     /// options. Equal queries in flight share one. Errors: errc::malformed (not a host-like name), errc::timed_out,
-    /// errc::exhausted (settings.max_in_flight), errc::closed (all upstreams refused or failed, or the client is being destroyed).
+    /// errc::exhausted (settings.max_in_flight), errc::closed (all upstreams refused or failed, or the client is being
+    /// destroyed).
     boost::asio::awaitable<result<std::vector<std::uint8_t>>> async_query(std::string name, std::uint16_t qtype);
 
     /// The addresses of `name` (or of a literal), IPv4 first, never empty. Cached for their TTL within settings' bounds, failures

@@ -44,7 +44,8 @@ TEST(build_reply, every_carried_type_comes_back_as_it_went)
     EXPECT_EQ(round_trip(rr::mx, mx_rdata{10, named("mail.registry.example")}), "10 mail.registry.example");
     EXPECT_EQ(round_trip(rr::srv, srv_rdata{1, 2, 443, named("s.registry.example")}), "1 2 443 s.registry.example");
     EXPECT_EQ(round_trip(rr::txt, txt_rdata{{"one", "two\n"}}), R"("one" "two\x0a")");
-    EXPECT_EQ(round_trip(rr::soa, soa_rdata{named("ns.example"), named("mail.example"), 7, 1, 2, 3, 4}), "ns.example mail.example 7");
+    EXPECT_EQ(round_trip(rr::soa, soa_rdata{named("ns.example"), named("mail.example"), 7, 1, 2, 3, 4}),
+              "ns.example mail.example 7");
     EXPECT_EQ(round_trip(rr::caa, caa_rdata{0, "issue", "ca.example"}), "0 issue \"ca.example\"");
     EXPECT_EQ(round_trip(rr::https, svcb_rdata{1, {}, {{1, "\x02h2"}}}), "1 .");
 }
@@ -94,7 +95,8 @@ TEST(build_reply, truncates_to_the_client_over_udp_and_not_over_tcp)
 
 TEST(build_reply, extended_error_only_with_edns_and_always_one_line_of_utf8)
 {
-    const reply r{rcode::refused, {}, extended_error{ede_code::blocked, "cofferdam: evil\n\xff.example " + std::string(1000, 'x')}};
+    const reply r{
+        rcode::refused, {}, extended_error{ede_code::blocked, "cofferdam: evil\n\xff.example " + std::string(1000, 'x')}};
     const auto plain = build_reply(parsed(make_query("a.example", rr::a, false)), r, transport::udp);
     EXPECT_EQ(text_of(plain).find("cofferdam"), std::string::npos);
     const auto with = build_reply(parsed(make_query("a.example")), r, transport::udp);
@@ -110,8 +112,10 @@ TEST(build_reply, extended_error_only_with_edns_and_always_one_line_of_utf8)
 TEST(build_reply, the_longest_question_and_error_fit_the_smallest_datagram)
 {
     const std::string label(63, 'a');
-    auto p = header({.ar = 1}) + question_octets(labels(label + '.' + label + '.' + label + '.' + std::string(61, 'b')), rr::a) + opt_record(512);
-    const auto bytes = build_reply(parsed(p), {rcode::refused, {}, extended_error{ede_code::blocked, std::string(900, 'y')}}, transport::udp);
+    auto p = header({.ar = 1}) + question_octets(labels(label + '.' + label + '.' + label + '.' + std::string(61, 'b')), rr::a) +
+             opt_record(512);
+    const auto bytes =
+        build_reply(parsed(p), {rcode::refused, {}, extended_error{ede_code::blocked, std::string(900, 'y')}}, transport::udp);
     EXPECT_LE(bytes.size(), 512U);
     EXPECT_FALSE(truncated(bytes));
     EXPECT_EQ(rcode_of(bytes), 5U);
@@ -129,5 +133,6 @@ TEST(build_query, is_made_of_name_and_type_alone)
 {
     const auto bytes = build_query(0xABCD, {named("Www.Registry.Example"), rr::a});
     EXPECT_EQ(bytes, header({.id = 0xABCD, .ar = 1}) + question_octets(labels("www.registry.example"), rr::a) + opt_record(1232));
-    EXPECT_EQ(build_query(1, {named("a.example"), rr::a}, false), header({.id = 1}) + question_octets(labels("a.example"), rr::a));
+    EXPECT_EQ(build_query(1, {named("a.example"), rr::a}, false),
+              header({.id = 1}) + question_octets(labels("a.example"), rr::a));
 }

@@ -135,7 +135,8 @@ std::optional<packet> fake_authority::respond(const packet& query, bool tcp)
     std::size_t at = 12;
     for (; at < query.size() && query[at] != 0; at += query[at] + 1U) {
         if (!q.name.empty()) q.name += '.';
-        q.name.append(query.begin() + static_cast<std::ptrdiff_t>(at) + 1, query.begin() + static_cast<std::ptrdiff_t>(at) + 1 + query[at]);
+        q.name.append(query.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                      query.begin() + static_cast<std::ptrdiff_t>(at) + 1 + query[at]);
     }
     q.type = static_cast<unsigned>(query[at + 1] << 8 | query[at + 2]);
     q.edns = query[11] != 0;

@@ -69,7 +69,8 @@ public:
     /// Upstream answers `f` with records given as octets.
     outcome reply(const forward& f, unsigned an, const packet& records, unsigned code = 0, unsigned ns = 0)
     {
-        const auto bytes = header({.flags = 0x8180U | code, .an = an, .ns = ns}) + question_octets(labels(f.name), f.qtype) + records;
+        const auto bytes =
+            header({.flags = 0x8180U | code, .an = an, .ns = ns}) + question_octets(labels(f.name), f.qtype) + records;
         return core.on_upstream(f.id, parse_response(bytes, {name::parse(f.name).value(), f.qtype}), now);
     }
     outcome reply_address(const forward& f, packet address = {93, 184, 216, 34}, std::uint32_t ttl = 300)

@@ -14,7 +14,8 @@ void require(bool holds)
 
 }  // namespace
 
-// A good query, rebuilt, is again a good query for the same name and type; a bad one can be answered; no answer exceeds its bound.
+// A good query, rebuilt, is again a good query for the same name and type; a bad one can be answered; no answer exceeds its
+// bound.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
     const byte_view packet(bytes, size);

@@ -137,7 +137,8 @@ TEST(parse_query, edns_options_are_read_for_shape_only)
 
 TEST(parse_query, badvers_goes_into_the_extended_rcode)
 {
-    const auto parsed = parse_query(header({.ar = 1}) + question_octets(labels("a.example"), rr::a) + opt_record(4096, 0x00010000));
+    const auto parsed =
+        parse_query(header({.ar = 1}) + question_octets(labels("a.example"), rr::a) + opt_record(4096, 0x00010000));
     const auto bytes = build_reply(parsed.error().head, {rcode::badvers, {}, {}}, transport::udp);
     EXPECT_EQ(rcode_of(bytes), 0U);
     const auto opt = packet(bytes.end() - 11, bytes.end());

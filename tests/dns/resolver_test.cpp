@@ -36,7 +36,8 @@ TEST(resolver_denied, is_refused_at_once_says_why_and_asks_nobody)
 TEST(resolver_denied, is_the_same_over_tcp_and_for_every_type)
 {
     playbook p;
-    for (const auto type : {rr::a, rr::aaaa, rr::txt, rr::https, rr::mx, rr::srv, rr::ns, rr::cname, rr::ptr, rr::soa, rr::caa, rr::svcb}) {
+    for (const auto type :
+         {rr::a, rr::aaaa, rr::txt, rr::https, rr::mx, rr::srv, rr::ns, rr::cname, rr::ptr, rr::soa, rr::caa, rr::svcb}) {
         for (const auto how : {transport::udp, transport::tcp}) {
             const auto got = p.answered(p.send(make_query("evil.example", type), how));
             EXPECT_EQ(got.code, 5U) << type_text(type);
@@ -55,7 +56,11 @@ TEST(resolver_denied, without_a_policy_everything_is)
 TEST(resolver_denied, because_the_gateway_cannot_record_is_servfail)
 {
     bindings names(settings{}.virtual_range, 10);
-    resolver core({}, names, {[](std::string_view, std::uint16_t) { return policy_answer{false, true, reason::audit_failed, {}, {}}; }, {}});
+    resolver core({}, names,
+                  {[](std::string_view, std::uint16_t) {
+                       return policy_answer{false, true, reason::audit_failed, {}, {}};
+                   },
+                   {}});
     const auto got = playbook::answered(core.on_query(make_query("a.example"), transport::udp, {}, 1, {}));
     EXPECT_EQ(got.code, 2U);
     EXPECT_FALSE(got.facts.decision.allowed);
@@ -165,7 +170,8 @@ TEST(resolver_real, carries_the_chain_and_the_remaining_time)
     p.allowed = {"www.example"};
     const auto records = record_octets(to_question, rr::cname, 300, labels("edge.cdn.example")) +
                          record_octets(labels("edge.cdn.example"), rr::a, 60, {93, 184, 216, 34});
-    EXPECT_EQ(only(p.reply(p.forwarded(p.ask("www.example")), 2, records)).answers, (answers_t{"edge.cdn.example", "93.184.216.34"}));
+    EXPECT_EQ(only(p.reply(p.forwarded(p.ask("www.example")), 2, records)).answers,
+              (answers_t{"edge.cdn.example", "93.184.216.34"}));
     p.pass(20s);
     const auto later = p.ask("www.example");
     const auto back = parse_response(std::get<answer>(later).bytes, {name::parse("www.example").value(), rr::a});
@@ -194,7 +200,8 @@ TEST(resolver_chain, a_target_that_a_rule_denies_refuses_the_name)
 
 TEST(resolver_rebinding, addresses_that_are_not_public_are_dropped)
 {
-    const packet private_addresses[] = {{10, 0, 0, 1}, {127, 0, 0, 1}, {169, 254, 169, 254}, {100, 64, 0, 1}, {0, 0, 0, 0}, {198, 18, 0, 1}, {224, 0, 0, 1}};
+    const packet private_addresses[] = {{10, 0, 0, 1}, {127, 0, 0, 1},  {169, 254, 169, 254}, {100, 64, 0, 1},
+                                        {0, 0, 0, 0},  {198, 18, 0, 1}, {224, 0, 0, 1}};
     for (const auto& address : private_addresses) {
         for (const auto& how : {settings{}, real_answers()}) {
             playbook p(how);
@@ -210,11 +217,13 @@ TEST(resolver_rebinding, addresses_that_are_not_public_are_dropped)
 
 TEST(resolver_rebinding, embedded_private_addresses_are_dropped_from_aaaa)
 {
-    const packet mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 10, 0, 0, 1}, nat64{0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0, 127, 0, 0, 1};
+    const packet mapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 10, 0, 0, 1},
+        nat64{0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0, 127, 0, 0, 1};
     for (const auto& address : {mapped, nat64}) {
         playbook p(real_answers());
         p.allowed = {"rebind.example"};
-        EXPECT_EQ(only(p.reply_address(p.forwarded(p.ask("rebind.example", rr::aaaa)), address)).facts.decision.why, reason::private_address);
+        EXPECT_EQ(only(p.reply_address(p.forwarded(p.ask("rebind.example", rr::aaaa)), address)).facts.decision.why,
+                  reason::private_address);
     }
 }
 
@@ -223,7 +232,8 @@ TEST(resolver_rebinding, public_ones_remain_and_allowed_ranges_too)
     playbook p(real_answers());
     p.allowed = {"mixed.example", "db.example"};
     p.permitted_addresses = {"10.20.0.5"};
-    const auto records = record_octets(to_question, rr::a, 60, {10, 0, 0, 1}) + record_octets(to_question, rr::a, 60, {93, 184, 216, 34});
+    const auto records =
+        record_octets(to_question, rr::a, 60, {10, 0, 0, 1}) + record_octets(to_question, rr::a, 60, {93, 184, 216, 34});
     EXPECT_EQ(only(p.reply(p.forwarded(p.ask("mixed.example")), 2, records)).answers, answers_t{"93.184.216.34"});
     EXPECT_EQ(only(p.reply_address(p.forwarded(p.ask("db.example")), {10, 20, 0, 5})).answers, answers_t{"10.20.0.5"});
 }
@@ -232,7 +242,8 @@ TEST(resolver_services, https_comes_without_what_leads_around)
 {
     playbook p;
     p.allowed = {"www.example"};
-    const packet data = packet{0, 1, 0} + packet{0, 1, 0, 6, 2, 'h', '2', 2, 'h', '3'} + packet{0, 4, 0, 4, 93, 184, 216, 34} + packet{0, 5, 0, 2, 'e', 'c'};
+    const packet data = packet{0, 1, 0} + packet{0, 1, 0, 6, 2, 'h', '2', 2, 'h', '3'} + packet{0, 4, 0, 4, 93, 184, 216, 34} +
+                        packet{0, 5, 0, 2, 'e', 'c'};
     const auto f = p.forwarded(p.ask("www.example", rr::https));
     EXPECT_EQ(f.qtype, rr::https);
     const auto o = p.reply(f, 1, record_octets(to_question, rr::https, 300, data));

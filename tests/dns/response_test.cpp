@@ -13,7 +13,8 @@ question asked(std::string_view qname, std::uint16_t qtype)
     return {name::parse(qname).value(), qtype};
 }
 
-packet answer_to(std::string_view qname, std::uint16_t qtype, unsigned an, const packet& records, unsigned ns = 0, unsigned flags = 0x8180)
+packet answer_to(std::string_view qname, std::uint16_t qtype, unsigned an, const packet& records, unsigned ns = 0,
+                 unsigned flags = 0x8180)
 {
     return header({.flags = flags, .an = an, .ns = ns}) + question_octets(labels(qname), qtype) + records;
 }
@@ -55,13 +56,16 @@ TEST(parse_response, must_answer_the_question_asked)
     auto query_bit = p;
     query_bit[2] = 0x01;
     EXPECT_EQ(parse_response(query_bit, asked("www.example", rr::a)).error(), errc::malformed);
-    EXPECT_EQ(parse_response(answer_to("www.example", rr::a, 0, {}, 0, 0x8380), asked("www.example", rr::a)).error(), errc::unsupported);
+    EXPECT_EQ(parse_response(answer_to("www.example", rr::a, 0, {}, 0, 0x8380), asked("www.example", rr::a)).error(),
+              errc::unsupported);
 }
 
 TEST(parse_response, pointer_loops_and_forward_pointers_end_it)
 {
     const std::size_t here = 12 + labels("www.example").size() + 4;
-    const auto pointer = [](std::size_t to) { return packet{static_cast<std::uint8_t>(0xC0 | (to >> 8)), static_cast<std::uint8_t>(to)}; };
+    const auto pointer = [](std::size_t to) {
+        return packet{static_cast<std::uint8_t>(0xC0 | (to >> 8)), static_cast<std::uint8_t>(to)};
+    };
     const packet owners[] = {
         pointer(here),                                  // itself
         packet{1, 'a'} + pointer(here),                 // the run it ends
@@ -105,7 +109,8 @@ TEST(parse_response, cname_loops_and_long_chains_end_it)
     EXPECT_EQ(parse_response(answer_to("a.example", rr::a, 1, self), asked("a.example", rr::a)).error(), errc::malformed);
     packet chain;
     for (int i = 0; i < 20; ++i)
-        chain = chain + record_octets(labels("n" + std::to_string(i) + ".example"), rr::cname, 60, labels("n" + std::to_string(i + 1) + ".example"));
+        chain = chain + record_octets(labels("n" + std::to_string(i) + ".example"), rr::cname, 60,
+                                      labels("n" + std::to_string(i + 1) + ".example"));
     EXPECT_EQ(parse_response(answer_to("n0.example", rr::a, 20, chain), asked("n0.example", rr::a)).error(), errc::too_large);
 }
 
@@ -122,8 +127,9 @@ TEST(parse_response, odd_names_never_reach_a_client)
     const packet odd{5, 'a', '.', 'b', 0, 'c', 0};
     const auto cname = answer_to("a.example", rr::a, 1, record_octets(to_question, rr::cname, 60, odd));
     EXPECT_EQ(parse_response(cname, asked("a.example", rr::a)).error(), errc::malformed);
-    const auto mx = answer_to("a.example", rr::mx, 2, record_octets(to_question, rr::mx, 60, packet{0, 10} + odd) +
-                                                          record_octets(to_question, rr::mx, 60, packet{0, 20} + labels("mail.example")));
+    const auto mx = answer_to("a.example", rr::mx, 2,
+                              record_octets(to_question, rr::mx, 60, packet{0, 10} + odd) +
+                                  record_octets(to_question, rr::mx, 60, packet{0, 20} + labels("mail.example")));
     const auto r = parse_response(mx, asked("a.example", rr::mx));
     ASSERT_TRUE(r);
     ASSERT_EQ(r->answers.size(), 1U);
@@ -133,7 +139,8 @@ TEST(parse_response, odd_names_never_reach_a_client)
 TEST(parse_response, rdata_must_have_its_exact_length)
 {
     const auto check = [](std::uint16_t type, const packet& data) {
-        return parse_response(answer_to("a.example", type, 1, record_octets(to_question, type, 60, data)), asked("a.example", type));
+        return parse_response(answer_to("a.example", type, 1, record_octets(to_question, type, 60, data)),
+                              asked("a.example", type));
     };
     EXPECT_TRUE(check(rr::a, four_octets));
     EXPECT_FALSE(check(rr::a, {1, 2, 3}));
@@ -162,8 +169,15 @@ TEST(parse_response, negative_answers_carry_the_smaller_of_the_soa_times)
 
 TEST(service_parameters, ech_http3_and_hints_go)
 {
-    svcb_rdata data{1, {}, {{0, std::string("\0\1\0\5", 4)}, {1, "\x02h2\x02h3\x05h3-29\x08http/1.1"}, {3, std::string("\x01\xbb", 2)},
-                            {4, "1234"}, {5, "echconfig"}, {6, "0123456789abcdef"}, {7, "/dns-query"}}};
+    svcb_rdata data{1,
+                    {},
+                    {{0, std::string("\0\1\0\5", 4)},
+                     {1, "\x02h2\x02h3\x05h3-29\x08http/1.1"},
+                     {3, std::string("\x01\xbb", 2)},
+                     {4, "1234"},
+                     {5, "echconfig"},
+                     {6, "0123456789abcdef"},
+                     {7, "/dns-query"}}};
     ASSERT_TRUE(strip_service_parameters(data));
     ASSERT_EQ(data.params.size(), 3U);
     EXPECT_EQ(data.params[0].value, std::string("\0\1", 2));

@@ -100,7 +100,11 @@ protected:
         names = std::make_unique<bindings>(how.virtual_range, how.max_names);
         const auto judge = [this](std::string_view name, std::uint16_t) {
             const bool fine = name.ends_with(".allowed.example");
-            return policy_answer{fine, fine, fine ? reason::allowed_by_endpoint : reason::not_in_allow_list, {}, fine ? "" : "dns:" + std::string(name)};
+            return policy_answer{fine,
+                                 fine,
+                                 fine ? reason::allowed_by_endpoint : reason::not_in_allow_list,
+                                 {},
+                                 fine ? "" : "dns:" + std::string(name)};
         };
         core = std::make_unique<resolver>(how, *names, resolver::callbacks{judge, {}});
         upstream = std::make_unique<upstream_client>(io, how, upstream_client::sources{{}, {}});
@@ -212,7 +216,8 @@ TEST_F(dns_server, a_slow_upstream_holds_nobody_up_and_answers_come_out_of_order
     world.set_address("fast.allowed.example", {93, 184, 216, 34});
     world.set("silent.allowed.example", 1, {.silent = true});
     const client stream(SOCK_STREAM, tcp_port);
-    stream.send(frame(make_query("silent.allowed.example", rr::a, true, 1)) + frame(make_query("fast.allowed.example", rr::a, true, 2)));
+    stream.send(frame(make_query("silent.allowed.example", rr::a, true, 1)) +
+                frame(make_query("fast.allowed.example", rr::a, true, 2)));
     const auto start_time = std::chrono::steady_clock::now();
     EXPECT_EQ(stream.receive_framed()[1], 2);
     EXPECT_LT(std::chrono::steady_clock::now() - start_time, 100ms);
@@ -226,7 +231,8 @@ TEST_F(dns_server, a_thousand_queries_at_once_are_one_upstream_query_and_a_thous
 {
     how.upstream_timeout = 2s;
     start();
-    world.set("hot.allowed.example", 1, {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .delay = 200ms});
+    world.set("hot.allowed.example", 1,
+              {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .delay = 200ms});
     std::vector<std::unique_ptr<client>> clients;
     for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<client>(SOCK_DGRAM, udp_port));
     for (unsigned i = 0; i < 50; ++i) {
@@ -244,7 +250,8 @@ TEST_F(dns_server, large_answers_are_truncated_over_udp_and_whole_over_tcp)
 {
     start();
     packet text_records;
-    for (int i = 0; i < 30; ++i) text_records = text_records + record_octets(to_question, rr::txt, 60, packet{60} + packet(60, 'x'));
+    for (int i = 0; i < 30; ++i)
+        text_records = text_records + record_octets(to_question, rr::txt, 60, packet{60} + packet(60, 'x'));
     world.set("big.allowed.example", rr::txt, {.answers = 30, .records = text_records, .truncate_udp = true});
     const client datagram(SOCK_DGRAM, udp_port), stream(SOCK_STREAM, tcp_port);
     datagram.send(make_query("big.allowed.example", rr::txt));
@@ -282,7 +289,8 @@ TEST_F(dns_server, lying_lengths_close_the_connection)
 TEST_F(dns_server, a_half_closed_client_still_gets_its_answer)
 {
     start();
-    world.set("slow.allowed.example", 1, {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .delay = 50ms});
+    world.set("slow.allowed.example", 1,
+              {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .delay = 50ms});
     const client stream(SOCK_STREAM, tcp_port);
     stream.send(frame(make_query("slow.allowed.example")));
     stream.end();
@@ -327,7 +335,8 @@ TEST_F(dns_server, pipelining_beyond_the_bound_waits_and_loses_nothing)
     for (int i = 0; i < 200; ++i) world.set_address("n" + std::to_string(i) + ".allowed.example", {93, 184, 216, 34});
     const client stream(SOCK_STREAM, tcp_port);
     packet all;
-    for (unsigned i = 0; i < 200; ++i) all = all + frame(make_query("n" + std::to_string(i) + ".allowed.example", rr::a, true, i));
+    for (unsigned i = 0; i < 200; ++i)
+        all = all + frame(make_query("n" + std::to_string(i) + ".allowed.example", rr::a, true, i));
     stream.send(all);
     std::set<unsigned> ids;
     for (int i = 0; i < 200; ++i) {

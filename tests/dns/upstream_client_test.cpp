@@ -108,7 +108,8 @@ TEST_F(upstream, ids_are_not_a_sequence)
     for (int i = 0; i < 8; ++i) (void)answer("n" + std::to_string(i) + ".example", rr::a);
     const auto seen = world.seen();
     ASSERT_EQ(seen.size(), 8U);
-    for (std::size_t i = 1; i < seen.size(); ++i) steps.push_back((seen[i].bytes[0] << 8 | seen[i].bytes[1]) - (seen[i - 1].bytes[0] << 8 | seen[i - 1].bytes[1]));
+    for (std::size_t i = 1; i < seen.size(); ++i)
+        steps.push_back((seen[i].bytes[0] << 8 | seen[i].bytes[1]) - (seen[i - 1].bytes[0] << 8 | seen[i - 1].bytes[1]));
     EXPECT_NE(steps, std::vector<int>(steps.size(), steps[0]));
 }
 
@@ -195,7 +196,8 @@ TEST_F(upstream, answers_over_512_octets_fit_one_datagram)
 
 TEST_F(upstream, a_server_older_than_edns_is_asked_without)
 {
-    world.set("old.example", rr::a, {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .refuses_edns = true});
+    world.set("old.example", rr::a,
+              {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .refuses_edns = true});
     for (int i = 0; i < 2; ++i) {
         const auto got = answer("old.example", rr::a);
         ASSERT_TRUE(got);
@@ -205,7 +207,8 @@ TEST_F(upstream, a_server_older_than_edns_is_asked_without)
 
 TEST_F(upstream, the_hosts_file_is_looked_at_first_and_again_when_it_changes)
 {
-    std::ofstream(hosts_path) << "# a comment\n10.1.2.3\tDb.Example db # another\nfe80::1%eth0 zone.example\n::1 db.example\nnot-an-address x.example\n";
+    std::ofstream(hosts_path) << "# a comment\n10.1.2.3\tDb.Example db # another\nfe80::1%eth0 zone.example\n::1 "
+                                 "db.example\nnot-an-address x.example\n";
     world.set_address("db.example", {93, 184, 216, 34});
     EXPECT_EQ(addresses("db.example"), "10.1.2.3 ::1");
     EXPECT_EQ(addresses("zone.example"), "not found");
