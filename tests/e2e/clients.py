@@ -11,6 +11,7 @@ from typing import Callable
 
 from world import apt_repository, cargo_packages, git_repository, go_modules, names, npm_packages, python_packages
 from world.fake_internet import FakeInternet, Finished
+from world.homes import User, give
 
 Check = Callable[[FakeInternet, Path, Finished, list[dict]], None]
 
@@ -30,9 +31,10 @@ class Client:
     project: str | None = None
     files: dict[str, str] = field(default_factory=dict)
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path, user: User) -> None:
         for name, text in self.files.items():
             (folder / "work" / name).write_text(text)
+        give(folder / "work", user)
 
 
 def check_git(world: FakeInternet, _folder: Path, done: Finished, events: list[dict]) -> None:
