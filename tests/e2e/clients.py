@@ -125,7 +125,7 @@ CLIENTS = [
     Client("cargo", "cargo fetch --locked", [f"https://{names.CRATES_INDEX}/", f"https://{names.CRATES}/crates/"], check_cargo,
            project="cargo"),
     Client("go", "go mod download -x && chmod -R u+w $HOME/go", [f"https://{names.GOPROXY}/"], check_go, project="go"),
-    Client("apt", "apt-get -c $HOME/apt/apt.conf update && "
+    Client("apt", "export APT_CONFIG=${APT_CONFIG:-$HOME/apt/apt.conf}; apt-get -c $HOME/apt/apt.conf update && "
            f"apt-get -c $HOME/apt/apt.conf install -y {apt_repository.PACKAGE}", [f"https://{names.DEB}/"], check_apt),
     Client("node-fetch", "node fetch.mjs", ["https://echo.example/"], prints('"length": 100000'), files={"fetch.mjs": _NODE}),
     Client("java-httpclient", "java Fetch.java", ["https://echo.example/"], prints('"target": "/java"'),
