@@ -1,5 +1,6 @@
 #include "sandbox/init.hpp"
 
+#include "core/text.hpp"
 #include "sandbox/mounts.hpp"
 #include "sandbox/privileges.hpp"
 #include "sandbox/refusal.hpp"
@@ -144,7 +145,7 @@ void init::close_inherited() const
 
 void init::send_notes()
 {
-    for (const auto& line : notes_) control_.send(frame_type::note, line);
+    for (const auto& line : notes_) control_.send(frame_type::note, escape_line(line));
     notes_.clear();
 }
 

@@ -70,6 +70,17 @@ blueprint draw_blueprint(options wanted, const terminal& tty, std::vector<std::s
     return plan;
 }
 
+/// Another thread could hold a lock (malloc's) that the child would wait for without end; and the job dies with the thread
+/// that made it, so it has to be the main one.
+void require_single_thread()
+{
+#if !defined(__SANITIZE_THREAD__)  // whose runtime has a thread of its own
+    if (read_text("/proc/self/status").find("\nThreads:\t1\n") == std::string::npos) {
+        throw launch_error("a job can only be launched while the process has no other threads");
+    }
+#endif
+}
+
 /// fork(2) into new namespaces. The raw system call: libc has no wrapper that returns twice and takes flags.
 pid_t fork_into_namespaces(unique_fd& pidfd)
 {
@@ -124,6 +135,7 @@ frame job::state::request_and_wait()
 
 job job::launch(options wanted)
 {
+    require_single_thread();
     auto made = std::make_unique<state>();
     auto plan = draw_blueprint(std::move(wanted), made->tty, made->notes);
     std::array<int, 2> ends{};
@@ -254,6 +266,7 @@ void harden_gateway_process()
 {
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) throw_errno("PR_SET_DUMPABLE");
     ::signal(SIGIO, SIG_IGN);
+    ::signal(SIGTTOU, SIG_IGN);
 }
 
 }  // namespace cofferdam::sandbox

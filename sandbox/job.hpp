@@ -103,7 +103,8 @@ private:
 };
 
 /// Makes the calling process untraceable and undumpable for processes of its own uid (PR_SET_DUMPABLE) and
-/// deaf to SIGIO, which a job could otherwise raise through a shared terminal. Call it before launch.
+/// deaf to SIGIO, which a job could otherwise raise through a shared terminal, and to SIGTTOU, so that it can write to the
+/// terminal while the job has the foreground. Call it before launch.
 void harden_gateway_process();
 
 }  // namespace cofferdam::sandbox

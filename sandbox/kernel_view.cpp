@@ -49,7 +49,7 @@ void restrict_mount(const mount_entry& mount, const caller& who, notes& said)
         cover(mount.point);
         return;
     }
-    const bool frozen = contains(group_types, mount.type) || (who.root && mount.type == "sysfs");
+    const bool frozen = contains(group_types, mount.type) || (who.uid == 0 && mount.type == "sysfs");
     const unsigned long flags = frozen ? MS_NODEV | MS_RDONLY : static_cast<unsigned long>(MS_NODEV);
     const auto old = mount_flags(mount.options);
     if ((old & flags) == flags || add_mount_flags(mount.point, old, flags) || is_out_of_reach(errno)) return;
@@ -96,7 +96,7 @@ void restrict_kernel_files(const caller& who, notes& said)
         top.insert_or_assign(std::move(point), std::move(mount));
     }
     for (const auto& [point, mount] : top) restrict_mount(mount, who, said);
-    if (!who.root) return;
+    if (who.uid != 0) return;  // owning is what matters, capabilities or not
     freeze_proc();
     if (open_path("/sys/firmware")) cover("/sys/firmware");
 }

@@ -100,7 +100,9 @@ public:
         const auto real = canonical(path);
         if (!real || !is_socket(*real)) return;
         const auto directory = parent_of(*real);
-        if (!is_shared(directory) && holds_only_sockets(directory)) directories_.insert(directory);
+        // Elsewhere a directory may be the project's: what the job writes there must stay.
+        const bool system_place = is_within(directory, "/run") || is_within(directory, "/tmp") || is_within(directory, "/var");
+        if (system_place && !is_shared(directory) && holds_only_sockets(directory)) directories_.insert(directory);
         else sockets_.insert(*real);
     }
 
@@ -110,7 +112,11 @@ public:
         std::error_code ignored;
         const auto options = fs::directory_options::skip_permission_denied;
         for (fs::recursive_directory_iterator it(root, options, ignored), end; it != end; it.increment(ignored)) {
-            if (ignored || ++scanned_ > max_scanned_entries) return;
+            if (ignored) return;
+            if (++scanned_ > max_scanned_entries) {
+                plan_.complete = false;
+                return;
+            }
             if (it.depth() >= max_scan_depth) it.disable_recursion_pending();
             if (it->is_socket(ignored)) hide_socket(it->path().string());
         }

@@ -10,6 +10,7 @@ struct socket_plan {
     std::vector<std::string> directories;  ///< replaced by fresh empty ones: sockets made later outside stay invisible too
     std::vector<std::string> sockets;      ///< replaced one by one, where the directory must stay
     std::vector<std::string> allowed;
+    bool complete = true;                  ///< false: there were too many files to look at all
     std::vector<std::string> variables;    ///< environment variables that lead to a hidden path
 };
 

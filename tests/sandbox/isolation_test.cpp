@@ -79,6 +79,18 @@ TEST_P(isolation_test, has_no_privilege_to_gain)
                 HasSubstr(std::to_string(uid())));
 }
 
+TEST_P(isolation_test, programs_with_file_capabilities_run_without_them)
+{
+    // Where setcap is not possible (not root), ping of the system has them or needs none.
+    const auto tool = directory + "/tool";
+    std::filesystem::copy_file(probe(), tool);
+    if (::getuid() == 0) {
+        ASSERT_EQ(std::system(("setcap cap_net_raw+ep " + tool).c_str()), 0);
+    }
+    EXPECT_EQ(shell(tool + " socket 2").output, "done\n");
+    EXPECT_THAT(shell(tool + " raw-socket").output, StartsWith("refused EPERM"));
+}
+
 TEST_P(isolation_test, cannot_change_mounts)
 {
     const auto result = shell("umount /dev && echo undone; mount --bind / /mnt && echo undone; mount -o remount,rw /dev && echo "

@@ -79,6 +79,14 @@ TEST_P(job_test, looks_like_the_caller)
     EXPECT_EQ(made.st_gid, uid());
 }
 
+TEST_P(job_test, root_keeps_its_power_over_users_and_files)
+{
+    const auto result = shell("touch " + directory + "/f && chown 77:78 " + directory + "/f && stat -c %u:%g " + directory +
+                              "/f; setpriv --reuid 77 --regid 78 --clear-groups id -u");
+    if (uid() == 0) EXPECT_EQ(result.output, "77:78\n77\n");
+    else EXPECT_EQ(result.output.find("77:78"), std::string::npos);
+}
+
 TEST_P(job_test, keeps_the_working_directory_and_the_environment)
 {
     ASSERT_EQ(::setenv("COFFERDAM_KEPT", "kept", 1), 0);
@@ -216,6 +224,24 @@ TEST_P(job_test, dies_with_its_object)
             init = made.init_pid();
         }
         ::_exit(::kill(init, 0) != 0 && errno == ESRCH ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(gateway, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+TEST_P(job_test, refuses_to_launch_beside_other_threads)
+{
+    const auto gateway = ::fork();
+    if (gateway == 0) {
+        std::thread([] { std::this_thread::sleep_for(std::chrono::seconds(5)); }).detach();
+        try {
+            job::launch(with_command({"true"}));
+        }
+        catch (const launch_error&) {
+            ::_exit(0);
+        }
+        ::_exit(1);
     }
     int status = 0;
     ::waitpid(gateway, &status, 0);

@@ -25,6 +25,7 @@ std::string connect_unix(const words& arguments)
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, arguments.at(0).c_str(), sizeof address.sun_path - 1);
+    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';  // abstract; the name fills the address
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return verdict(::connect(fd, static_cast<sockaddr*>(static_cast<void*>(&address)), sizeof address));
 }
@@ -98,6 +99,8 @@ std::string make_device(const words& arguments)
     return verdict(::mknod(arguments.at(0).c_str(), S_IFBLK | 0600, static_cast<dev_t>(std::atoi(arguments.at(1).c_str()))));
 }
 
+std::string make_raw_socket(const words&) { return verdict(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP)); }
+
 std::string write_text(const words& arguments)
 {
     const int fd = ::open(arguments.at(0).c_str(), O_WRONLY | O_CLOEXEC);
@@ -124,7 +127,7 @@ int main(int count, char** values)
         {"socket-32bit", make_socket_32bit}, {"type", type_on_terminal}, {"request-key", request_key},
         {"io-uring", make_io_uring}, {"unlink-nested", unlink_from_nested_mounts}, {"clone3", clone3_with_mounts},
         {"unshare", unshare_flags}, {"trace", trace}, {"signal-group", signal_group}, {"setsig", set_terminal_signal},
-        {"newer-call", newer_call}};
+        {"newer-call", newer_call}, {"raw-socket", make_raw_socket}};
     const words given(values + 1, values + count);
     const auto verb = given.empty() ? verbs.end() : verbs.find(given[0]);
     if (verb == verbs.end()) return 64;

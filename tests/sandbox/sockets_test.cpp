@@ -113,6 +113,32 @@ TEST_P(sockets_test, removes_variables_that_lead_to_hidden_sockets)
     EXPECT_EQ(open.output, "[" + path + "]\n");
 }
 
+TEST_P(sockets_test, abstract_sockets_of_outside_are_not_there)
+{
+    const unique_fd daemon(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto name = "cofferdam-" + std::to_string(::getpid());
+    std::strncpy(address.sun_path + 1, name.c_str(), sizeof address.sun_path - 2);
+    const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+    ASSERT_EQ(::bind(daemon.get(), generic, sizeof address), 0);
+    ASSERT_EQ(::listen(daemon.get(), 8), 0);
+    EXPECT_EQ(std::system((probe() + " connect-unix @" + name + " | grep -q done").c_str()), 0);
+    EXPECT_EQ(attempt("connect-unix @" + name), "refused ECONNREFUSED");
+}
+
+TEST_P(sockets_test, the_run_time_directory_is_fresh_and_usable)
+{
+    const auto where = made("run-user");
+    const auto daemon = listen_at(where + "/bus");
+    write_to(where + "/note", "private\n", uid());
+    ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", where.c_str(), 1), 0);
+    const auto result = shell("ls -A $XDG_RUNTIME_DIR; echo x > $XDG_RUNTIME_DIR/made && cat $XDG_RUNTIME_DIR/made");
+    ::unsetenv("XDG_RUNTIME_DIR");
+    EXPECT_EQ(result.output, "x\n");
+    EXPECT_FALSE(std::filesystem::exists(where + "/made"));
+}
+
 TEST_P(sockets_test, the_jobs_own_sockets_work)
 {
     EXPECT_EQ(shell("cd " + directory + " && python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind(\"own.sock\"); s.listen(); "
