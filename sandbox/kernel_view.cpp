@@ -78,11 +78,11 @@ void freeze_proc()
 void mount_own_proc()
 {
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-        throw launch_error(explain_refusal("making the mounts private", errno));
+        throw launch_error(explain_restriction("making the mounts private", errno));
     }
     if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0) return;
     const int error = errno;
-    throw launch_error(explain_refusal("mounting the job's own /proc", error) +
+    throw launch_error(explain_restriction("mounting the job's own /proc", error) +
                        (error == EPERM ? "; the kernel refuses it where parts of /proc are covered, as in containers: start the "
                                          "container with --security-opt systempaths=unconfined" : ""));
 }

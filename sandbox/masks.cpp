@@ -69,7 +69,7 @@ void hide_sockets(const socket_plan& plan, notes& said)
         hide_directory(path);
         said.push_back("hidden directory: " + path);
     }
-    if (!plan.complete) said.push_back("not all files of /run and /tmp were searched for sockets: there are too many");
+    if (!plan.complete) said.push_back("not all files in run-time directories were searched for sockets: there are too many");
     for (const auto& socket : allowed) {
         show_socket(socket);
         said.push_back("left open, a process outside acts for the job there: " + socket.path);

@@ -110,10 +110,11 @@ public:
     void scan(const std::string& root)
     {
         std::error_code ignored;
+        int scanned = 0;
         const auto options = fs::directory_options::skip_permission_denied;
         for (fs::recursive_directory_iterator it(root, options, ignored), end; it != end; it.increment(ignored)) {
             if (ignored) return;
-            if (++scanned_ > max_scanned_entries) {
+            if (++scanned > max_scanned_entries) {
                 plan_.complete = false;
                 return;
             }
@@ -163,7 +164,6 @@ private:
     socket_plan& plan_;
     std::set<std::string> directories_;
     std::set<std::string> sockets_;
-    int scanned_ = 0;
 };
 
 void hide_agents(planner& plan)
