@@ -2,10 +2,9 @@
 
 #include "sandbox/mounts.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -47,7 +46,7 @@ std::string other_reason(int error)
            "class)";
 }
 
-}  // namespace
+} // namespace
 
 std::string explain_restriction(std::string_view what, int error, const std::string& sysctl_root)
 {
@@ -63,4 +62,4 @@ std::string explain_refusal(std::string_view what, int error, const std::string&
     return why.empty() ? text : text + " (" + why + ")";
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

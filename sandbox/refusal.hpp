@@ -13,4 +13,4 @@ std::string explain_refusal(std::string_view what, int error, const std::string&
 /// The same for a step in namespaces that were made: only settings that take effect there.
 std::string explain_restriction(std::string_view what, int error, const std::string& sysctl_root = "/proc/sys");
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

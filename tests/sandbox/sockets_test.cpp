@@ -1,16 +1,13 @@
 #include "sandbox/sockets.hpp"
-
 #include "stage.hpp"
 
+#include <cstring>
+#include <filesystem>
 #include <gmock/gmock.h>
-
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cstring>
-#include <filesystem>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -28,7 +25,8 @@ unique_fd listen_at(const std::string& path)
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
     const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-    if (::bind(made.get(), generic, sizeof address) != 0 || ::listen(made.get(), 8) != 0) throw std::runtime_error("bind " + path);
+    if (::bind(made.get(), generic, sizeof address) != 0 || ::listen(made.get(), 8) != 0)
+        throw std::runtime_error("bind " + path);
     if (::chmod(path.c_str(), 0777) != 0) throw std::runtime_error("chmod");
     return made;
 }
@@ -60,7 +58,9 @@ TEST_P(sockets_test, hides_a_directory_of_sockets_with_what_comes_later)
     const auto daemon = listen_at(where + "/api.sock");
     unique_fd late;
     options wanted;
-    wanted.command = {"/bin/sh", "-c", "ls -A " + where + "; " + probe() + " connect-unix " + where + "/late.sock; touch " + where + "/own && echo own"};
+    wanted.command = {"/bin/sh", "-c",
+                      "ls -A " + where + "; " + probe() + " connect-unix " + where + "/late.sock; touch " + where +
+                          "/own && echo own"};
     // The second daemon appears after the mounts are made. Its gateway process is a fork: the socket is bound there.
     const auto result = run_as(uid(), wanted, [&](job&) { late = listen_at(where + "/late.sock"); });
     EXPECT_EQ(result.error, "");
@@ -78,7 +78,8 @@ TEST_P(sockets_test, leaves_open_what_is_allowed_and_says_so)
     wanted.allowed_sockets = {where + "/api.sock"};
     EXPECT_EQ(attempt("connect-unix " + where + "/api.sock", wanted), "done");
     EXPECT_THAT(attempt("connect-unix " + where + "/other.sock", wanted), AnyOf("refused ENOENT", "refused ECONNREFUSED"));
-    EXPECT_THAT(shell("true", wanted).notes, Contains(HasSubstr("left open, a process outside acts for the job there: " + where + "/api.sock")));
+    EXPECT_THAT(shell("true", wanted).notes,
+                Contains(HasSubstr("left open, a process outside acts for the job there: " + where + "/api.sock")));
 }
 
 TEST_P(sockets_test, allowing_what_is_no_socket_is_an_error)
@@ -141,8 +142,11 @@ TEST_P(sockets_test, the_run_time_directory_is_fresh_and_usable)
 
 TEST_P(sockets_test, the_jobs_own_sockets_work)
 {
-    EXPECT_EQ(shell("cd " + directory + " && python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind(\"own.sock\"); s.listen(); "
-                    "c=socket.socket(socket.AF_UNIX); c.connect(\"own.sock\"); print(\"connected\")'").output, "connected\n");
+    EXPECT_EQ(shell("cd " + directory +
+                    " && python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind(\"own.sock\"); s.listen(); "
+                    "c=socket.socket(socket.AF_UNIX); c.connect(\"own.sock\"); print(\"connected\")'")
+                  .output,
+              "connected\n");
 }
 
 TEST_P(sockets_test, without_a_job_the_daemon_answers)
@@ -152,5 +156,5 @@ TEST_P(sockets_test, without_a_job_the_daemon_answers)
     EXPECT_EQ(std::system((probe() + " connect-unix " + path + " | grep -q done").c_str()), 0);
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox
