@@ -2,11 +2,10 @@
 
 #include "sandbox/errors.hpp"
 
-#include <sys/socket.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <sys/socket.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -87,7 +86,7 @@ std::vector<unique_fd> received_descriptors(msghdr& message)
     return found;
 }
 
-}  // namespace
+} // namespace
 
 bool control_socket::send(frame_type type, std::string_view body, std::span<const int> descriptors)
 {
@@ -159,4 +158,4 @@ std::int64_t field_reader::number()
     return value;
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -14,19 +14,19 @@ namespace cofferdam::sandbox {
 /// What the gateway and the job's PID 1 tell each other.
 enum class frame_type : std::uint8_t {
     // from PID 1
-    born,         ///< wants its id maps
-    descriptors,  ///< those that setup_network returned
-    note,         ///< a line for the report
-    done,         ///< the last request is fulfilled
-    failed,       ///< it is not; the text says why
-    stopped,      ///< the command was stopped: its signal
-    ended,        ///< the command's exit_status
+    born,        ///< wants its id maps
+    descriptors, ///< those that setup_network returned
+    note,        ///< a line for the report
+    done,        ///< the last request is fulfilled
+    failed,      ///< it is not; the text says why
+    stopped,     ///< the command was stopped: its signal
+    ended,       ///< the command's exit_status
     // to PID 1
-    mapped,   ///< the id maps are written
-    show,     ///< a shown_file
-    start,    ///< variables
-    signal,   ///< number, to_group
-    resume,   ///< continue the stopped command; in the foreground or not
+    mapped, ///< the id maps are written
+    show,   ///< a shown_file
+    start,  ///< variables
+    signal, ///< number, to_group
+    resume, ///< continue the stopped command; in the foreground or not
 };
 
 struct frame {
@@ -80,4 +80,4 @@ private:
     std::string_view rest_;
 };
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

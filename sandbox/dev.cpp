@@ -1,13 +1,12 @@
 #include "sandbox/mounts.hpp"
 #include "sandbox/view.hpp"
 
-#include <fcntl.h>
-#include <sys/mount.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/mount.h>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -57,8 +56,10 @@ void bind_devices(const std::vector<device>& devices)
 {
     for (const auto& [name, original, directory] : devices) {
         const auto path = "/dev/" + name;
-        if (directory) make_directory(path, 0755);
-        else make_file(path);
+        if (directory)
+            make_directory(path, 0755);
+        else
+            make_file(path);
         bind_mount(path_of(original), path, directory);
         // A device on a read-only mount still opens for writing, but its mode and owner, the system's, cannot be changed.
         if (!add_mount_flags(path, MS_RDONLY | quiet)) throw_errno("making " + path + " read-only");
@@ -81,7 +82,7 @@ void mount_terminals(const caller& who)
     link_to("pts/ptmx", "/dev/ptmx");
 }
 
-}  // namespace
+} // namespace
 
 void build_dev(const caller& who)
 {
@@ -113,4 +114,4 @@ void seal_dev()
     mount_at(nullptr, "/dev", nullptr, MS_REMOUNT | MS_RDONLY | quiet);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -15,4 +15,4 @@ void throw_errno(std::string_view what)
     throw_errno(what, errno);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

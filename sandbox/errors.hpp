@@ -19,4 +19,4 @@ public:
 /// Throws as above with the current errno.
 [[noreturn]] void throw_errno(std::string_view what);
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

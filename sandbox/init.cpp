@@ -1,9 +1,15 @@
 #include "sandbox/init.hpp"
 
+#include "core/text.hpp"
 #include "sandbox/mounts.hpp"
 #include "sandbox/privileges.hpp"
 #include "sandbox/refusal.hpp"
 
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -12,12 +18,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <exception>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -144,7 +144,7 @@ void init::close_inherited() const
 
 void init::send_notes()
 {
-    for (const auto& line : notes_) control_.send(frame_type::note, line);
+    for (const auto& line : notes_) control_.send(frame_type::note, escape_line(line));
     notes_.clear();
 }
 
@@ -214,7 +214,7 @@ std::vector<std::string> init::command_environment() const
 void init::become_command(int report) const
 {
     ::setpgid(0, 0);
-    if (plan_.foreground && tty_) ::tcsetpgrp(tty_.get(), ::getpgrp());  // SIGTTOU is ignored until below
+    if (plan_.foreground && tty_) ::tcsetpgrp(tty_.get(), ::getpgrp()); // SIGTTOU is ignored until below
     for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
     for (std::size_t i = 0; i < inherited_signals.size(); ++i) {
         if (ignored_[i]) ::signal(inherited_signals[i], SIG_IGN);
@@ -251,7 +251,7 @@ void init::watch()
 void init::on_request()
 {
     const auto request = control_.receive();
-    if (!request) ::_exit(0);  // the gateway is gone: the kernel kills what is left of the namespace
+    if (!request) ::_exit(0); // the gateway is gone: the kernel kills what is left of the namespace
     field_reader fields(request->body);
     if (request->type == frame_type::signal) {
         const auto number = static_cast<int>(fields.number());
@@ -266,8 +266,7 @@ void init::on_request()
 void init::on_child()
 {
     signalfd_siginfo info{};
-    while (::read(children_.get(), &info, sizeof info) > 0) {
-    }
+    while (::read(children_.get(), &info, sizeof info) > 0) {}
     int status = 0;
     for (;;) {
         const auto child = ::waitpid(-1, &status, WNOHANG | WUNTRACED);
@@ -281,8 +280,10 @@ void init::on_child()
 void init::finish(int status)
 {
     exit_status end;
-    if (WIFSIGNALED(status)) end.signal = WTERMSIG(status);
-    else end.code = WEXITSTATUS(status);
+    if (WIFSIGNALED(status))
+        end.signal = WTERMSIG(status);
+    else
+        end.code = WEXITSTATUS(status);
     int error = 0;
     if (::fcntl(exec_report_.get(), F_SETFL, O_NONBLOCK) == 0 &&
         ::read(exec_report_.get(), &error, sizeof error) == static_cast<ssize_t>(sizeof error)) {
@@ -295,7 +296,7 @@ void init::finish(int status)
     ::_exit(0);
 }
 
-}  // namespace
+} // namespace
 
 void run_init(blueprint plan, control_socket control) noexcept
 {
@@ -315,4 +316,4 @@ void run_init(blueprint plan, control_socket control) noexcept
     ::_exit(1);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

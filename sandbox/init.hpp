@@ -13,10 +13,10 @@ struct blueprint {
     options wanted;
     caller who;
     socket_plan sockets;
-    std::vector<std::string> guarded;  ///< canonical
-    std::string directory;             ///< the working directory
-    bool terminal = false;             ///< the job shares a controlling terminal
-    bool foreground = false;           ///< and starts in its foreground
+    std::vector<std::string> guarded; ///< canonical
+    std::string directory;            ///< the working directory
+    bool terminal = false;            ///< the job shares a controlling terminal
+    bool foreground = false;          ///< and starts in its foreground
 };
 
 /// Signals whose being ignored a command inherits from who starts it (nohup(1), background jobs of shells).
@@ -25,4 +25,4 @@ inline constexpr std::array inherited_signals{SIGHUP, SIGINT, SIGQUIT};
 /// The life of PID 1: namespaces to mounts, network, waiting for start, the command, its end. Never returns.
 [[noreturn]] void run_init(blueprint plan, control_socket control) noexcept;
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -6,19 +6,18 @@
 #include "sandbox/stdio.hpp"
 #include "sandbox/terminal.hpp"
 
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <mutex>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <mutex>
 
 namespace cofferdam::sandbox {
 
@@ -70,11 +69,23 @@ blueprint draw_blueprint(options wanted, const terminal& tty, std::vector<std::s
     return plan;
 }
 
+/// Another thread could hold a lock (malloc's) that the child would wait for without end; and the job dies with the thread
+/// that made it, so it has to be the main one.
+void require_single_thread()
+{
+#if !defined(__SANITIZE_THREAD__) // whose runtime has a thread of its own
+    if (read_text("/proc/self/status").find("\nThreads:\t1\n") == std::string::npos) {
+        throw launch_error("a job can only be launched while the process has no other threads");
+    }
+#endif
+}
+
 /// fork(2) into new namespaces. The raw system call: libc has no wrapper that returns twice and takes flags.
 pid_t fork_into_namespaces(unique_fd& pidfd)
 {
-    constexpr unsigned long flags = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_PIDFD | SIGCHLD;
-    std::fflush(nullptr);  // or both processes would write what is buffered
+    constexpr unsigned long flags =
+        CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_PIDFD | SIGCHLD;
+    std::fflush(nullptr); // or both processes would write what is buffered
     int fd = -1;
     const auto child = static_cast<pid_t>(::syscall(SYS_clone, flags, nullptr, &fd, nullptr, nullptr));
     if (child < 0) throw launch_error(explain_refusal("making the job's namespaces", errno));
@@ -82,7 +93,7 @@ pid_t fork_into_namespaces(unique_fd& pidfd)
     return child;
 }
 
-}  // namespace
+} // namespace
 
 job::job(std::unique_ptr<state> made) : state_(std::move(made)) {}
 job::job(job&&) noexcept = default;
@@ -102,8 +113,7 @@ void job::state::reap()
     if (reaped) return;
     reaped = true;
     // PID 1 ends only after every other process of its namespace.
-    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED) != 0 && errno == EINTR) {
-    }
+    while (::waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &how, WEXITED) != 0 && errno == EINTR) {}
 }
 
 /// The next frame that answers a request.
@@ -116,14 +126,18 @@ frame job::state::request_and_wait()
             throw launch_error("the job's PID 1 died while it was set up (signal " + std::to_string(how.si_status) + ")");
         }
         if (answer->type == frame_type::failed) throw launch_error(answer->body);
-        if (answer->type == frame_type::note) notes.push_back(std::move(answer->body));
-        else if (answer->type == frame_type::descriptors) descriptors = std::move(answer->descriptors);
-        else return std::move(*answer);
+        if (answer->type == frame_type::note)
+            notes.push_back(std::move(answer->body));
+        else if (answer->type == frame_type::descriptors)
+            descriptors = std::move(answer->descriptors);
+        else
+            return std::move(*answer);
     }
 }
 
 job job::launch(options wanted)
 {
+    require_single_thread();
     auto made = std::make_unique<state>();
     auto plan = draw_blueprint(std::move(wanted), made->tty, made->notes);
     std::array<int, 2> ends{};
@@ -138,7 +152,7 @@ job job::launch(options wanted)
         run_init(std::move(plan), std::move(inner));
     }
     inner.close();
-    made->request_and_wait();  // born
+    made->request_and_wait(); // born
     write_id_maps(made->init, who);
     made->control.send(frame_type::mapped);
     made->request_and_wait();
@@ -219,7 +233,7 @@ void job::state::on_stopped(int number)
     const bool wants_terminal = number == SIGTTIN || number == SIGTTOU;
     if (!wants_terminal || !tty.is_foreground()) {
         if (lent) tty.take_back(false);
-        ::kill(::getpid(), SIGSTOP);  // the shell that started us takes over; we go on when it continues us
+        ::kill(::getpid(), SIGSTOP); // the shell that started us takes over; we go on when it continues us
     }
     lent = tty.is_foreground();
     const std::lock_guard lock(sending);
@@ -254,6 +268,7 @@ void harden_gateway_process()
 {
     if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) throw_errno("PR_SET_DUMPABLE");
     ::signal(SIGIO, SIG_IGN);
+    ::signal(SIGTTOU, SIG_IGN);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -3,12 +3,11 @@
 #include "sandbox/errors.hpp"
 #include "sandbox/unique_fd.hpp"
 
-#include <sys/types.h>
-
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
@@ -21,7 +20,7 @@ inline constexpr const char* files_directory = "/dev/cofferdam";
 /// A file that the job sees at `path`, read-only. Over a system path it is bound on the file that is there (symbolic
 /// links followed); where the system has no such file it is left out, which a note says. Below files_directory it is made.
 struct shown_file {
-    std::string path;  ///< absolute
+    std::string path; ///< absolute
     std::string content;
     mode_t mode = 0444;
 };
@@ -29,13 +28,13 @@ struct shown_file {
 using variable = std::pair<std::string, std::string>;
 
 struct options {
-    std::vector<std::string> command;          ///< argv; the first is looked up in the job's PATH
-    std::vector<variable> environment;         ///< set or replaced in the job
-    std::vector<std::string> unset;            ///< taken out of the job's environment
-    std::vector<shown_file> files;             ///< more can follow with job::show
+    std::vector<std::string> command;  ///< argv; the first is looked up in the job's PATH
+    std::vector<variable> environment; ///< set or replaced in the job
+    std::vector<std::string> unset;    ///< taken out of the job's environment
+    std::vector<shown_file> files;     ///< more can follow with job::show
     /// Existing regular files (audit log, policy, report): not written, cut, renamed or replaced from inside, by any path.
     std::vector<std::string> protected_paths;
-    std::vector<std::string> allowed_sockets;  ///< pathname sockets that stay reachable; each must exist
+    std::vector<std::string> allowed_sockets; ///< pathname sockets that stay reachable; each must exist
     /// Runs in the job's user and network namespaces with CAP_NET_ADMIN, in a copy of the calling process: what it changes
     /// in memory is lost. The descriptors that it returns go to the caller (job::take_descriptors). What it throws, launch
     /// throws.
@@ -44,9 +43,9 @@ struct options {
 
 /// How the command ended.
 struct exit_status {
-    int code = 0;       ///< exit code; 126 not executable, 127 not found, as shells do
-    int signal = 0;     ///< not 0: killed by it
-    std::string error;  ///< why the command could not be executed, or empty
+    int code = 0;      ///< exit code; 126 not executable, 127 not found, as shells do
+    int signal = 0;    ///< not 0: killed by it
+    std::string error; ///< why the command could not be executed, or empty
 
     /// What a shell would put in $?: code, or 128 + signal.
     int shell_code() const noexcept { return signal != 0 ? 128 + signal : code; }
@@ -78,8 +77,8 @@ public:
     /// What was masked, protected or left open, one line each, for the report.
     const std::vector<std::string>& notes() const noexcept;
 
-    pid_t init_pid() const noexcept;  ///< PID 1 of the job, as the caller's PID namespace numbers it
-    int pidfd() const noexcept;       ///< of the same
+    pid_t init_pid() const noexcept; ///< PID 1 of the job, as the caller's PID namespace numbers it
+    int pidfd() const noexcept;      ///< of the same
 
     /// Sends `number` to the command, or to its process group (what a terminal does). The job has a process group of its
     /// own, so that it cannot signal the caller's: forward what the caller gets. Not async-signal-safe. Thread-safe.
@@ -103,7 +102,8 @@ private:
 };
 
 /// Makes the calling process untraceable and undumpable for processes of its own uid (PR_SET_DUMPABLE) and
-/// deaf to SIGIO, which a job could otherwise raise through a shared terminal. Call it before launch.
+/// deaf to SIGIO, which a job could otherwise raise through a shared terminal, and to SIGTTOU, so that it can write to the
+/// terminal while the job has the foreground. Call it before launch.
 void harden_gateway_process();
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

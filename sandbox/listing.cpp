@@ -24,15 +24,18 @@ std::string_view next_line(std::string_view& text)
     return line;
 }
 
-bool is_octal(char c) { return c >= '0' && c <= '7'; }
+bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
 
 /// mountinfo writes space, tab, newline and backslash as \ooo.
 std::string unescape(std::string_view word)
 {
     std::string out;
     for (std::size_t i = 0; i < word.size(); ++i) {
-        const bool escape = word[i] == '\\' && i + 3 < word.size() && is_octal(word[i + 1]) && is_octal(word[i + 2]) &&
-                            is_octal(word[i + 3]);
+        const bool escape =
+            word[i] == '\\' && i + 3 < word.size() && is_octal(word[i + 1]) && is_octal(word[i + 2]) && is_octal(word[i + 3]);
         if (!escape) {
             out += word[i];
             continue;
@@ -51,7 +54,7 @@ bool parse_number(std::string_view word, Number& out)
     return !word.empty() && parsed.ec == std::errc{} && parsed.ptr == end;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<mount_entry> parse_mountinfo(std::string_view text)
 {
@@ -60,13 +63,13 @@ std::vector<mount_entry> parse_mountinfo(std::string_view text)
         auto line = next_line(text);
         mount_entry entry;
         const bool numbered = parse_number(next_word(line), entry.id);
-        next_word(line);  // the parent's id
+        next_word(line); // the parent's id
         entry.device = next_word(line);
         entry.root = unescape(next_word(line));
         entry.point = unescape(next_word(line));
         entry.options = next_word(line);
         auto word = next_word(line);
-        while (!word.empty() && word != "-") word = next_word(line);  // optional fields
+        while (!word.empty() && word != "-") word = next_word(line); // optional fields
         entry.type = unescape(next_word(line));
         if (!numbered || entry.point.empty() || entry.point[0] != '/' || entry.type.empty()) continue;
         table.push_back(std::move(entry));
@@ -136,4 +139,4 @@ std::vector<std::string> aliases_of(std::string_view path, const mount_entry& ow
     return found;
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

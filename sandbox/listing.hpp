@@ -9,11 +9,11 @@ namespace cofferdam::sandbox {
 /// One line of /proc/self/mountinfo (proc_pid_mountinfo(5)), octal escapes undone.
 struct mount_entry {
     long id = 0;
-    std::string device;   ///< major:minor of the file system
-    std::string root;     ///< which directory of that file system is mounted
-    std::string point;    ///< where
-    std::string options;  ///< of the mount, not of the file system: "rw,nosuid,relatime"
-    std::string type;     ///< "ext4", "proc"...
+    std::string device;  ///< major:minor of the file system
+    std::string root;    ///< which directory of that file system is mounted
+    std::string point;   ///< where
+    std::string options; ///< of the mount, not of the file system: "rw,nosuid,relatime"
+    std::string type;    ///< "ext4", "proc"...
 };
 
 /// Mounts in the kernel's order: of two on one point the later covers the earlier. Lines that are not understood are
@@ -33,4 +33,4 @@ bool is_within(std::string_view path, std::string_view directory) noexcept;
 /// Where else the file at `path` on the mount `own` can be reached, by the file system's other mounts.
 std::vector<std::string> aliases_of(std::string_view path, const mount_entry& own, const std::vector<mount_entry>& table);
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -1,13 +1,12 @@
 #include "sandbox/mounts.hpp"
 #include "sandbox/view.hpp"
 
-#include <fcntl.h>
-#include <sys/mount.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -16,7 +15,7 @@ namespace {
 void hide_directory(const std::string& path)
 {
     struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) return;  // gone, or not reachable for the job either
+    if (::stat(path.c_str(), &status) != 0) return; // gone, or not reachable for the job either
     std::array<char, 16> mode{};
     std::snprintf(mode.data(), mode.size(), "mode=%o", status.st_mode & 07777U);
     mount_at("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, mode.data());
@@ -54,7 +53,7 @@ void show_socket(const open_socket& socket)
     bind_mount(path_of(socket.original), socket.path);
 }
 
-}  // namespace
+} // namespace
 
 void hide_sockets(const socket_plan& plan, notes& said)
 {
@@ -69,10 +68,11 @@ void hide_sockets(const socket_plan& plan, notes& said)
         hide_directory(path);
         said.push_back("hidden directory: " + path);
     }
+    if (!plan.complete) said.push_back("not all files in run-time directories were searched for sockets: there are too many");
     for (const auto& socket : allowed) {
         show_socket(socket);
         said.push_back("left open, a process outside acts for the job there: " + socket.path);
     }
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

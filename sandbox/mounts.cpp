@@ -2,14 +2,13 @@
 
 #include "sandbox/errors.hpp"
 
-#include <fcntl.h>
-#include <sys/mount.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <fcntl.h>
+#include <sys/mount.h>
 
 namespace cofferdam::sandbox {
 
@@ -158,4 +157,4 @@ bool make_directories(const std::string& path)
     return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST;
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -3,10 +3,9 @@
 #include "sandbox/listing.hpp"
 #include "sandbox/unique_fd.hpp"
 
-#include <sys/stat.h>
-
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 namespace cofferdam::sandbox {
@@ -55,4 +54,4 @@ std::string parent_of(const std::string& path);
 /// Makes `path` and the directories on the way there that are missing. False with errno.
 bool make_directories(const std::string& path);
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

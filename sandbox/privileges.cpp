@@ -2,13 +2,12 @@
 
 #include "sandbox/errors.hpp"
 
+#include <array>
+#include <cerrno>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -20,7 +19,7 @@ constexpr std::uint64_t bit(unsigned capability)
 
 using capability_words = std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3>;
 
-}  // namespace
+} // namespace
 
 std::uint64_t effective_capabilities()
 {
@@ -61,4 +60,4 @@ void keep_capabilities(std::uint64_t kept)
     set_capabilities(kept);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

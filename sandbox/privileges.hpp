@@ -21,4 +21,4 @@ void set_capabilities(std::uint64_t kept);
 /// The system call filter of the job (seccomp.cpp). Needs no_new_privs. Throws launch_error.
 void install_system_call_filter();
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -1,9 +1,8 @@
 #include "sandbox/mounts.hpp"
 #include "sandbox/view.hpp"
 
-#include <sys/mount.h>
-
 #include <set>
+#include <sys/mount.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -18,7 +17,7 @@ void pin(const std::string& directory, const std::string& place)
     bind_mount(std::string(private_directory) + "/empty", place);
 }
 
-}  // namespace
+} // namespace
 
 std::vector<std::string> plan_protection(const std::vector<std::string>& paths, notes& said)
 {
@@ -54,4 +53,4 @@ void protect(const std::vector<std::string>& paths, notes& said)
     for (const auto& directory : directories) pin(directory, std::string(private_directory) + "/pin/" + std::to_string(number++));
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

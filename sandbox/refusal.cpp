@@ -2,10 +2,9 @@
 
 #include "sandbox/mounts.hpp"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -16,7 +15,7 @@ bool is_set(const std::string& root, const char* name, char first)
     return text.size() <= 2 && !text.empty() && text[0] == first;
 }
 
-std::string cause(int error, const std::string& root)
+std::string setting(const std::string& root)
 {
     if (is_set(root, "user/max_user_namespaces", '0')) {
         return "user.max_user_namespaces is 0: as root, sysctl -w user.max_user_namespaces=15000";
@@ -29,6 +28,11 @@ std::string cause(int error, const std::string& root)
                "root, sysctl -w kernel.apparmor_restrict_unprivileged_userns=0, or load an AppArmor profile with 'userns,' "
                "for this program";
     }
+    return {};
+}
+
+std::string other_reason(int error)
+{
     if (error == ENOSPC) return "too many user namespaces: raise user.max_user_namespaces, or leave the nested ones";
     if (error == EINVAL) return "this kernel was built without one of the USER, NET, PID, IPC namespaces";
     if (error == EUSERS) return "user namespaces are nested too deeply";
@@ -42,13 +46,20 @@ std::string cause(int error, const std::string& root)
            "class)";
 }
 
-}  // namespace
+} // namespace
 
-std::string explain_refusal(std::string_view what, int error, const std::string& sysctl_root)
+std::string explain_restriction(std::string_view what, int error, const std::string& sysctl_root)
 {
-    auto text = std::string(what) + ": " + std::strerror(error);
-    const auto why = cause(error, sysctl_root);
+    const auto text = std::string(what) + ": " + std::strerror(error);
+    const auto why = setting(sysctl_root);
     return why.empty() ? text : text + " (" + why + ")";
 }
 
-}  // namespace cofferdam::sandbox
+std::string explain_refusal(std::string_view what, int error, const std::string& sysctl_root)
+{
+    const auto text = explain_restriction(what, error, sysctl_root);
+    const auto why = setting(sysctl_root).empty() ? other_reason(error) : std::string{};
+    return why.empty() ? text : text + " (" + why + ")";
+}
+
+} // namespace cofferdam::sandbox

@@ -1,18 +1,17 @@
 #include "sandbox/errors.hpp"
 #include "sandbox/privileges.hpp"
 
+#include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <memory>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-
-#include <array>
-#include <cerrno>
-#include <memory>
 
 // What namespaces and capabilities leave open: system calls by which the kernel, or a process outside, would act for the
 // job, and those that would undo the mounts. Everything else is allowed.
@@ -79,9 +78,9 @@ void refuse_namespaces(void* filter)
         refuse(filter, SCMP_SYS(clone), EPERM, argument_has(clone_flags_argument, flag));
     }
     refuse(filter, SCMP_SYS(clone3), ENOSYS);
-    for (const int call : {SCMP_SYS(mount), SCMP_SYS(umount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(open_tree),
-                           SCMP_SYS(move_mount), SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(fspick),
-                           SCMP_SYS(mount_setattr)}) {
+    for (const int call :
+         {SCMP_SYS(mount), SCMP_SYS(umount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(open_tree), SCMP_SYS(move_mount),
+          SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(fspick), SCMP_SYS(mount_setattr)}) {
         refuse(filter, call, EPERM);
     }
 }
@@ -91,7 +90,7 @@ void refuse_terminal_tricks(void* filter)
 {
     refuse(filter, SCMP_SYS(ioctl), EPERM, argument_is(1, TIOCSTI));
     refuse(filter, SCMP_SYS(ioctl), EPERM, argument_is(1, TIOCLINUX));
-    refuse(filter, SCMP_SYS(fcntl), EPERM, argument_is(1, 10));    // F_SETSIG: SIGKILL instead of SIGIO
+    refuse(filter, SCMP_SYS(fcntl), EPERM, argument_is(1, 10)); // F_SETSIG: SIGKILL instead of SIGIO
     refuse(filter, SCMP_SYS(fcntl64), EPERM, argument_is(1, 10));
 }
 
@@ -128,13 +127,13 @@ void add_architectures(void* filter)
 void refuse_newer_calls()
 {
     constexpr std::uint32_t open_tree_attr = 467;
-    constexpr std::uint32_t last_reviewed = 470;  // listns, Linux 6.18
+    constexpr std::uint32_t last_reviewed = 470; // listns, Linux 6.18
     constexpr std::uint32_t first_private = 0x0f0000;
     constexpr auto jump = [](std::uint16_t test, std::uint32_t value, std::uint8_t yes, std::uint8_t no) {
         return sock_filter{static_cast<std::uint16_t>(BPF_JMP | test | BPF_K), yes, no, value};
     };
     constexpr auto answer = [](std::uint32_t action) { return sock_filter{BPF_RET | BPF_K, 0, 0, action}; };
-    std::array program{sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, 0},  // seccomp_data.nr
+    std::array program{sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, 0}, // seccomp_data.nr
                        jump(BPF_JEQ, open_tree_attr, 2, 0),
                        jump(BPF_JGE, first_private, 3, 0),
                        jump(BPF_JGT, last_reviewed, 1, 2),
@@ -145,7 +144,7 @@ void refuse_newer_calls()
     if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) != 0) throw_errno("seccomp: loading a filter");
 }
 
-}  // namespace
+} // namespace
 
 void install_system_call_filter()
 {
@@ -162,4 +161,4 @@ void install_system_call_filter()
 #endif
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

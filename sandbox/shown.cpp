@@ -1,14 +1,13 @@
 #include "sandbox/mounts.hpp"
 #include "sandbox/view.hpp"
 
-#include <fcntl.h>
-#include <sys/mount.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -29,7 +28,7 @@ void write_file(const std::string& path, const shown_file& file)
 /// Where the symbolic links from `path` lead, although nothing is there.
 std::string end_of_links(std::string path)
 {
-    constexpr int max_links = 40;  // path_resolution(7)
+    constexpr int max_links = 40; // path_resolution(7)
     std::array<char, PATH_MAX> link{};
     for (int links = 0; links < max_links; ++links) {
         const auto size = ::readlink(path.c_str(), link.data(), link.size());
@@ -50,8 +49,10 @@ std::string without_dots(const std::string& path)
         const auto part = path.substr(at, end - at);
         at = end + 1;
         if (part.empty() || part == ".") continue;
-        if (part == "..") clean = clean.empty() ? clean : clean.substr(0, clean.rfind('/'));
-        else clean += "/" + part;
+        if (part == "..")
+            clean = clean.empty() ? clean : clean.substr(0, clean.rfind('/'));
+        else
+            clean += "/" + part;
     }
     return clean.empty() ? "/" : clean;
 }
@@ -73,7 +74,7 @@ std::optional<std::string> find_target(const std::string& path, const socket_pla
     return made ? canonical(target) : std::nullopt;
 }
 
-}  // namespace
+} // namespace
 
 void show_file(const shown_file& file, const socket_plan& hidden, notes& said)
 {
@@ -89,10 +90,10 @@ void show_file(const shown_file& file, const socket_plan& hidden, notes& said)
         said.push_back("not shown, no such file here: " + path);
         return;
     }
-    static int number = 0;  // of this PID 1
+    static int number = 0; // of this PID 1
     const auto content = std::string(private_directory) + "/shown-" + std::to_string(number++);
     write_file(content, file);
     bind_read_only(content, *target);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

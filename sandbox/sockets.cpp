@@ -3,14 +3,13 @@
 #include "sandbox/errors.hpp"
 #include "sandbox/mounts.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -23,23 +22,61 @@ constexpr int max_socket_directory_entries = 64;
 
 /// Where services outside take requests. Name services (nscd, sssd, winbind, avahi, resolved) are on the list because they
 /// would resolve names for the job.
-constexpr std::array service_directories{
-    "/run/docker",        "/run/containerd",       "/run/podman",       "/run/crio",           "/run/buildkit",
-    "/run/dbus",          "/run/systemd",          "/run/snapd",        "/run/libvirt",        "/run/lxd",
-    "/run/incus",         "/run/nscd",             "/run/sssd",         "/run/avahi-daemon",   "/run/samba",
-    "/run/screen",        "/run/tmux",             "/run/cups",         "/run/pcscd",          "/run/acpid",
-    "/run/rpcbind",       "/run/gssproxy",         "/run/k3s",          "/run/uuidd",
-    "/tmp/.X11-unix",     "/tmp/.ICE-unix",        "/tmp/.XIM-unix",    "/var/lib/sss/pipes",  "/var/lib/samba/winbindd_privileged",
-    "/var/lib/gssproxy",  "/var/lib/lxd/unix.socket.d", "/var/lib/incus/guestapi"};
+constexpr std::array service_directories{"/run/docker",
+                                         "/run/containerd",
+                                         "/run/podman",
+                                         "/run/crio",
+                                         "/run/buildkit",
+                                         "/run/dbus",
+                                         "/run/systemd",
+                                         "/run/snapd",
+                                         "/run/libvirt",
+                                         "/run/lxd",
+                                         "/run/incus",
+                                         "/run/nscd",
+                                         "/run/sssd",
+                                         "/run/avahi-daemon",
+                                         "/run/samba",
+                                         "/run/screen",
+                                         "/run/tmux",
+                                         "/run/cups",
+                                         "/run/pcscd",
+                                         "/run/acpid",
+                                         "/run/rpcbind",
+                                         "/run/gssproxy",
+                                         "/run/k3s",
+                                         "/run/uuidd",
+                                         "/tmp/.X11-unix",
+                                         "/tmp/.ICE-unix",
+                                         "/tmp/.XIM-unix",
+                                         "/var/lib/sss/pipes",
+                                         "/var/lib/samba/winbindd_privileged",
+                                         "/var/lib/gssproxy",
+                                         "/var/lib/lxd/unix.socket.d",
+                                         "/var/lib/incus/guestapi"};
 
 /// Directories below /tmp that hold the user's own agents.
 constexpr std::array agent_prefixes{"tmux-", "ssh-", "screen-", "dbus-", "gpg-", "keyring-", "pulse-", "vscode-ipc-"};
 
 /// Variables that name a socket (or a directory of them).
-constexpr std::array socket_variables{"DOCKER_HOST",   "CONTAINER_HOST", "BUILDKIT_HOST", "DBUS_SESSION_BUS_ADDRESS",
-                                      "DBUS_SYSTEM_BUS_ADDRESS", "SSH_AUTH_SOCK", "GPG_AGENT_INFO", "NOTIFY_SOCKET", "TMUX",
-                                      "VSCODE_IPC_HOOK_CLI", "VSCODE_GIT_IPC_HANDLE", "I3SOCK", "SWAYSOCK", "PULSE_SERVER",
-                                      "XDG_RUNTIME_DIR", "CONTAINERD_ADDRESS", "LXD_SOCKET", "INCUS_SOCKET"};
+constexpr std::array socket_variables{"DOCKER_HOST",
+                                      "CONTAINER_HOST",
+                                      "BUILDKIT_HOST",
+                                      "DBUS_SESSION_BUS_ADDRESS",
+                                      "DBUS_SYSTEM_BUS_ADDRESS",
+                                      "SSH_AUTH_SOCK",
+                                      "GPG_AGENT_INFO",
+                                      "NOTIFY_SOCKET",
+                                      "TMUX",
+                                      "VSCODE_IPC_HOOK_CLI",
+                                      "VSCODE_GIT_IPC_HANDLE",
+                                      "I3SOCK",
+                                      "SWAYSOCK",
+                                      "PULSE_SERVER",
+                                      "XDG_RUNTIME_DIR",
+                                      "CONTAINERD_ADDRESS",
+                                      "LXD_SOCKET",
+                                      "INCUS_SOCKET"};
 
 bool is_socket(const std::string& path)
 {
@@ -100,17 +137,26 @@ public:
         const auto real = canonical(path);
         if (!real || !is_socket(*real)) return;
         const auto directory = parent_of(*real);
-        if (!is_shared(directory) && holds_only_sockets(directory)) directories_.insert(directory);
-        else sockets_.insert(*real);
+        // Elsewhere a directory may be the project's: what the job writes there must stay.
+        const bool system_place = is_within(directory, "/run") || is_within(directory, "/tmp") || is_within(directory, "/var");
+        if (system_place && !is_shared(directory) && holds_only_sockets(directory))
+            directories_.insert(directory);
+        else
+            sockets_.insert(*real);
     }
 
     /// Sockets below `root`, by name.
     void scan(const std::string& root)
     {
         std::error_code ignored;
+        int scanned = 0;
         const auto options = fs::directory_options::skip_permission_denied;
         for (fs::recursive_directory_iterator it(root, options, ignored), end; it != end; it.increment(ignored)) {
-            if (ignored || ++scanned_ > max_scanned_entries) return;
+            if (ignored) return;
+            if (++scanned > max_scanned_entries) {
+                plan_.complete = false;
+                return;
+            }
             if (it.depth() >= max_scan_depth) it.disable_recursion_pending();
             if (it->is_socket(ignored)) hide_socket(it->path().string());
         }
@@ -157,7 +203,6 @@ private:
     socket_plan& plan_;
     std::set<std::string> directories_;
     std::set<std::string> sockets_;
-    int scanned_ = 0;
 };
 
 void hide_agents(planner& plan)
@@ -176,7 +221,7 @@ void hide_agents(planner& plan)
     }
 }
 
-}  // namespace
+} // namespace
 
 socket_plan plan_sockets(const std::vector<std::string>& allowed, const std::string& keep)
 {
@@ -193,8 +238,10 @@ socket_plan plan_sockets(const std::vector<std::string>& allowed, const std::str
         const auto* value = std::getenv(name);
         const auto path = value != nullptr ? socket_path_in(value) : std::string{};
         if (path.empty()) continue;
-        if (std::string_view(name) == "XDG_RUNTIME_DIR") plan.hide_directory(path);
-        else plan.hide_socket(path);
+        if (std::string_view(name) == "XDG_RUNTIME_DIR")
+            plan.hide_directory(path);
+        else
+            plan.hide_socket(path);
     }
     for (const auto& path : parse_unix_sockets(read_text("/proc/net/unix"))) plan.hide_socket(path);
     for (const auto& mount : table) {
@@ -214,4 +261,4 @@ socket_plan plan_sockets(const std::vector<std::string>& allowed, const std::str
     return result;
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

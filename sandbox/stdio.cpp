@@ -2,13 +2,12 @@
 
 #include "sandbox/errors.hpp"
 
+#include <array>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#include <array>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -48,11 +47,11 @@ const char* objection_to(int fd, const struct stat& status)
     case S_IFDIR: return "is a directory";
     case S_IFCHR: return ::isatty(fd) == 1 || is_harmless_device(status.st_rdev) ? nullptr : "is a device";
     case S_IFBLK: return "is a block device";
-    default: return "is a kernel object";  // an anonymous inode has no type
+    default: return "is a kernel object"; // an anonymous inode has no type
     }
 }
 
-}  // namespace
+} // namespace
 
 void check_standard_streams(const std::vector<std::string>& protected_paths)
 {
@@ -76,4 +75,4 @@ void check_standard_streams(const std::vector<std::string>& protected_paths)
     }
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

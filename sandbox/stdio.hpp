@@ -10,4 +10,4 @@ namespace cofferdam::sandbox {
 /// `protected_paths` itself. A closed one is opened on /dev/null.
 void check_standard_streams(const std::vector<std::string>& protected_paths);
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

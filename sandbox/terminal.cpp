@@ -1,10 +1,9 @@
 #include "sandbox/terminal.hpp"
 
+#include <csignal>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <csignal>
 
 namespace cofferdam::sandbox {
 
@@ -34,11 +33,11 @@ void terminal::take_back(bool restore_modes) noexcept
     sigset_t block;
     sigset_t before;
     sigemptyset(&block);
-    sigaddset(&block, SIGTTOU);  // tcsetpgrp from the background would stop us
+    sigaddset(&block, SIGTTOU); // tcsetpgrp from the background would stop us
     pthread_sigmask(SIG_BLOCK, &block, &before);
     ::tcsetpgrp(tty_.get(), ::getpgrp());
     if (restore_modes && modes_) ::tcsetattr(tty_.get(), TCSADRAIN, &*modes_);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

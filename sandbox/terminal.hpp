@@ -2,9 +2,8 @@
 
 #include "sandbox/unique_fd.hpp"
 
-#include <termios.h>
-
 #include <optional>
+#include <termios.h>
 
 namespace cofferdam::sandbox {
 
@@ -32,4 +31,4 @@ private:
     std::optional<termios> modes_;
 };
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <unistd.h>
-
 #include <utility>
 
 namespace cofferdam::sandbox {
@@ -32,4 +31,4 @@ private:
     int fd_ = -1;
 };
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

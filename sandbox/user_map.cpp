@@ -7,11 +7,10 @@
 #include "sandbox/refusal.hpp"
 #include "sandbox/unique_fd.hpp"
 
+#include <cerrno>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -25,7 +24,7 @@ void write_file(const std::string& path, const std::string& text)
     throw launch_error(explain_refusal("writing " + path, error));
 }
 
-}  // namespace
+} // namespace
 
 caller identify_caller()
 {
@@ -50,9 +49,9 @@ void write_id_maps(pid_t child, const caller& who)
         return;
     }
     const auto line = [](unsigned id) { return std::to_string(id) + " " + std::to_string(id) + " 1\n"; };
-    write_file(base + "setgroups", "deny");  // user_namespaces(7): before an unprivileged gid_map
+    write_file(base + "setgroups", "deny"); // user_namespaces(7): before an unprivileged gid_map
     write_file(base + "uid_map", line(who.uid));
     write_file(base + "gid_map", line(who.gid));
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
+#include <sys/types.h>
 
 namespace cofferdam::sandbox {
 
@@ -13,7 +12,7 @@ struct caller {
     /// Root with CAP_SETUID and CAP_SETGID: the job keeps every id of the caller's range, so that package managers can
     /// change owners and users. Otherwise it keeps the caller's own uid and gid.
     bool root = false;
-    std::uint64_t capabilities = 0;  ///< effective; the job's are a subset
+    std::uint64_t capabilities = 0; ///< effective; the job's are a subset
 };
 
 /// Throws launch_error if real and effective ids differ (a setuid gateway would lend its rights to the job).
@@ -22,4 +21,4 @@ caller identify_caller();
 /// Writes the id maps of `child`, a process just cloned into a new user namespace. Throws launch_error.
 void write_id_maps(pid_t child, const caller& who);
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

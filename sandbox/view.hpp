@@ -42,4 +42,4 @@ void restrict_kernel_files(const caller& who, notes& said);
 /// Shows `file`; where it cannot be shown, a note says so.
 void show_file(const shown_file& file, const socket_plan& hidden, notes& said);
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

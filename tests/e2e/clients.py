@@ -11,6 +11,7 @@ from typing import Callable
 
 from world import apt_repository, cargo_packages, git_repository, go_modules, names, npm_packages, python_packages
 from world.fake_internet import FakeInternet, Finished
+from world.homes import User, give
 
 Check = Callable[[FakeInternet, Path, Finished, list[dict]], None]
 
@@ -30,9 +31,10 @@ class Client:
     project: str | None = None
     files: dict[str, str] = field(default_factory=dict)
 
-    def prepare(self, folder: Path) -> None:
+    def prepare(self, folder: Path, user: User) -> None:
         for name, text in self.files.items():
             (folder / "work" / name).write_text(text)
+        give(folder / "work", user)
 
 
 def check_git(world: FakeInternet, _folder: Path, done: Finished, events: list[dict]) -> None:
@@ -123,7 +125,7 @@ CLIENTS = [
     Client("cargo", "cargo fetch --locked", [f"https://{names.CRATES_INDEX}/", f"https://{names.CRATES}/crates/"], check_cargo,
            project="cargo"),
     Client("go", "go mod download -x && chmod -R u+w $HOME/go", [f"https://{names.GOPROXY}/"], check_go, project="go"),
-    Client("apt", "apt-get -c $HOME/apt/apt.conf update && "
+    Client("apt", "export APT_CONFIG=${APT_CONFIG:-$HOME/apt/apt.conf}; apt-get -c $HOME/apt/apt.conf update && "
            f"apt-get -c $HOME/apt/apt.conf install -y {apt_repository.PACKAGE}", [f"https://{names.DEB}/"], check_apt),
     Client("node-fetch", "node fetch.mjs", ["https://echo.example/"], prints('"length": 100000'), files={"fetch.mjs": _NODE}),
     Client("java-httpclient", "java Fetch.java", ["https://echo.example/"], prints('"target": "/java"'),

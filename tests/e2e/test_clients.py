@@ -12,7 +12,7 @@ from world import names, npm_packages
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda c: c.name)
 def test_client_works_behind_the_gateway(world, gateway, client, user):
     folder = world.job_folder(user, client.project)
-    client.prepare(folder)
+    client.prepare(folder, user)
     done = gateway.run(client.command, client.allow, user=user, folder=folder)
     assert done.code == 0, done
     client.check(world, folder, done, done.events)

@@ -116,8 +116,8 @@ def test_other_resolvers_are_not_reached(world, gateway, nonce, server):
     assert strangers == [] and done.seconds < 20
 
 
-@pytest.mark.parametrize("name", ["private.example", "loopback.example", "metadata.example", "virtual.example",
-                                  "alias-private.example"])
+@pytest.mark.parametrize("name", ["private.example.com", "alias-private.example.com", "loopback.example",
+                                  "metadata.example", "virtual.example"])
 def test_allowed_name_that_points_inside_is_refused(world, gateway, name):
     """Rebinding: no connection to a private address on the word of a public name."""
     since = world.evidence.mark()
@@ -126,6 +126,14 @@ def test_allowed_name_that_points_inside_is_refused(world, gateway, name):
     assert "status 200" not in done.out, done
     assert not [p for p in world.evidence.packets(since) if p.is_syn], "nothing is dialled"
     assert "private_address" in str(done.about(name)), done
+
+
+def test_internal_name_may_point_inside(world, gateway):
+    """A name outside the public suffixes belongs to somebody's own zone: an internal mirror works."""
+    since = world.evidence.mark()
+    gateway.run("curl -sS -m 20 http://private.example/", ["http://private.example/"])
+    world.settle()
+    assert "10.1.2.3" in [p.destination for p in world.evidence.packets(since) if p.is_syn]
 
 
 def test_alias_is_followed(gateway):

@@ -162,8 +162,8 @@ def test_two_gateways_at_once_do_not_meet(gateway):
 
 def test_metrics_are_served(world, gateway):
     """On the gateway's machine, while the job runs; labels carry nothing of the traffic."""
-    running = gateway.start("curl -fsS https://echo.example/ https://echo.example/ -o /dev/null; curl -s https://denied.example/;"
-                            "touch started; cat", ["https://echo.example/"], options=["--metrics", "127.0.0.1:19464"],
+    running = gateway.start("curl -fsS https://echo.example/ https://echo.example/ -o /dev/null; "
+                            "curl -s https://denied.example/; echo | socat -t1 - TCP:echo.example:22; touch started; cat", ["https://echo.example/"], options=["--metrics", "127.0.0.1:19464"],
                             stdin=subprocess.PIPE, user=BUILDER)
     running.wait_for("started")
     page = world.run("curl -fsS http://127.0.0.1:19464/metrics").out
@@ -177,7 +177,7 @@ def test_metrics_are_served(world, gateway):
 def test_help_teaches(gateway):
     for argv in (["--help"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["verify", "--help"]):
         done = subprocess.run([gateway.binary, *argv], capture_output=True, text=True, check=False)
-        assert done.returncode == 0 and len(done.stdout) > 200, done
+        assert done.returncode == 0 and len(done.stdout) > 150, done
 
 
 def test_explain_and_check(gateway, tmp_path):

@@ -157,7 +157,7 @@ def test_passthrough_is_judged_by_name_and_not_opened(world, gateway, nonce):
                        f"curl -sS https://denied.example/; true",
                        ALLOW, policy={"tls": {"passthrough": ["echo.example:443"]}})
     assert f'"target": "/{nonce}"' in done.out and "Fixture Root" in done.err, done
-    assert nonce not in str(done.records[1:-1]), "nothing of the content is recorded"
+    assert not any(nonce in str({**r, "source": None}) for r in done.records[1:-1]), "nothing of the content is recorded"
     assert any("passthrough" in str(r["decision"]) for r in done.of_type("connection")), done
 
 

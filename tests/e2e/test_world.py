@@ -20,7 +20,7 @@ from world import names
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda c: c.name)
 def test_client_works_directly(world, client, user):
     folder = world.job_folder(user, client.project)
-    client.prepare(folder)
+    client.prepare(folder, user)
     since = world.evidence.mark()
     done = world.direct(client.command, user, folder)
     assert done.code == 0, done

@@ -1,16 +1,14 @@
 #include "stage.hpp"
 
 #include <fcntl.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <gmock/gmock.h>
-
 #include <filesystem>
 #include <fstream>
+#include <gmock/gmock.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -61,7 +59,7 @@ TEST_P(isolation_test, inherits_no_descriptor)
 {
     options wanted;
     wanted.command = {probe(), "descriptors"};
-    const int leaked = ::open("/", O_RDONLY);  // without O_CLOEXEC
+    const int leaked = ::open("/", O_RDONLY); // without O_CLOEXEC
     const int high = ::fcntl(leaked, F_DUPFD, 700);
     const auto result = run_as(uid(), wanted);
     ::close(leaked);
@@ -79,16 +77,29 @@ TEST_P(isolation_test, has_no_privilege_to_gain)
                 HasSubstr(std::to_string(uid())));
 }
 
+TEST_P(isolation_test, programs_with_file_capabilities_run_without_them)
+{
+    // Where setcap is not possible (not root), ping of the system has them or needs none.
+    const auto tool = directory + "/tool";
+    std::filesystem::copy_file(probe(), tool);
+    if (::getuid() == 0) {
+        ASSERT_EQ(std::system(("setcap cap_net_raw+ep " + tool).c_str()), 0);
+    }
+    EXPECT_EQ(shell(tool + " socket 2").output, "done\n");
+    EXPECT_THAT(shell(tool + " raw-socket").output, StartsWith("refused EPERM"));
+}
+
 TEST_P(isolation_test, cannot_change_mounts)
 {
-    const auto result = shell("umount /dev && echo undone; mount --bind / /mnt && echo undone; mount -o remount,rw /dev && echo "
-                              "undone; unshare -m true && echo undone; unshare -Urm true && echo undone; unshare -Urm umount /dev "
-                              "&& echo undone; true");
+    const auto result =
+        shell("umount /dev && echo undone; mount --bind / /mnt && echo undone; mount -o remount,rw /dev && echo "
+              "undone; unshare -m true && echo undone; unshare -Urm true && echo undone; unshare -Urm umount /dev "
+              "&& echo undone; true");
     EXPECT_THAT(result.output, Not(HasSubstr("undone")));
     EXPECT_EQ(attempt("clone3"), "refused ENOSYS");
-    EXPECT_EQ(attempt("unshare 0x20000"), "refused EPERM");              // CLONE_NEWNS
-    EXPECT_EQ(attempt("unshare 0x10020000"), "refused EPERM");           // with CLONE_NEWUSER
-    EXPECT_EQ(attempt("unshare 0x12000000"), "refused EPERM");           // CLONE_NEWUSER and CLONE_NEWCGROUP
+    EXPECT_EQ(attempt("unshare 0x20000"), "refused EPERM");    // CLONE_NEWNS
+    EXPECT_EQ(attempt("unshare 0x10020000"), "refused EPERM"); // with CLONE_NEWUSER
+    EXPECT_EQ(attempt("unshare 0x12000000"), "refused EPERM"); // CLONE_NEWUSER and CLONE_NEWCGROUP
 }
 
 TEST_P(isolation_test, finds_no_way_out_in_nested_namespaces)
@@ -105,7 +116,7 @@ TEST_P(isolation_test, refuses_system_calls_that_act_outside)
     EXPECT_EQ(attempt("request-key"), "refused EPERM");
     EXPECT_EQ(attempt("io-uring"), "refused ENOSYS");
     EXPECT_EQ(attempt("setsig"), "refused EPERM");
-    EXPECT_EQ(attempt("newer-call 467"), "refused EPERM");   // open_tree_attr
+    EXPECT_EQ(attempt("newer-call 467"), "refused EPERM"); // open_tree_attr
     EXPECT_EQ(attempt("newer-call 511"), "refused ENOSYS");
 }
 
@@ -123,7 +134,7 @@ TEST_P(isolation_test, has_only_sockets_of_its_network)
 TEST_P(isolation_test, cannot_type_on_the_terminal)
 {
     EXPECT_EQ(attempt("type 0"), "refused EPERM");
-    EXPECT_EQ(attempt("type 0x100000000"), "refused EPERM");  // bits that the kernel does not look at
+    EXPECT_EQ(attempt("type 0x100000000"), "refused EPERM"); // bits that the kernel does not look at
 }
 
 TEST_P(isolation_test, cannot_reach_kernel_settings)
@@ -133,7 +144,8 @@ TEST_P(isolation_test, cannot_reach_kernel_settings)
         EXPECT_THAT(attempt("write " + path), StartsWith("refused")) << path;
     }
     EXPECT_EQ(contents_of("/proc/sys/kernel/core_pattern"), before);
-    const auto writable = shell("find /sys -type f -exec sh -c 'for f; do [ -w \"$f\" ] && echo \"$f\"; done' sh {} + 2>/dev/null | head -3");
+    const auto writable =
+        shell("find /sys -type f -exec sh -c 'for f; do [ -w \"$f\" ] && echo \"$f\"; done' sh {} + 2>/dev/null | head -3");
     EXPECT_EQ(writable.output, "");
 }
 
@@ -151,7 +163,7 @@ TEST_P(isolation_test, devices_of_other_places_have_no_effect)
     const auto disk = directory + "/null-device";
     const bool made = ::mknod(disk.c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0;
     ASSERT_EQ(made, ::getuid() == 0);
-    if (!made) return;  // nobody but root can set the scene, or spoil it
+    if (!made) return; // nobody but root can set the scene, or spoil it
     ASSERT_EQ(::chmod(disk.c_str(), 0666), 0);
     const int works_outside = ::open(disk.c_str(), O_WRONLY);
     EXPECT_GE(works_outside, 0);
@@ -167,5 +179,5 @@ TEST_P(isolation_test, has_terminals_and_shared_memory_of_its_own)
     EXPECT_FALSE(std::filesystem::exists("/dev/shm/x"));
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox

@@ -1,20 +1,18 @@
 #include "stage.hpp"
 
+#include <array>
+#include <chrono>
+#include <csignal>
 #include <fcntl.h>
+#include <filesystem>
+#include <gmock/gmock.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <gmock/gmock.h>
-
-#include <array>
-#include <chrono>
-#include <csignal>
-#include <filesystem>
 #include <thread>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -79,6 +77,16 @@ TEST_P(job_test, looks_like_the_caller)
     EXPECT_EQ(made.st_gid, uid());
 }
 
+TEST_P(job_test, root_keeps_its_power_over_users_and_files)
+{
+    const auto result = shell("touch " + directory + "/f && chown 77:78 " + directory + "/f && stat -c %u:%g " + directory +
+                              "/f; setpriv --reuid 77 --regid 78 --clear-groups id -u");
+    if (uid() == 0)
+        EXPECT_EQ(result.output, "77:78\n77\n");
+    else
+        EXPECT_EQ(result.output.find("77:78"), std::string::npos);
+}
+
 TEST_P(job_test, keeps_the_working_directory_and_the_environment)
 {
     ASSERT_EQ(::setenv("COFFERDAM_KEPT", "kept", 1), 0);
@@ -97,9 +105,10 @@ TEST_P(job_test, shows_files_that_the_job_cannot_change)
 {
     options wanted;
     wanted.files = {{"/etc/passwd", "shown\n"}, {"/dev/cofferdam/deep/ca.pem", "ca\n"}, {"/no/such/place", "never\n"}};
-    const auto result = shell("cat /etc/passwd /dev/cofferdam/deep/ca.pem; cat /no/such/place; " + probe() + " write /etc/passwd; " +
-                                  probe() + " unlink /dev/cofferdam/deep/ca.pem; " + probe() + " unlink /etc/passwd",
-                              wanted);
+    const auto result =
+        shell("cat /etc/passwd /dev/cofferdam/deep/ca.pem; cat /no/such/place; " + probe() + " write /etc/passwd; " + probe() +
+                  " unlink /dev/cofferdam/deep/ca.pem; " + probe() + " unlink /etc/passwd",
+              wanted);
     EXPECT_THAT(result.output, HasSubstr("shown\nca\n"));
     EXPECT_THAT(result.output, Not(HasSubstr("never")));
     EXPECT_THAT(result.output, HasSubstr("refused EROFS\nrefused EROFS\nrefused E"));
@@ -152,7 +161,7 @@ TEST_P(job_test, tells_what_went_wrong_in_the_network)
 TEST_P(job_test, ends_what_the_command_left_running)
 {
     const auto result = shell("(sleep 300 & echo $! ); (trap '' TERM HUP; sleep 300) & exit 3");
-    EXPECT_EQ(result.status.shell_code(), 3);  // run_as reads the output to its end: nobody holds it open any more
+    EXPECT_EQ(result.status.shell_code(), 3); // run_as reads the output to its end: nobody holds it open any more
 }
 
 TEST_P(job_test, forwards_signals)
@@ -222,6 +231,24 @@ TEST_P(job_test, dies_with_its_object)
     EXPECT_EQ(status, 0);
 }
 
+TEST_P(job_test, refuses_to_launch_beside_other_threads)
+{
+    const auto gateway = ::fork();
+    if (gateway == 0) {
+        std::thread([] { std::this_thread::sleep_for(std::chrono::seconds(5)); }).detach();
+        try {
+            job::launch(with_command({"true"}));
+        }
+        catch (const launch_error&) {
+            ::_exit(0);
+        }
+        ::_exit(1);
+    }
+    int status = 0;
+    ::waitpid(gateway, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
 TEST_P(job_test, refuses_a_network_socket_as_standard_input)
 {
     const auto gateway = ::fork();
@@ -260,5 +287,5 @@ TEST_P(job_test, refuses_a_directory_and_a_loose_unix_socket_as_standard_output)
     }
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox

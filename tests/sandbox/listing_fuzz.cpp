@@ -14,7 +14,7 @@ void require(bool holds)
     if (!holds) std::abort();
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
 {

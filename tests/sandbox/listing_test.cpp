@@ -11,7 +11,8 @@ using testing::IsEmpty;
 
 TEST(mountinfo, reads_a_line)
 {
-    const auto table = parse_mountinfo("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 propagate_from:2 - ext3 /dev/root rw,errors=continue\n");
+    const auto table =
+        parse_mountinfo("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 propagate_from:2 - ext3 /dev/root rw,errors=continue\n");
     ASSERT_EQ(table.size(), 1U);
     EXPECT_EQ(table[0].id, 36);
     EXPECT_EQ(table[0].device, "98:0");
@@ -76,5 +77,5 @@ TEST(paths, aliases_follow_the_file_system)
     EXPECT_THAT(aliases_of("/work", part, table), ElementsAre("/host/srv/ci", "/srv/ci"));
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox

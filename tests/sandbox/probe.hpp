@@ -24,4 +24,4 @@ std::string signal_group(const words& arguments);
 std::string set_terminal_signal(const words& arguments);
 std::string newer_call(const words& arguments);
 
-}  // namespace probe
+} // namespace probe

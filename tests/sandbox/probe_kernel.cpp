@@ -1,5 +1,8 @@
 #include "probe.hpp"
 
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
@@ -11,10 +14,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
 
 namespace probe {
 
@@ -122,4 +121,4 @@ std::string newer_call(const words& arguments)
     return verdict(::syscall(std::atol(arguments.at(0).c_str()), -1, nullptr, 0, nullptr, 0));
 }
 
-}  // namespace probe
+} // namespace probe

@@ -1,8 +1,7 @@
 #include "stage.hpp"
 
-#include <gmock/gmock.h>
-
 #include <filesystem>
+#include <gmock/gmock.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -90,8 +89,8 @@ TEST_P(protect_test, control_unlinking_from_another_mount_namespace_works_withou
 {
     const auto victim = directory + "/project/logs/victim";
     write_to(victim, "", uid());
-    const auto command = "setpriv --reuid " + std::to_string(uid()) + " --regid " + std::to_string(uid()) + " --clear-groups " + probe() +
-                         " unlink-nested " + directory + "/project/logs victim > /dev/null";
+    const auto command = "setpriv --reuid " + std::to_string(uid()) + " --regid " + std::to_string(uid()) + " --clear-groups " +
+                         probe() + " unlink-nested " + directory + "/project/logs victim > /dev/null";
     EXPECT_EQ(std::system(command.c_str()), 0);
     EXPECT_FALSE(std::filesystem::exists(victim));
 }
@@ -122,5 +121,5 @@ TEST_P(protect_test, says_so)
     EXPECT_THAT(shell("true", guarded).notes, testing::Contains("protected: " + audit));
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox

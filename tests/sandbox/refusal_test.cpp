@@ -1,14 +1,11 @@
 #include "sandbox/refusal.hpp"
-
 #include "stage.hpp"
-
-#include <gmock/gmock.h>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
+#include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -70,5 +67,5 @@ TEST_F(refusal_test, guesses_nothing_about_other_errors)
     EXPECT_EQ(told(ENOMEM), "namespaces: Cannot allocate memory");
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox

@@ -1,16 +1,13 @@
 #include "sandbox/sockets.hpp"
-
 #include "stage.hpp"
 
+#include <cstring>
+#include <filesystem>
 #include <gmock/gmock.h>
-
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cstring>
-#include <filesystem>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -28,7 +25,8 @@ unique_fd listen_at(const std::string& path)
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
     const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-    if (::bind(made.get(), generic, sizeof address) != 0 || ::listen(made.get(), 8) != 0) throw std::runtime_error("bind " + path);
+    if (::bind(made.get(), generic, sizeof address) != 0 || ::listen(made.get(), 8) != 0)
+        throw std::runtime_error("bind " + path);
     if (::chmod(path.c_str(), 0777) != 0) throw std::runtime_error("chmod");
     return made;
 }
@@ -60,7 +58,9 @@ TEST_P(sockets_test, hides_a_directory_of_sockets_with_what_comes_later)
     const auto daemon = listen_at(where + "/api.sock");
     unique_fd late;
     options wanted;
-    wanted.command = {"/bin/sh", "-c", "ls -A " + where + "; " + probe() + " connect-unix " + where + "/late.sock; touch " + where + "/own && echo own"};
+    wanted.command = {"/bin/sh", "-c",
+                      "ls -A " + where + "; " + probe() + " connect-unix " + where + "/late.sock; touch " + where +
+                          "/own && echo own"};
     // The second daemon appears after the mounts are made. Its gateway process is a fork: the socket is bound there.
     const auto result = run_as(uid(), wanted, [&](job&) { late = listen_at(where + "/late.sock"); });
     EXPECT_EQ(result.error, "");
@@ -78,7 +78,8 @@ TEST_P(sockets_test, leaves_open_what_is_allowed_and_says_so)
     wanted.allowed_sockets = {where + "/api.sock"};
     EXPECT_EQ(attempt("connect-unix " + where + "/api.sock", wanted), "done");
     EXPECT_THAT(attempt("connect-unix " + where + "/other.sock", wanted), AnyOf("refused ENOENT", "refused ECONNREFUSED"));
-    EXPECT_THAT(shell("true", wanted).notes, Contains(HasSubstr("left open, a process outside acts for the job there: " + where + "/api.sock")));
+    EXPECT_THAT(shell("true", wanted).notes,
+                Contains(HasSubstr("left open, a process outside acts for the job there: " + where + "/api.sock")));
 }
 
 TEST_P(sockets_test, allowing_what_is_no_socket_is_an_error)
@@ -113,10 +114,39 @@ TEST_P(sockets_test, removes_variables_that_lead_to_hidden_sockets)
     EXPECT_EQ(open.output, "[" + path + "]\n");
 }
 
+TEST_P(sockets_test, abstract_sockets_of_outside_are_not_there)
+{
+    const unique_fd daemon(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto name = "cofferdam-" + std::to_string(::getpid());
+    std::strncpy(address.sun_path + 1, name.c_str(), sizeof address.sun_path - 2);
+    const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
+    ASSERT_EQ(::bind(daemon.get(), generic, sizeof address), 0);
+    ASSERT_EQ(::listen(daemon.get(), 8), 0);
+    EXPECT_EQ(std::system((probe() + " connect-unix @" + name + " | grep -q done").c_str()), 0);
+    EXPECT_EQ(attempt("connect-unix @" + name), "refused ECONNREFUSED");
+}
+
+TEST_P(sockets_test, the_run_time_directory_is_fresh_and_usable)
+{
+    const auto where = made("run-user");
+    const auto daemon = listen_at(where + "/bus");
+    write_to(where + "/note", "private\n", uid());
+    ASSERT_EQ(::setenv("XDG_RUNTIME_DIR", where.c_str(), 1), 0);
+    const auto result = shell("ls -A $XDG_RUNTIME_DIR; echo x > $XDG_RUNTIME_DIR/made && cat $XDG_RUNTIME_DIR/made");
+    ::unsetenv("XDG_RUNTIME_DIR");
+    EXPECT_EQ(result.output, "x\n");
+    EXPECT_FALSE(std::filesystem::exists(where + "/made"));
+}
+
 TEST_P(sockets_test, the_jobs_own_sockets_work)
 {
-    EXPECT_EQ(shell("cd " + directory + " && python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind(\"own.sock\"); s.listen(); "
-                    "c=socket.socket(socket.AF_UNIX); c.connect(\"own.sock\"); print(\"connected\")'").output, "connected\n");
+    EXPECT_EQ(shell("cd " + directory +
+                    " && python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.bind(\"own.sock\"); s.listen(); "
+                    "c=socket.socket(socket.AF_UNIX); c.connect(\"own.sock\"); print(\"connected\")'")
+                  .output,
+              "connected\n");
 }
 
 TEST_P(sockets_test, without_a_job_the_daemon_answers)
@@ -126,5 +156,5 @@ TEST_P(sockets_test, without_a_job_the_daemon_answers)
     EXPECT_EQ(std::system((probe() + " connect-unix " + path + " | grep -q done").c_str()), 0);
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox

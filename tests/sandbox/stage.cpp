@@ -2,17 +2,16 @@
 
 #include "sandbox/control.hpp"
 
-#include <fcntl.h>
-#include <grp.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <grp.h>
 #include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -82,7 +81,7 @@ outcome decode(const std::string& body)
     ::_exit(::write(report, body.data(), body.size()) == static_cast<ssize_t>(body.size()) ? 0 : 91);
 }
 
-}  // namespace
+} // namespace
 
 outcome run_as(uid_t uid, options wanted, const std::function<void(job&)>& before_start)
 {
@@ -164,4 +163,4 @@ void write_to(const std::string& path, const std::string& text, uid_t owner)
     if (owner != ::getuid() && ::chown(path.c_str(), owner, owner) != 0) throw std::runtime_error("chown " + path);
 }
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -2,9 +2,8 @@
 
 #include "sandbox/job.hpp"
 
-#include <gtest/gtest.h>
-
 #include <functional>
+#include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
@@ -13,8 +12,8 @@ namespace cofferdam::sandbox {
 /// What a job left behind.
 struct outcome {
     exit_status status;
-    std::string output;  ///< standard output and error, together
-    std::string error;   ///< of launch, show or start
+    std::string output; ///< standard output and error, together
+    std::string error;  ///< of launch, show or start
     std::vector<std::string> notes;
 };
 
@@ -37,7 +36,7 @@ protected:
     /// What the probe says about one attempt: "done", "refused ENAME" or a value.
     std::string attempt(const std::string& arguments, options wanted = {}) const;
 
-    std::string directory;  ///< belongs to uid(), removed at the end
+    std::string directory; ///< belongs to uid(), removed at the end
 };
 
 std::vector<uid_t> users_to_try();
@@ -46,7 +45,6 @@ std::string name_of_user(const testing::TestParamInfo<uid_t>& info);
 std::string contents_of(const std::string& path);
 void write_to(const std::string& path, const std::string& text, uid_t owner);
 
-#define COFFERDAM_FOR_EACH_USER(suite) \
-    INSTANTIATE_TEST_SUITE_P(users, suite, testing::ValuesIn(users_to_try()), name_of_user)
+#define COFFERDAM_FOR_EACH_USER(suite) INSTANTIATE_TEST_SUITE_P(users, suite, testing::ValuesIn(users_to_try()), name_of_user)
 
-}  // namespace cofferdam::sandbox
+} // namespace cofferdam::sandbox

@@ -1,14 +1,12 @@
 #include "stage.hpp"
 
+#include <chrono>
+#include <csignal>
 #include <gmock/gmock.h>
-
 #include <poll.h>
 #include <pty.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <chrono>
-#include <csignal>
 
 namespace cofferdam::sandbox {
 namespace {
@@ -53,7 +51,10 @@ protected:
         return screen.find(text) != std::string::npos;
     }
 
-    void type(const std::string& keys) const { ASSERT_EQ(::write(keyboard, keys.data(), keys.size()), static_cast<ssize_t>(keys.size())); }
+    void type(const std::string& keys) const
+    {
+        ASSERT_EQ(::write(keyboard, keys.data(), keys.size()), static_cast<ssize_t>(keys.size()));
+    }
 
     int finish()
     {
@@ -108,5 +109,5 @@ TEST_P(terminal_test, the_terminal_cannot_be_made_to_kill_the_gateway)
     EXPECT_EQ(finish(), 128 + SIGKILL);
 }
 
-}  // namespace
-}  // namespace cofferdam::sandbox
+} // namespace
+} // namespace cofferdam::sandbox

@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .homes import BUILDER, give
+
 PACKAGE, LIBRARY = "cofferdam-fixture-hello", "cofferdam-fixture-lib"
 INSTALLED = "usr/share/cofferdam-fixture/hello"
 
@@ -25,7 +27,8 @@ def _package(pool: Path, name: str, depends: str, content: str) -> str:
         file.parent.mkdir(parents=True)
         file.write_text(content)
         target = pool / f"{name}_1.0_all.deb"
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", text, str(target)], check=True, capture_output=True)
+        give(root, BUILDER)  # in a user namespace dpkg can give files to no other ordinary user than the namespace's own
+        subprocess.run(["dpkg-deb", "-b", text, str(target)], check=True, capture_output=True)
     packed = target.read_bytes()
     return (control + f"Filename: pool/{target.name}\nSize: {len(packed)}\n"
             f"SHA256: {hashlib.sha256(packed).hexdigest()}\n\n")

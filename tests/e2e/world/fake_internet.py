@@ -167,7 +167,7 @@ class FakeInternet:
         store = f"-Djavax.net.ssl.trustStore={self._java_store()} -Djavax.net.ssl.trustStorePassword=changeit"
         state = self.folder / "state"
         (state / "wgetrc").write_text(f"ca_certificate = {pem}\n")
-        (state / "apt.conf").write_text(f'Acquire::https::CAInfo "{pem}";\n')
+        (state / "apt.conf").write_text(f'Acquire::https::CAInfo "{pem}";\nDir::Etc::parts "/dev/null";\n')
         return {**{key: pem for key in keys}, "JAVA_TOOL_OPTIONS": store, "WGETRC": str(state / "wgetrc"),
                 "APT_CONFIG": str(state / "apt.conf")}
 

@@ -59,7 +59,8 @@ def write_dotfiles(home: Path, keyring: Path) -> None:
 
 def _apt_configuration(base: Path) -> str:
     """An apt that knows one repository and installs into a directory of its own."""
-    return (f'Dir::Etc "{base}/etc";\nDir::Etc::main "apt.conf";\nDir::State "{base}";\nDir::State::lists "{base}/lists";\n'
+    return (f'Dir::Etc "{base}/etc";\nDir::Etc::main "/dev/null";\nDir::Etc::parts "/dev/null";\n'
+            f'Dir::State "{base}";\nDir::State::lists "{base}/lists";\n'
             f'Dir::State::status "{base}/root/var/lib/dpkg/status";\nDir::Cache "{base}/cache";\nDir::Log "{base}/log";\n'
             f'DPkg::Options {{ "--root={base}/root"; "--force-not-root"; "--log={base}/log/dpkg.log"; }};\n'
             'Dpkg::Use-Pty "false";\nDPkg::Pre-Install-Pkgs "";\n')
