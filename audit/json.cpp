@@ -22,6 +22,8 @@ struct budget {
 constexpr std::size_t chain_bytes = 80;  // room for the chain member
 constexpr std::size_t max_list_items = 256;
 
+bool asks_for_address(std::string_view qtype) noexcept { return qtype == "A" || qtype == "AAAA" || qtype == "HTTPS" || qtype == "SVCB"; }
+
 class record_encoder {
 public:
     record_encoder(std::string& out, const settings& how, const budget& spend)
@@ -229,6 +231,9 @@ private:
     {
         json_.open("dns");
         json_.text("qname", dns.qname);
+        // A refused look-up of an address is a host that was not reached: whoever collects hosts by "authority" must see it,
+        // since no HTTP transaction can follow.
+        if (entry.decision.action == "deny" && asks_for_address(dns.qtype)) json_.text("authority", dns.qname);
         json_.text("qtype", dns.qtype);
         json_.text("transport", dns.transport);
         json_.text("rcode", dns.rcode);

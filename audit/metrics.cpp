@@ -97,7 +97,7 @@ reason reason_of(std::string_view token) noexcept
 struct metrics::impl {
     prometheus::Registry registry;
     counter_table<kind_names.size() * 2> connections{
-        counters(registry, "cofferdam_connections_total", "Connections judged that were not HTTP transactions")};
+        counters(registry, "cofferdam_connections_total", "Connections of the job that were judged, by what they carried")};
     counter_table<4> requests{counters(registry, "cofferdam_requests_total", "HTTP transactions judged")};
     counter_table<reason_count * 2> queries{counters(registry, "cofferdam_dns_queries_total", "DNS queries judged")};
     counter_table<2> bytes{counters(registry, "cofferdam_bytes_total", "Bytes from the job to the world (sent) and back (received)")};
@@ -114,14 +114,21 @@ struct metrics::impl {
 
 metrics::metrics(std::string_view version) : impl_(std::make_unique<impl>())
 {
+    // Small families are there from the start, at zero, so that a rate over them has a beginning.
+    for (const auto kind : {connection_kind::tcp, connection_kind::tls, connection_kind::http, connection_kind::udp}) {
+        connection(kind, verdict_label::allow, 0);
+        connection(kind, verdict_label::deny, 0);
+    }
+    bytes(byte_direction::sent, 0);
+    bytes(byte_direction::received, 0);
     gauge(impl_->registry, "cofferdam_build_info", "The build that runs", {{"version", std::string(version)}}).Set(1);
 }
 
 metrics::~metrics() = default;
 
-void metrics::connection(connection_kind kind, verdict_label action) noexcept
+void metrics::connection(connection_kind kind, verdict_label action, unsigned count) noexcept
 {
-    impl_->connections.add(index_of(kind) * 2 + index_of(action), 1, [&] {
+    impl_->connections.add(index_of(kind) * 2 + index_of(action), count, [&] {
         return prometheus::Labels{{"kind", kind_names[index_of(kind)]}, {"action", action_names[index_of(action)]}};
     });
 }

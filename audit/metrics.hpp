@@ -28,7 +28,7 @@ public:
     metrics(const metrics&) = delete;
     metrics& operator=(const metrics&) = delete;
 
-    void connection(connection_kind kind, verdict_label action) noexcept;
+    void connection(connection_kind kind, verdict_label action, unsigned count = 1) noexcept;
     void request(http_version protocol, verdict_label action, std::chrono::nanoseconds duration) noexcept;
     void dns_query(verdict_label action, reason why) noexcept;
     void bytes(byte_direction direction, std::uint64_t count) noexcept;

@@ -16,7 +16,7 @@ struct sink_settings {
 
 struct settings {
     std::vector<sink_settings> sinks;               ///< empty: records are counted for the summary and dropped
-    std::size_t queue_records = 4096;               ///< audit.queue_records
+    std::size_t queue_records = 32768;               ///< audit.queue_records
     std::size_t queue_bytes = 16U << 20;            ///< audit.queue_bytes
     std::size_t max_record_bytes = 1U << 20;        ///< audit.max_record_bytes; longer strings are cut, and say so
     std::vector<std::string> redact{"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"};  ///< capture.redact, lower case

@@ -65,7 +65,10 @@ action resolver::on_query(byte_view packet, transport how, const ip_endpoint& so
     if (auto unsupported = answer_unsupported(w, now)) return std::move(*unsupported);
     if (auto local = answer_locally(w, now)) return std::move(*local);
     // The information budget is charged here: after the query is known to be well-formed, before anything judges the name.
-    w.verdict = judge(w.q.text.view(), w.q.qtype);
+    // apt and others ask for SRV records of a web server first: judged as that server, and answered here that there are none.
+    const auto served = w.q.qtype == rr::srv ? host_of_web_service(w.q.text.view()) : std::string_view();
+    w.verdict = judge(served.empty() ? w.q.text.view() : served, w.q.qtype);
+    if (w.verdict.allowed && !served.empty()) return finish(w, {rcode::nxdomain, {}, {}}, now);
     if (!w.verdict.allowed) {
         const bool by_policy = is_refusal(w.verdict.why);  // or the gateway itself cannot serve now: audit_failed, shutting_down
         return refuse(w, w.verdict.why, by_policy ? rcode::refused : rcode::servfail,

@@ -67,4 +67,12 @@ std::optional<ip_address> address_of_reverse_name(std::string_view name) noexcep
     return std::nullopt;
 }
 
+std::string_view host_of_web_service(std::string_view name) noexcept
+{
+    for (const std::string_view service : {"_https._tcp.", "_http._tcp."}) {
+        if (name.starts_with(service)) return name.substr(service.size());
+    }
+    return {};
+}
+
 }  // namespace cofferdam::dns

@@ -1,8 +1,7 @@
 #include "gateway/address_guard.hpp"
 
-#include <libpsl.h>
-
-#include <string>
+#include <algorithm>
+#include <iterator>
 
 namespace cofferdam::gateway {
 
@@ -11,14 +10,14 @@ bool is_gateway_host(std::string_view name) noexcept
     return name == "host" || name == "host.cofferdam.internal" || name == "host.docker.internal";
 }
 
-bool is_public_name(std::string_view name)
+bool is_internal_name(std::string_view name) noexcept
 {
-    const psl_ctx_t* list = psl_builtin();
-    if (!list) return true;  // no list, no exception
-    const std::string text(name);
-    const auto last_dot = text.rfind('.');
-    const char* suffix = last_dot == std::string::npos ? text.c_str() : text.c_str() + last_dot + 1;
-    return psl_is_public_suffix2(list, suffix, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE) != 0;
+    // RFC 6762 appendix G, RFC 8375, and the name that ICANN reserved for private use in 2024.
+    static constexpr std::string_view zones[] = {"internal", "intranet", "private", "corp", "home", "lan", "local", "home.arpa"};
+    if (name.find('.') == std::string_view::npos) return true;
+    return std::any_of(std::begin(zones), std::end(zones), [name](std::string_view zone) {
+        return name.size() > zone.size() && name.ends_with(zone) && name[name.size() - zone.size() - 1] == '.';
+    });
 }
 
 namespace {
@@ -33,8 +32,7 @@ bool is_unremarkable(const config::settings& settings, std::string_view host, co
         return true;
     case ip_scope::private_use:
     case ip_scope::shared:
-    case ip_scope::benchmarking:
-        return !ip_address::parse(host) && !is_public_name(host);
+        return !ip_address::parse(host) && is_internal_name(host);
     default:
         return false;
     }

@@ -3,11 +3,18 @@
 namespace cofferdam::gateway {
 namespace {
 
-constexpr std::size_t max_method = 32;
 constexpr std::size_t max_request_line = 16384;
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n";
 
-bool is_method_character(char c) noexcept { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; }
+// What an HTTP start line is made of; binary protocols leave it within their first bytes.
+bool is_line_text(std::string_view bytes) noexcept
+{
+    for (const char c : bytes) {
+        const auto octet = static_cast<unsigned char>(c);
+        if (octet < 0x20 && c != '\t' && c != '\r') return false;
+    }
+    return true;
+}
 
 }  // namespace
 
@@ -16,24 +23,18 @@ result<first_bytes> classify(std::string_view bytes) noexcept
     if (bytes.empty()) return errc::need_more;
     if (bytes[0] == '\x16') {
         // TLS record header: handshake, major version 3.
-        if (bytes.size() >= 2 && bytes[1] != '\x03') return first_bytes::opaque;
-        return bytes.size() >= 2 ? result<first_bytes>(first_bytes::tls) : errc::need_more;
+        if (bytes.size() < 2) return errc::need_more;
+        return bytes[1] == '\x03' ? first_bytes::tls : first_bytes::opaque;
     }
-    std::size_t begin = 0;
-    if (bytes.starts_with("\r\n")) begin = 2;  // RFC 9112, 2.2: one empty line before the request line
-    std::size_t i = begin;
-    while (i < bytes.size() && i - begin <= max_method && is_method_character(bytes[i])) ++i;
-    if (i == bytes.size()) return i - begin > max_method ? result<first_bytes>(first_bytes::opaque) : errc::need_more;
-    if (i == begin || bytes[i] != ' ') {
-        const bool partial_crlf = bytes == "\r";
-        return partial_crlf ? result<first_bytes>(errc::need_more) : first_bytes::opaque;
-    }
-    const auto line_end = bytes.find('\n', i);
-    if (line_end == std::string_view::npos) {
+    // A line that says HTTP/ is for the strict parser, however odd its method: it answers with what is wrong.
+    const std::size_t begin = bytes.starts_with("\r\n") ? 2 : 0;  // RFC 9112, 2.2: one empty line before the request line
+    const auto end = bytes.find('\n', begin);
+    const auto line = bytes.substr(begin, end - begin);
+    if (!is_line_text(line)) return first_bytes::opaque;
+    if (end == std::string_view::npos) {
         return bytes.size() > max_request_line ? result<first_bytes>(first_bytes::http) : errc::need_more;
     }
-    if (bytes.starts_with(http2_preface)) return first_bytes::http2;
-    const auto line = bytes.substr(i, line_end - i);
+    if (bytes.substr(begin).starts_with(http2_preface)) return first_bytes::http2;
     return line.find(" HTTP/") != std::string_view::npos ? first_bytes::http : first_bytes::opaque;
 }
 

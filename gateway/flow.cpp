@@ -147,8 +147,10 @@ asio::awaitable<void> flow::dispatch()
     const bool known = !facts_.bound_name.empty() || rules->decide(attempt).allowed();
     const auto patience = known ? limits.server_first_delay : limits.sniff_timeout;
     sniffed first = co_await sniff(socket_, job().settings().tls.max_client_hello, patience, job().settings().tls.handshake_timeout);
-    if (first.what == first_bytes::silent && known && !rules->decide(attempt).allowed()) {
-        // Not a stream that may be relayed, so it must be HTTP or TLS by a slow client: give it the whole time.
+    auto any = attempt;
+    any.app = policy::application::unknown;
+    if (first.what == first_bytes::silent && known && !rules->decide(attempt).allowed() && rules->decide(any).allowed()) {
+        // Not a stream that may be relayed, but HTTP or TLS may be, by a slow client: give it the whole time.
         first = co_await sniff(socket_, job().settings().tls.max_client_hello, limits.sniff_timeout, job().settings().tls.handshake_timeout);
     }
     switch (first.what) {

@@ -49,6 +49,8 @@ asio::awaitable<void> http_session::run()
         const next what = co_await serve_one();
         if (what == next::close) break;
     }
+    const auto action = refused_only_ ? audit::verdict_label::deny : audit::verdict_label::allow;
+    if (served_ > 0) owner_->job().metrics().connection(secure_ ? audit::connection_kind::tls : audit::connection_kind::http, action);
     if (served_ == 0) close_unused(*owner_, secure_ ? "tls" : "tcp", owner_->expired() ? reason::client_timed_out : reason::client_closed);
     if (downstream_broken_ || !downstream_->is_open()) co_return;
     owner_->arm(linger + linger);
@@ -76,6 +78,7 @@ asio::awaitable<http_session::next> http_session::serve_one()
         const next after = co_await refuse(e, std::move(*refused));
         co_return after;
     }
+    refused_only_ = false;
     const next after = co_await forward(e);
     co_return after;
 }

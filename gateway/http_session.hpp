@@ -68,6 +68,7 @@ private:
     std::vector<std::uint8_t> up_block_;
     std::size_t served_ = 0;
     bool downstream_broken_ = false;
+    bool refused_only_ = true;         // no request of this connection was allowed
 };
 
 }  // namespace cofferdam::gateway

@@ -56,6 +56,8 @@ struct command_line {
 void add_others(CLI::App& app, command_line& out)
 {
     auto& check = *app.add_subcommand("check", "Validate a policy file");
+    check.footer("Prints 'good', or the first error as file:line:column with what was expected, and exits with 78.\n"
+                 "Example: cofferdam check policy.yaml");
     check.add_option("policy", out.check.policy, "Policy file (YAML)")->required();
 
     auto& explain = *app.add_subcommand("explain", "Say which rule decides a request, and why");
@@ -64,10 +66,13 @@ void add_others(CLI::App& app, command_line& out)
     explain.add_option("question", out.question, "e.g. GET https://github.com/acme/x, dns example.org, tcp db.example:5432")->expected(1, 2)->required();
 
     auto& verify = *app.add_subcommand("verify", "Fail if an audit log shows a host outside a list, or is not whole");
+    verify.footer("Exit codes: 0 nothing found; 1 findings, listed on standard error; 2 wrong usage.\n"
+                  "Example: cofferdam verify audit.jsonl --allow registry.npm.example --allow github.com");
     verify.add_option("log", out.verify_log, "Audit log (JSON Lines, ours or Qtap's)")->required();
     verify.add_option("--allow", out.verify_allow, "A host, or host:port, that may appear; without any, nothing may have been refused")->allow_extra_args(false);
 
     auto& report = *app.add_subcommand("report", "Summarise an audit log");
+    report.footer("Example: cofferdam report audit.jsonl --format markdown >> summary.md");
     report.add_option("log", out.report_log, "Audit log (JSON Lines)")->required();
     report.add_option("--format", out.report_format, "text, markdown, html, json or sarif")->capture_default_str();
 }

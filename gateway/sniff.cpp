@@ -4,13 +4,17 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <poll.h>
+
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace cofferdam::gateway {
 namespace {
 
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::chrono::milliseconds recheck_pause{2};
 
 enum class wait_result { ready, timed_out, failed };
 
@@ -36,6 +40,13 @@ asio::awaitable<wait_result> wait_for(tcp::socket& socket, std::size_t wanted, s
     ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
     if (shared->timed_out && ec) co_return wait_result::timed_out;
     co_return ec ? wait_result::failed : wait_result::ready;
+}
+
+// No more bytes will come.
+bool is_half_closed(tcp::socket& socket) noexcept
+{
+    pollfd state{socket.native_handle(), POLLRDHUP, 0};
+    return ::poll(&state, 1, 0) != 0;
 }
 
 // How much more to wait for when `have` bytes are not enough.
@@ -77,7 +88,12 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
         const auto size = static_cast<std::size_t>(count);
         auto verdict = judge(byte_view(bytes.data(), size), max_client_hello);
         if (verdict) co_return std::move(*verdict);
-        if (size == have) co_return sniffed{have > 0 ? first_bytes::opaque : first_bytes::closed, {}};  // half-closed: no more will come
+        if (size == have) {
+            if (is_half_closed(socket)) co_return sniffed{bytes[0] == 0x16 ? first_bytes::bad_tls : first_bytes::opaque, {}};
+            // The kernel may wake a reader below the low-water mark (a small receive window): look again, but do not spin.
+            asio::steady_timer pause(socket.get_executor(), recheck_pause);
+            co_await pause.async_wait(use_tuple);
+        }
         have = size;
         if (size == bytes.size()) {
             if (bytes.size() > max_client_hello) co_return sniffed{first_bytes::bad_tls, {}};

@@ -52,6 +52,8 @@ struct host_rules {
     entry_number first = no_entry;
 
     void add(const endpoint& e, entry_number number);
+    /// False for a host that is only named by `dns:` entries: it may be resolved, and that is all.
+    bool is_reachable() const noexcept { return !any.empty() || !udp.empty() || !http.empty() || !https.empty(); }
     const prefix_table* urls(std::string_view scheme, std::uint16_t port) const;
 };
 

@@ -138,7 +138,7 @@ finding find_connection(const list& allow, const judged_host& host, const connec
     if (udp) out.why = reason::protocol_not_allowed;
     const auto port = attempt.destination.port;
     host.for_each_match(allow.index, [&](const host_rules& rules) {
-        if (!udp || !rules.udp.empty()) out.came_to(reason::port_not_allowed);
+        if (udp ? !rules.udp.empty() : rules.is_reachable()) out.came_to(reason::port_not_allowed);
         out.entry = udp ? entry_at(rules.udp, port) : tcp_entry(rules, attempt.app, port);
         return out.entry != no_entry;
     });
@@ -149,7 +149,7 @@ finding find_request(const list& allow, const judged_host& host, const http_requ
 {
     finding out;
     host.for_each_match(allow.index, [&](const host_rules& rules) {
-        out.came_to(reason::port_not_allowed);
+        if (rules.is_reachable()) out.came_to(reason::port_not_allowed);
         if (const auto* urls = rules.urls(request.scheme, request.port)) {
             const auto match = urls->find(request.path, request.method);
             out.came_to(match.covers_path ? reason::method_not_allowed : reason::path_not_allowed);

@@ -33,7 +33,7 @@ std::uint64_t job_capabilities(std::uint64_t callers) noexcept
 {
     constexpr auto harmless = bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_FOWNER) |
                               bit(CAP_FSETID) | bit(CAP_KILL) | bit(CAP_SETGID) | bit(CAP_SETUID) | bit(CAP_SETPCAP) |
-                              bit(CAP_SETFCAP) | bit(CAP_SYS_CHROOT) | bit(CAP_NET_BIND_SERVICE) | bit(CAP_AUDIT_WRITE);
+                              bit(CAP_SETFCAP) | bit(CAP_SYS_CHROOT) | bit(CAP_AUDIT_WRITE);
     return callers & harmless;
 }
 
