@@ -163,8 +163,9 @@ def test_two_gateways_at_once_do_not_meet(gateway):
 def test_metrics_are_served(world, gateway):
     """On the gateway's machine, while the job runs; labels carry nothing of the traffic."""
     running = gateway.start("curl -fsS https://echo.example/ https://echo.example/ -o /dev/null; "
-                            "curl -s https://denied.example/; echo | socat -t1 - TCP:echo.example:22; touch started; cat", ["https://echo.example/"], options=["--metrics", "127.0.0.1:19464"],
-                            stdin=subprocess.PIPE, user=BUILDER)
+                            "curl -s https://denied.example/; echo | socat -t1 - TCP:echo.example:22; touch started; cat",
+                            ["https://echo.example/"], options=["--metrics", "127.0.0.1:19464"], stdin=subprocess.PIPE,
+                            user=BUILDER)
     running.wait_for("started")
     page = world.run("curl -fsS http://127.0.0.1:19464/metrics").out
     running.process.communicate(b"", timeout=20)
