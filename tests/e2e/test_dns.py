@@ -129,9 +129,9 @@ def test_allowed_name_that_points_inside_is_refused(world, gateway, name):
 
 
 def test_internal_name_may_point_inside(world, gateway):
-    """A name outside the public suffixes belongs to somebody's own zone: an internal mirror works."""
+    """A name of an internal zone belongs to somebody's own zone: an internal mirror works."""
     since = world.evidence.mark()
-    gateway.run("curl -sS -m 20 http://private.example/", ["http://private.example/"])
+    gateway.run("curl -sS -m 20 http://mirror.internal/", ["http://mirror.internal/"])
     world.settle()
     assert "10.1.2.3" in [p.destination for p in world.evidence.packets(since) if p.is_syn]
 

@@ -28,15 +28,15 @@ def assert_refused(world, done, nonce: str, kind: str = "http") -> dict:
 
 REFUSED = {
     "host": ("https://evil.test/{}", f"--resolve evil.test:443:{names.ATTACKER}", "https://evil.test/", "not_in_allow_list"),
-    "host-resolvable": ("https://denied.example/{}", "", "https://denied.example/", "port_not_allowed"),
-    "host-plain-http": ("http://denied.example/{}", "", "http://denied.example/", "port_not_allowed"),
-    "odd-port": ("https://denied.example:8443/{}", "", "https://denied.example:8443/", "port_not_allowed"),
+    "host-resolvable": ("https://denied.example/{}", "", "https://denied.example/", "not_in_allow_list"),
+    "host-plain-http": ("http://denied.example/{}", "", "http://denied.example/", "not_in_allow_list"),
+    "odd-port": ("https://denied.example:8443/{}", "", "https://denied.example:8443/", "not_in_allow_list"),
     "path": ("https://svc.example/private/{}", "", "https://svc.example/", "path_not_allowed"),
     "path-lookalike": ("https://svc.example/publicity/{}", "", "https://svc.example/", "path_not_allowed"),
     "method": ("https://files.example/{}", "-X DELETE", "https://files.example/", "method_not_allowed"),
     "scheme": ("http://echo.example/{}", "", "http://echo.example/", None),
-    "header": ("https://denied.example/", "-H 'X-Nonce: {}'", "https://denied.example/", "port_not_allowed"),
-    "body": ("https://denied.example/", "-d '{}'", "https://denied.example/", "port_not_allowed"),
+    "header": ("https://denied.example/", "-H 'X-Nonce: {}'", "https://denied.example/", "not_in_allow_list"),
+    "body": ("https://denied.example/", "-d '{}'", "https://denied.example/", "not_in_allow_list"),
 }
 
 

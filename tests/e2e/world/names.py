@@ -77,10 +77,10 @@ def zone() -> dict:
         "v6only.example": {"AAAA": [ORIGIN6]},
         "svc.example": {"A": [ORIGIN], "AAAA": [ORIGIN6], "HTTPS": [_https_rdata()], "TXT": ["v=fixture"]},
         "alias.example": {"CNAME": ["target.alias.example"]},
-        "alias-private.example.com": {"CNAME": ["private.example"]},
+        "alias-private.example.com": {"CNAME": ["private.example.com"]},
         "private.example.com": {"A": ["10.1.2.3"]},  # a public suffix, unlike .example
         "many.example": {"A": [f"93.184.216.{n}" for n in range(100, 180)]},
-        "private.example": {"A": ["10.1.2.3"]},
+        "mirror.internal": {"A": ["10.1.2.3"]},
         "loopback.example": {"A": ["127.0.0.1"]},
         "metadata.example": {"A": ["169.254.169.254"]},
         "virtual.example": {"A": ["198.18.0.1"]},
