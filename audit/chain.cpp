@@ -2,13 +2,12 @@
 
 #include "core/error.hpp"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <initializer_list>
 #include <memory>
+#include <openssl/evp.h>
 
 namespace cofferdam::audit {
 namespace {
@@ -22,7 +21,8 @@ struct free_context {
 
 struct sha256_engine {
     std::unique_ptr<EVP_MD_CTX, free_context> context{EVP_MD_CTX_new()};
-    EVP_MD* algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);  // fetched once: an implicit fetch a call costs as much as the hash
+    EVP_MD* algorithm =
+        EVP_MD_fetch(nullptr, "SHA256", nullptr); // fetched once: an implicit fetch a call costs as much as the hash
     sha256_engine() = default;
     sha256_engine(const sha256_engine&) = delete;
     sha256_engine& operator=(const sha256_engine&) = delete;
@@ -37,7 +37,7 @@ std::string sha256_hex(std::initializer_list<std::string_view> parts)
     bool good = engine.context && engine.algorithm && EVP_DigestInit_ex2(engine.context.get(), engine.algorithm, nullptr) == 1;
     for (const auto part : parts) good = good && EVP_DigestUpdate(engine.context.get(), part.data(), part.size()) == 1;
     good = good && EVP_DigestFinal_ex(engine.context.get(), digest.data(), &length) == 1 && length == chain_digits / 2;
-    if (!good) std::abort();  // no SHA-256, no evidence: a broken invariant of the installation
+    if (!good) std::abort(); // no SHA-256, no evidence: a broken invariant of the installation
     static constexpr char hex[] = "0123456789abcdef";
     std::string out;
     out.reserve(chain_digits);
@@ -48,7 +48,7 @@ std::string sha256_hex(std::initializer_list<std::string_view> parts)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 std::string chain_start(std::string_view job)
 {
@@ -62,12 +62,13 @@ std::string chain_next(std::string_view previous, std::string_view body)
 
 result<chained_line> split_chain(std::string_view line)
 {
-    constexpr auto tail = chain_member.size() + chain_digits + 2;  // and the last quote and brace
+    constexpr auto tail = chain_member.size() + chain_digits + 2; // and the last quote and brace
     if (line.size() < tail + 2 || !line.ends_with("\"}")) return errc::not_found;
     const auto member = line.size() - tail;
     if (line.substr(member, chain_member.size()) != chain_member) return errc::not_found;
     const auto value = line.substr(member + chain_member.size(), chain_digits);
-    const bool hex = std::all_of(value.begin(), value.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+    const bool hex =
+        std::all_of(value.begin(), value.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
     if (!hex) return errc::not_found;
     chained_line out;
     out.body.assign(line.substr(0, member)).append("}");
@@ -103,4 +104,4 @@ std::string_view to_string(chain_checker::verdict v) noexcept
     return "";
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -19,8 +19,8 @@ std::string chain_start(std::string_view job);
 std::string chain_next(std::string_view previous, std::string_view body);
 
 struct chained_line {
-    std::string body;        ///< the line without its chain member
-    std::string_view value;  ///< the 64 hex characters, inside the line given
+    std::string body;       ///< the line without its chain member
+    std::string_view value; ///< the 64 hex characters, inside the line given
 };
 
 /// Splits a line (without its newline) into what was hashed and the value. errc::not_found: no chain member at its end.
@@ -33,7 +33,7 @@ public:
 
     /// `seq` and `job` as the line's members say.
     verdict check(const chained_line& line, std::uint64_t seq, std::string_view job);
-    const std::string& head() const noexcept { return head_; }   ///< value of the last line; empty before the first
+    const std::string& head() const noexcept { return head_; } ///< value of the last line; empty before the first
     std::uint64_t last_seq() const noexcept { return last_seq_; }
 
 private:
@@ -43,4 +43,4 @@ private:
 
 std::string_view to_string(chain_checker::verdict v) noexcept;
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -19,10 +19,13 @@ struct budget {
     std::size_t body_bytes;
 };
 
-constexpr std::size_t chain_bytes = 80;  // room for the chain member
+constexpr std::size_t chain_bytes = 80; // room for the chain member
 constexpr std::size_t max_list_items = 256;
 
-bool asks_for_address(std::string_view qtype) noexcept { return qtype == "A" || qtype == "AAAA" || qtype == "HTTPS" || qtype == "SVCB"; }
+bool asks_for_address(std::string_view qtype) noexcept
+{
+    return qtype == "A" || qtype == "AAAA" || qtype == "HTTPS" || qtype == "SVCB";
+}
 
 class record_encoder {
 public:
@@ -302,10 +305,8 @@ private:
 void append_body(std::string& out, const record& entry, std::uint64_t seq, const settings& how)
 {
     const std::size_t bound = std::max(how.max_record_bytes, min_record_bytes);
-    const std::array<budget, 4> attempts{{{bound / 8, max_list_items, bound},
-                                          {bound / 16, 64, bound / 8},
-                                          {bound / 128, 32, bound / 16},
-                                          {64, 32, 1024}}};
+    const std::array<budget, 4> attempts{
+        {{bound / 8, max_list_items, bound}, {bound / 16, 64, bound / 8}, {bound / 128, 32, bound / 16}, {64, 32, 1024}}};
     const auto start = out.size();
     for (const auto& spend : attempts) {
         out.resize(start);
@@ -327,7 +328,7 @@ std::string append_line(std::string& out, const record& entry, std::uint64_t seq
     return value;
 }
 
-}  // namespace
+} // namespace
 
 std::string_view type_of(const record& entry) noexcept
 {
@@ -364,4 +365,4 @@ void line_encoder::append(const record& entry, std::string& out)
     out += '\n';
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

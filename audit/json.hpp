@@ -31,8 +31,8 @@ public:
 
     /// Appends the line and its newline.
     void append(const record& entry, std::string& out);
-    std::uint64_t seq() const noexcept { return seq_; }              ///< of the last record; 0 before the first
-    const std::string& head() const noexcept { return head_; }       ///< chain value of the last record
+    std::uint64_t seq() const noexcept { return seq_; }        ///< of the last record; 0 before the first
+    const std::string& head() const noexcept { return head_; } ///< chain value of the last record
 
 private:
     settings how_;
@@ -40,4 +40,4 @@ private:
     std::string head_;
 };
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -34,7 +34,7 @@ bool is_byte_escape(std::string_view text) noexcept
 
 struct code_point {
     std::uint32_t value = 0;
-    std::size_t length = 0;  // 0: not UTF-8 at this place
+    std::size_t length = 0; // 0: not UTF-8 at this place
 };
 
 /// RFC 3629, one character with its lead byte >= 0x80.
@@ -43,9 +43,18 @@ code_point decode(std::string_view text) noexcept
     const auto lead = static_cast<unsigned char>(text[0]);
     std::size_t length = 0;
     std::uint32_t value = 0;
-    if (lead >= 0xC2 && lead <= 0xDF) { length = 2; value = lead & 0x1FU; }
-    else if (lead >= 0xE0 && lead <= 0xEF) { length = 3; value = lead & 0x0FU; }
-    else if (lead >= 0xF0 && lead <= 0xF4) { length = 4; value = lead & 0x07U; }
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        length = 2;
+        value = lead & 0x1FU;
+    }
+    else if (lead >= 0xE0 && lead <= 0xEF) {
+        length = 3;
+        value = lead & 0x0FU;
+    }
+    else if (lead >= 0xF0 && lead <= 0xF4) {
+        length = 4;
+        value = lead & 0x07U;
+    }
     if (length == 0 || text.size() < length) return {};
     for (std::size_t i = 1; i < length; ++i) {
         const auto c = static_cast<unsigned char>(text[i]);
@@ -59,8 +68,12 @@ code_point decode(std::string_view text) noexcept
 
 void append_unit(std::string& out, std::uint32_t unit)
 {
-    const char text[] = {'\\', 'u', hex_digits[(unit >> 12) & 15U], hex_digits[(unit >> 8) & 15U],
-                         hex_digits[(unit >> 4) & 15U], hex_digits[unit & 15U]};
+    const char text[] = {'\\',
+                         'u',
+                         hex_digits[(unit >> 12) & 15U],
+                         hex_digits[(unit >> 8) & 15U],
+                         hex_digits[(unit >> 4) & 15U],
+                         hex_digits[unit & 15U]};
     out.append(text, sizeof text);
 }
 
@@ -76,8 +89,10 @@ std::size_t append_special(std::string& out, std::string_view text)
 {
     const auto byte = static_cast<unsigned char>(text[0]);
     if (byte == '\\') {
-        if (is_byte_escape(text)) append_byte_escape(out, byte);
-        else out += "\\\\";
+        if (is_byte_escape(text))
+            append_byte_escape(out, byte);
+        else
+            out += "\\\\";
         return 1;
     }
     if (byte < 0x80) {
@@ -89,7 +104,8 @@ std::size_t append_special(std::string& out, std::string_view text)
         append_byte_escape(out, byte);
         return 1;
     }
-    if (value < 0x10000) append_unit(out, value);
+    if (value < 0x10000)
+        append_unit(out, value);
     else {
         append_unit(out, 0xD800 + ((value - 0x10000) >> 10));
         append_unit(out, 0xDC00 + ((value - 0x10000) & 0x3FFU));
@@ -112,7 +128,7 @@ void append_number(std::string& out, Number value)
     out.append(buffer.data(), end);
 }
 
-}  // namespace
+} // namespace
 
 bool append_string(std::string& out, std::string_view value, std::size_t limit)
 {
@@ -125,7 +141,7 @@ bool append_string(std::string& out, std::string_view value, std::size_t limit)
         out.append(value.data(), run);
         value.remove_prefix(run);
         if (value.empty()) break;
-        if (room - run < 12) break;  // the longest escape: a surrogate pair
+        if (room - run < 12) break; // the longest escape: a surrogate pair
         if (!plain[static_cast<unsigned char>(value[0])]) value.remove_prefix(append_special(out, value));
     }
     const bool cut = !value.empty();
@@ -193,7 +209,8 @@ result<clock::time_point> parse_time(std::string_view text) noexcept
     };
     if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') return errc::malformed;
     const int y = digits(0, 4), mo = digits(5, 2), d = digits(8, 2), h = digits(11, 2), mi = digits(14, 2), s = digits(17, 2);
-    if (y < 1678 || y > 2261 || mo < 0 || d < 0 || h < 0 || h > 23 || mi < 0 || mi > 59 || s < 0 || s > 60) return errc::malformed;
+    if (y < 1678 || y > 2261 || mo < 0 || d < 0 || h < 0 || h > 23 || mi < 0 || mi > 59 || s < 0 || s > 60)
+        return errc::malformed;
     const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
     if (!date.ok()) return errc::malformed;
     std::int64_t fraction = 0;
@@ -245,16 +262,18 @@ void json_appender::signed_number(std::string_view key, std::int64_t value)
 void json_appender::real(std::string_view key, double value)
 {
     name(key);
-    append_number(out_, std::isfinite(value) ? value : 0.0);  // JSON has no infinity
+    append_number(out_, std::isfinite(value) ? value : 0.0); // JSON has no infinity
 }
 
 void json_appender::foreign(std::string_view key, std::string_view value)
 {
     comma();
-    if (key == "authority") out_ += "\"\\u0061uthority\"";
-    else string(key);
+    if (key == "authority")
+        out_ += "\"\\u0061uthority\"";
+    else
+        string(key);
     out_ += ':';
     string(value);
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -38,20 +38,47 @@ public:
     /// `limit`: as in append_string, for each string.
     explicit json_appender(std::string& out, std::size_t limit = std::string::npos) noexcept : out_(out), limit_(limit) {}
 
-    void open() { comma(); out_ += '{'; }
-    void open(std::string_view key) { name(key); out_ += '{'; }
+    void open()
+    {
+        comma();
+        out_ += '{';
+    }
+    void open(std::string_view key)
+    {
+        name(key);
+        out_ += '{';
+    }
     void close() { out_ += '}'; }
-    void open_list(std::string_view key) { name(key); out_ += '['; }
+    void open_list(std::string_view key)
+    {
+        name(key);
+        out_ += '[';
+    }
     void close_list() { out_ += ']'; }
 
-    void text(std::string_view key, std::string_view value) { name(key); string(value); }
+    void text(std::string_view key, std::string_view value)
+    {
+        name(key);
+        string(value);
+    }
     /// Writes nothing for an empty value.
-    void text_if(std::string_view key, std::string_view value) { if (!value.empty()) text(key, value); }
+    void text_if(std::string_view key, std::string_view value)
+    {
+        if (!value.empty()) text(key, value);
+    }
     void number(std::string_view key, std::uint64_t value);
     void signed_number(std::string_view key, std::int64_t value);
     void real(std::string_view key, double value);
-    void boolean(std::string_view key, bool value) { name(key); out_ += value ? "true" : "false"; }
-    void item(std::string_view value) { comma(); string(value); }
+    void boolean(std::string_view key, bool value)
+    {
+        name(key);
+        out_ += value ? "true" : "false";
+    }
+    void item(std::string_view value)
+    {
+        comma();
+        string(value);
+    }
 
     /// A member whose name came from a client. The name "authority" is spelled with an escape, which JSON readers
     /// undo, so that only request.authority ever looks like `"authority":`.
@@ -74,4 +101,4 @@ private:
     bool cut_ = false;
 };
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

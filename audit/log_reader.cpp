@@ -35,7 +35,7 @@ std::string_view trimmed(std::string_view text)
     return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-}  // namespace
+} // namespace
 
 result<std::string> log_reader::read_line()
 {
@@ -47,8 +47,10 @@ result<std::string> log_reader::read_line()
         if (traits::eq_int_type(c, traits::eof())) break;
         any = true;
         if (traits::to_char_type(c) == '\n') break;
-        if (out.size() < max_line_) out += traits::to_char_type(c);
-        else too_long = true;
+        if (out.size() < max_line_)
+            out += traits::to_char_type(c);
+        else
+            too_long = true;
     }
     if (!any) return errc::closed;
     ++next_line_;
@@ -108,4 +110,4 @@ result<log_entry> log_reader::convert(const std::string& text)
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

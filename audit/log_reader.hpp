@@ -12,10 +12,10 @@ namespace cofferdam::audit {
 
 /// One line of a log.
 struct log_entry {
-    std::size_t line = 0;                               ///< 1-based
-    std::uint64_t seq = 0;                              ///< 0: not a line of ours
-    std::optional<chain_checker::verdict> chain;        ///< absent where the line carries no chain
-    record entry;                                       ///< without bodies
+    std::size_t line = 0;                        ///< 1-based
+    std::uint64_t seq = 0;                       ///< 0: not a line of ours
+    std::optional<chain_checker::verdict> chain; ///< absent where the line carries no chain
+    record entry;                                ///< without bodies
 
     bool ours() const noexcept { return seq != 0; }
 };
@@ -53,4 +53,4 @@ private:
     chain_checker checker_;
 };
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

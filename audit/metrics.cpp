@@ -1,13 +1,12 @@
 #include "audit/metrics.hpp"
 
+#include <array>
+#include <atomic>
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
-
-#include <array>
-#include <atomic>
 #include <utility>
 
 namespace cofferdam::audit {
@@ -58,15 +57,16 @@ counter_family& counters(prometheus::Registry& registry, const char* name, const
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
 
-prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help, const prometheus::Labels& labels = {})
+prometheus::Gauge& gauge(prometheus::Registry& registry, const char* name, const char* help,
+                         const prometheus::Labels& labels = {})
 {
     return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add(labels);
 }
 
 prometheus::Histogram& histogram(prometheus::Registry& registry, const char* name, const char* help)
 {
-    const prometheus::Histogram::BucketBoundaries seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                                          0.25,  0.5,    1,     2.5,  5,     10,   60, 300};
+    const prometheus::Histogram::BucketBoundaries seconds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                                          0.5,   1,      2.5,   5,    10,    60,   300};
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(prometheus::Labels{}, seconds);
 }
 
@@ -92,7 +92,7 @@ reason reason_of(std::string_view token) noexcept
     return reason::internal_error;
 }
 
-}  // namespace
+} // namespace
 
 struct metrics::impl {
     prometheus::Registry registry;
@@ -100,13 +100,15 @@ struct metrics::impl {
         counters(registry, "cofferdam_connections_total", "Connections of the job that were judged, by what they carried")};
     counter_table<4> requests{counters(registry, "cofferdam_requests_total", "HTTP transactions judged")};
     counter_table<reason_count * 2> queries{counters(registry, "cofferdam_dns_queries_total", "DNS queries judged")};
-    counter_table<2> bytes{counters(registry, "cofferdam_bytes_total", "Bytes from the job to the world (sent) and back (received)")};
+    counter_table<2> bytes{
+        counters(registry, "cofferdam_bytes_total", "Bytes from the job to the world (sent) and back (received)")};
     prometheus::Gauge& active = gauge(registry, "cofferdam_active_connections", "Connections open on the job's side");
     prometheus::Histogram& durations =
         histogram(registry, "cofferdam_request_duration_seconds", "From the request's first byte to the response's last");
     prometheus::Histogram& handshakes =
         histogram(registry, "cofferdam_upstream_handshake_seconds", "TCP connect and TLS handshake with the origin");
-    counter_table<2> leaves{counters(registry, "cofferdam_leaf_certificates_total", "Leaf certificates served, by cache outcome")};
+    counter_table<2> leaves{
+        counters(registry, "cofferdam_leaf_certificates_total", "Leaf certificates served, by cache outcome")};
     counter_table<3> packets{counters(registry, "cofferdam_nfqueue_packets_total", "Packets judged in the netfilter queue")};
     counter_table<type_names.size()> records{counters(registry, "cofferdam_audit_records_total", "Audit records written")};
     prometheus::Gauge& depth = gauge(registry, "cofferdam_audit_queue_depth", "Audit records queued and reserved");
@@ -150,8 +152,9 @@ void metrics::dns_query(verdict_label action, reason why) noexcept
 
 void metrics::bytes(byte_direction direction, std::uint64_t count) noexcept
 {
-    impl_->bytes.add(index_of(direction), static_cast<double>(count),
-                     [&] { return prometheus::Labels{{"direction", direction_names[index_of(direction)]}}; });
+    impl_->bytes.add(index_of(direction), static_cast<double>(count), [&] {
+        return prometheus::Labels{{"direction", direction_names[index_of(direction)]}};
+    });
 }
 
 void metrics::active_connections(int change) noexcept
@@ -189,7 +192,8 @@ void metrics::observe(const record& entry) noexcept
         bytes(byte_direction::sent, http->bytes_sent);
         bytes(byte_direction::received, http->bytes_received);
     }
-    else if (std::holds_alternative<dns_fields>(entry.what)) dns_query(action, reason_of(entry.decision.reason));
+    else if (std::holds_alternative<dns_fields>(entry.what))
+        dns_query(action, reason_of(entry.decision.reason));
     else if (const auto* c = std::get_if<connection_fields>(&entry.what)) {
         connection(kind_of(c->protocol), action);
         bytes(byte_direction::sent, c->bytes_sent);
@@ -202,4 +206,4 @@ std::string metrics::render() const
     return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -32,7 +32,7 @@ public:
     void request(http_version protocol, verdict_label action, std::chrono::nanoseconds duration) noexcept;
     void dns_query(verdict_label action, reason why) noexcept;
     void bytes(byte_direction direction, std::uint64_t count) noexcept;
-    void active_connections(int change) noexcept;            ///< +1, -1
+    void active_connections(int change) noexcept; ///< +1, -1
     void upstream_handshake(std::chrono::nanoseconds duration) noexcept;
     void leaf(leaf_cache cache) noexcept;
     void packet(packet_verdict verdict) noexcept;
@@ -51,4 +51,4 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -4,7 +4,6 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
-
 #include <memory>
 
 namespace cofferdam::audit {
@@ -104,7 +103,10 @@ flow_source source_from(const members& top)
         const auto parsed = ip_address::parse(host);
         unsigned port = 0;
         for (const char c : std::string_view(address).substr(colon + 1)) {
-            if (c < '0' || c > '9' || port > 6553) { port = 0; break; }
+            if (c < '0' || c > '9' || port > 6553) {
+                port = 0;
+                break;
+            }
             port = port * 10 + static_cast<unsigned>(c - '0');
         }
         if (parsed && port <= 0xFFFF) out.address = {*parsed, static_cast<std::uint16_t>(port)};
@@ -194,19 +196,25 @@ job_fields job_from(const members& j)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 result<record> record_from_json(const boost::json::object& line, bool ours)
 {
     const members top(&line, ours);
     record out;
     const auto type = top.text("type");
-    if (type == "http" || (type.empty() && top.child("request"))) out.what = http_from(top);
-    else if (type == "dns") out.what = dns_from(top.child("dns"));
-    else if (type == "connection") out.what = connection_from(top.child("connection"));
-    else if (type == "alert") out.what = alert_fields{top.child("alert").text("name"), top.child("alert").text("message")};
-    else if (type == "job") out.what = job_from(top.child("lifecycle"));
-    else return errc::unsupported;
+    if (type == "http" || (type.empty() && top.child("request")))
+        out.what = http_from(top);
+    else if (type == "dns")
+        out.what = dns_from(top.child("dns"));
+    else if (type == "connection")
+        out.what = connection_from(top.child("connection"));
+    else if (type == "alert")
+        out.what = alert_fields{top.child("alert").text("name"), top.child("alert").text("message")};
+    else if (type == "job")
+        out.what = job_from(top.child("lifecycle"));
+    else
+        return errc::unsupported;
     const auto when = parse_time(top.text(ours ? "time" : "transaction_time"));
     if (when) out.time = *when;
     if (const auto ms = top.number<std::int64_t>("duration_ms"); ms && *ms >= 0 && *ms < (std::int64_t{1} << 40)) {
@@ -218,4 +226,4 @@ result<record> record_from_json(const boost::json::object& line, bool ours)
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -11,4 +11,4 @@ namespace cofferdam::audit {
 /// that holds a `request` object is taken as http (Qtap's format). errc::unsupported: neither.
 result<record> record_from_json(const boost::json::object& line, bool ours);
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

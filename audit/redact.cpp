@@ -43,7 +43,7 @@ bool follows_secret_option(std::string_view argument, std::string_view previous)
     return (previous == "-u" || previous == "--user") && argument.find(':') != std::string_view::npos;
 }
 
-}  // namespace
+} // namespace
 
 std::string redact_userinfo(std::string_view text)
 {
@@ -86,4 +86,4 @@ std::string redact_argument(std::string_view argument, std::string_view previous
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

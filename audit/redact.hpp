@@ -25,4 +25,4 @@ bool is_redacted_header(std::string_view name, const settings& how) noexcept;
 /// A best effort: a secret under another name is not recognised.
 std::string redact_argument(std::string_view argument, std::string_view previous, const settings& how);
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -9,14 +9,14 @@ namespace cofferdam::audit {
 namespace {
 
 constexpr std::array<std::pair<std::string_view, report_format>, 5> format_names{{{"text", report_format::text},
-                                                                                   {"json", report_format::json},
-                                                                                   {"markdown", report_format::markdown},
-                                                                                   {"html", report_format::html},
-                                                                                   {"sarif", report_format::sarif}}};
+                                                                                  {"json", report_format::json},
+                                                                                  {"markdown", report_format::markdown},
+                                                                                  {"html", report_format::html},
+                                                                                  {"sarif", report_format::sarif}}};
 
 constexpr std::size_t report_lines = 1000;
 
-}  // namespace
+} // namespace
 
 std::optional<report_format> parse_report_format(std::string_view name) noexcept
 {
@@ -63,9 +63,10 @@ std::string report_text(const log_report& report)
         out += '\n';
     }
     if (report.integrity.chained && report.integrity.broken.empty()) {
-        out += "log: " + std::to_string(report.integrity.records) + " records, chain whole, ends in " + report.integrity.chain_head + '\n';
+        out += "log: " + std::to_string(report.integrity.records) + " records, chain whole, ends in " +
+               report.integrity.chain_head + '\n';
     }
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

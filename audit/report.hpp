@@ -18,7 +18,7 @@ std::optional<report_format> parse_report_format(std::string_view name) noexcept
 /// One log, read once.
 struct log_report {
     summary totals;
-    verify_result integrity;   ///< `refused` as without a list
+    verify_result integrity; ///< `refused` as without a list
 };
 
 /// Reads a log to its end; bounded memory. A log that is not whole is reported on as far as it can be read.
@@ -39,4 +39,4 @@ std::string report_html(const log_report& report);
 /// SARIF 2.1.0: one result a refusal, for code-scanning views.
 std::string report_sarif(const log_report& report);
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

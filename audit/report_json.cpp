@@ -1,6 +1,5 @@
-#include "audit/report.hpp"
-
 #include "audit/json_text.hpp"
+#include "audit/report.hpp"
 
 namespace cofferdam::audit {
 namespace {
@@ -89,7 +88,7 @@ void append_instant(json_appender& json, std::string_view key, const std::option
     json.text(key, text);
 }
 
-}  // namespace
+} // namespace
 
 std::string report_json(const log_report& report)
 {
@@ -124,4 +123,4 @@ std::string report_json(const log_report& report)
     return out += '\n';
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

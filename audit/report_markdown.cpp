@@ -1,5 +1,4 @@
 #include "audit/report.hpp"
-
 #include "core/text.hpp"
 
 #include <algorithm>
@@ -15,9 +14,12 @@ std::string code(std::string_view untrusted)
     auto text = escape_line(untrusted);
     std::string out = "`";
     for (const char c : text) {
-        if (c == '`') out += "\\x60";
-        else if (c == '|') out += "\\x7c";
-        else out += c;
+        if (c == '`')
+            out += "\\x60";
+        else if (c == '|')
+            out += "\\x7c";
+        else
+            out += c;
     }
     return out += "`";
 }
@@ -32,18 +34,19 @@ void append_refusals(std::string& out, const summary& s, bool enforced)
             out += "| attempt | times | why | to allow it |\n|---|---:|---|---|\n";
         }
         const auto why = explain_reason(r.reason);
-        out += "| " + code(r.subject) + " | " + std::to_string(r.count) + " | " +
-               (why == r.reason ? code(why) : why) + " | " + (r.hint.empty() ? "" : code(r.hint)) + " |\n";
+        out += "| " + code(r.subject) + " | " + std::to_string(r.count) + " | " + (why == r.reason ? code(why) : why) + " | " +
+               (r.hint.empty() ? "" : code(r.hint)) + " |\n";
     }
 }
 
-}  // namespace
+} // namespace
 
 std::string report_markdown(const log_report& report)
 {
     const auto& s = report.totals;
     std::string out = "### Cofferdam: network of this job\n\n";
-    if (s.quiet()) out += "No network was used.\n";
+    if (s.quiet())
+        out += "No network was used.\n";
     else {
         out += std::to_string(s.requests) + " requests and " + std::to_string(s.connections) + " other connections to " +
                std::to_string(s.hosts.size()) + " hosts; " + human_bytes(s.bytes_received) + " received, " +
@@ -55,8 +58,8 @@ std::string report_markdown(const log_report& report)
         out += "\n#### Hosts\n\n| host | requests | sent | received | refused |\n|---|---:|---:|---:|---:|\n";
         for (std::size_t i = 0; i < std::min(s.hosts.size(), max_rows); ++i) {
             const auto& h = s.hosts[i];
-            out += "| " + code(h.host) + " | " + std::to_string(h.requests + h.connections) + " | " + human_bytes(h.bytes_sent) + " | " +
-                   human_bytes(h.bytes_received) + " | " + std::to_string(h.denied) + " |\n";
+            out += "| " + code(h.host) + " | " + std::to_string(h.requests + h.connections) + " | " + human_bytes(h.bytes_sent) +
+                   " | " + human_bytes(h.bytes_received) + " | " + std::to_string(h.denied) + " |\n";
         }
     }
     for (const auto& socket : s.allowed_sockets) out += "\nSocket open to the job: " + code(socket) + "\n";
@@ -66,4 +69,4 @@ std::string report_markdown(const log_report& report)
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

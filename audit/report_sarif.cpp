@@ -1,6 +1,5 @@
-#include "audit/report.hpp"
-
 #include "audit/json_text.hpp"
+#include "audit/report.hpp"
 
 #include <set>
 
@@ -40,7 +39,7 @@ void append_result(json_appender& json, const refusal& r)
     json.close();
 }
 
-}  // namespace
+} // namespace
 
 std::string report_sarif(const log_report& report)
 {
@@ -68,4 +67,4 @@ std::string report_sarif(const log_report& report)
     return out += '\n';
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -1,13 +1,12 @@
 #include "audit/sink.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
 #include <utility>
 
 namespace cofferdam::audit {
@@ -21,11 +20,11 @@ constexpr std::size_t pipe_chunk = 4096;
     throw std::system_error(error, std::generic_category(), what);
 }
 
-}  // namespace
+} // namespace
 
 sink::sink(int fd, std::string name, bool owned) : fd_(fd), name_(std::move(name)), owned_(owned)
 {
-    struct stat status{};
+    struct stat status {};
     regular_ = ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
 }
 
@@ -50,7 +49,7 @@ sink sink::open_file(const std::string& path)
     sink out(fd, path, true);
     if (!out.regular_) return out;
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) fail(errno, "audit log " + path + " is being written by another cofferdam");
-    struct stat status{};
+    struct stat status {};
     char last = '\n';
     if (::fstat(fd, &status) == 0 && status.st_size > 0 && ::pread(fd, &last, 1, status.st_size - 1) == 1 && last != '\n') {
         if (::write(fd, "\n", 1) != 1) fail(errno, "audit log " + path);
@@ -72,7 +71,9 @@ std::size_t sink::write_some(std::string_view text, std::chrono::milliseconds pa
 {
     ec.clear();
     if (!regular_) {
-        struct pollfd ready{fd_, POLLOUT, 0};
+        struct pollfd ready {
+            fd_, POLLOUT, 0
+        };
         const int n = ::poll(&ready, 1, static_cast<int>(patience.count()));
         if (n == 0 || (n < 0 && errno == EINTR)) return 0;
         text = text.substr(0, pipe_chunk);
@@ -93,10 +94,12 @@ std::vector<sink> open_sinks(const settings& how)
     std::vector<sink> out;
     out.reserve(how.sinks.size());
     for (const auto& wanted : how.sinks) {
-        if (wanted.what == sink_settings::kind::file) out.push_back(sink::open_file(wanted.path));
-        else out.push_back(sink::standard_output());
+        if (wanted.what == sink_settings::kind::file)
+            out.push_back(sink::open_file(wanted.path));
+        else
+            out.push_back(sink::standard_output());
     }
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

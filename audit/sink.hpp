@@ -46,4 +46,4 @@ private:
 /// The sinks of the settings, in order. Throws std::system_error.
 std::vector<sink> open_sinks(const settings& how);
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

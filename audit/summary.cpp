@@ -34,7 +34,7 @@ bool is_failure(std::string_view why) noexcept
 constexpr std::size_t max_host_bytes = 256;
 constexpr std::size_t max_subject_bytes = 512;
 
-}  // namespace
+} // namespace
 
 std::string target_of(const connection_fields& c)
 {
@@ -52,9 +52,12 @@ bool would_deny(const record& entry) noexcept
 std::string host_of(const record& entry)
 {
     std::string out;
-    if (const auto* http = std::get_if<http_fields>(&entry.what)) out = without_usual_port(to_lower(http->authority));
-    else if (const auto* dns = std::get_if<dns_fields>(&entry.what)) out = to_lower(dns->qname);
-    else if (const auto* c = std::get_if<connection_fields>(&entry.what)) out = without_usual_port(target_of(*c));
+    if (const auto* http = std::get_if<http_fields>(&entry.what))
+        out = without_usual_port(to_lower(http->authority));
+    else if (const auto* dns = std::get_if<dns_fields>(&entry.what))
+        out = to_lower(dns->qname);
+    else if (const auto* c = std::get_if<connection_fields>(&entry.what))
+        out = without_usual_port(target_of(*c));
     if (out.size() > max_host_bytes) out.resize(max_host_bytes);
     return out;
 }
@@ -69,7 +72,8 @@ std::string subject_of(const record& entry)
         out = "dns " + dns->qname;
         if (dns->qtype != "A" && dns->qtype != "AAAA") out += ' ' + dns->qtype;
     }
-    else if (const auto* c = std::get_if<connection_fields>(&entry.what)) out = c->protocol + ' ' + target_of(*c);
+    else if (const auto* c = std::get_if<connection_fields>(&entry.what))
+        out = c->protocol + ' ' + target_of(*c);
     if (out.size() > max_subject_bytes) out.resize(max_subject_bytes);
     return out;
 }
@@ -205,4 +209,4 @@ summary aggregator::result() const
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

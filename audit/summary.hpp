@@ -13,21 +13,21 @@ namespace cofferdam::audit {
 
 /// What one host saw. Names are bytes as the client sent them: escape before printing.
 struct host_totals {
-    std::string host;                       ///< "host:port" for connections on unusual ports, else the host
-    std::uint64_t requests = 0;             ///< HTTP transactions
-    std::uint64_t connections = 0;          ///< other connections (spliced, refused, failed)
-    std::uint64_t queries = 0;              ///< DNS
-    std::uint64_t denied = 0;               ///< of all these: refused, or what mode enforce would have refused
+    std::string host;              ///< "host:port" for connections on unusual ports, else the host
+    std::uint64_t requests = 0;    ///< HTTP transactions
+    std::uint64_t connections = 0; ///< other connections (spliced, refused, failed)
+    std::uint64_t queries = 0;     ///< DNS
+    std::uint64_t denied = 0;      ///< of all these: refused, or what mode enforce would have refused
     std::uint64_t bytes_sent = 0, bytes_received = 0;
 };
 
 /// Equal refusals, counted.
 struct refusal {
-    std::string subject;                    ///< "GET https://evil.example/x", "dns evil.example", "tcp db.example:5432"
+    std::string subject; ///< "GET https://evil.example/x", "dns evil.example", "tcp db.example:5432"
     std::string host;
     std::string reason, rule, hint, stage;
-    std::string program;                    ///< executable of the first one, if known
-    bool enforced = true;                   ///< false: mode audit let it through
+    std::string program;  ///< executable of the first one, if known
+    bool enforced = true; ///< false: mode audit let it through
     std::uint64_t count = 0;
 };
 
@@ -38,19 +38,19 @@ struct failure {
 };
 
 struct summary {
-    std::vector<host_totals> hosts;         ///< most active first
-    std::vector<refusal> refusals;          ///< in order of first appearance
+    std::vector<host_totals> hosts; ///< most active first
+    std::vector<refusal> refusals;  ///< in order of first appearance
     std::vector<failure> failures;
     std::uint64_t records = 0, requests = 0, connections = 0, queries = 0, alerts = 0;
-    std::uint64_t denied = 0;               ///< refused
-    std::uint64_t would_deny = 0;           ///< let through in mode audit only
+    std::uint64_t denied = 0;     ///< refused
+    std::uint64_t would_deny = 0; ///< let through in mode audit only
     std::uint64_t bytes_sent = 0, bytes_received = 0;
-    std::uint64_t hosts_left_out = 0;       ///< records whose host found no place in `hosts`
+    std::uint64_t hosts_left_out = 0; ///< records whose host found no place in `hosts`
     std::uint64_t refusals_left_out = 0;
     std::string job, mode, version;
     std::vector<std::string> command, allowed_sockets;
     std::optional<int> exit_code;
-    bool started = false, ended = false;    ///< job records seen
+    bool started = false, ended = false; ///< job records seen
     std::optional<clock::time_point> first, last;
 
     bool quiet() const noexcept { return requests + connections + queries + alerts == 0; }
@@ -96,7 +96,7 @@ std::string subject_of(const record& entry);
 
 struct text_style {
     bool colour = false;
-    std::size_t max_hosts = 10, max_refusals = 20;   ///< lines; the rest is counted
+    std::size_t max_hosts = 10, max_refusals = 20; ///< lines; the rest is counted
 };
 
 /// For people: a few aligned lines, each ended by a newline; one line where nothing happened. Printable whatever was
@@ -108,4 +108,4 @@ std::string human_bytes(std::uint64_t count);
 /// The sentence of core's reason, or the token itself if it is none of ours.
 std::string explain_reason(std::string_view token);
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -1,5 +1,4 @@
 #include "audit/summary.hpp"
-
 #include "core/reason.hpp"
 #include "core/text.hpp"
 
@@ -47,8 +46,8 @@ private:
 
 std::string headline(const summary& s, const painter& paint)
 {
-    std::string out = "cofferdam: " + counted(s.requests, "request", "requests") + " to " +
-                      counted(s.hosts.size(), "host", "hosts");
+    std::string out =
+        "cofferdam: " + counted(s.requests, "request", "requests") + " to " + counted(s.hosts.size(), "host", "hosts");
     if (s.connections != 0) out += ", " + counted(s.connections, "other connection", "other connections");
     out += ", " + human_bytes(s.bytes_received) + " received, " + human_bytes(s.bytes_sent) + " sent";
     if (s.denied != 0) out += "; " + paint.red(std::to_string(s.denied) + " refused");
@@ -85,7 +84,10 @@ std::string refusal_lines(const summary& s, bool enforced, const text_style& sty
     std::size_t lines = 0, rest = 0;
     for (const auto& r : s.refusals) {
         if (r.enforced != enforced) continue;
-        if (lines == style.max_refusals) { ++rest; continue; }
+        if (lines == style.max_refusals) {
+            ++rest;
+            continue;
+        }
         if (lines++ == 0) out += paint.red(enforced ? "refused:" : "would be refused in mode enforce:") + '\n';
         out += "  " + shown(r.subject);
         if (r.count > 1) out += " (" + std::to_string(r.count) + " times)";
@@ -98,7 +100,7 @@ std::string refusal_lines(const summary& s, bool enforced, const text_style& sty
     return out + left_out(rest + (enforced && lines != 0 ? s.refusals_left_out : 0));
 }
 
-}  // namespace
+} // namespace
 
 std::string human_bytes(std::uint64_t count)
 {
@@ -128,7 +130,8 @@ std::string render_text(const summary& s, const text_style& style)
 {
     const painter paint(style.colour);
     std::string out;
-    if (s.quiet()) out = "cofferdam: no network was used\n";
+    if (s.quiet())
+        out = "cofferdam: no network was used\n";
     else {
         out = headline(s, paint);
         out += host_table(s, style, paint);
@@ -147,4 +150,4 @@ std::string render_text(const summary& s, const text_style& style)
     return out;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -14,7 +14,7 @@ constexpr std::uint16_t usual_ports[] = {80, 443};
 
 struct authority_parts {
     std::string host;
-    std::uint16_t port = 0;   // 0: none given
+    std::uint16_t port = 0; // 0: none given
 };
 
 /// "host", "host:port", "[v6]", "[v6]:port", bare v6 literal. Nothing but host characters.
@@ -38,7 +38,8 @@ std::optional<authority_parts> split_authority(std::string_view text)
     }
     if (text.ends_with('.')) text.remove_suffix(1);
     const auto good = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == ':';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' ||
+               c == ':';
     };
     if (text.empty() || !std::all_of(text.begin(), text.end(), good)) return std::nullopt;
     if (text.find(':') != std::string_view::npos) {
@@ -51,15 +52,17 @@ std::optional<authority_parts> split_authority(std::string_view text)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 bool host_list::add(std::string_view entry)
 {
     const auto parts = split_authority(entry);
     if (!parts) return false;
     names_.insert(parts->host);
-    if (parts->port != 0) entries_.emplace(parts->host, parts->port);
-    else for (const auto port : usual_ports) entries_.emplace(parts->host, port);
+    if (parts->port != 0)
+        entries_.emplace(parts->host, parts->port);
+    else
+        for (const auto port : usual_ports) entries_.emplace(parts->host, port);
     return true;
 }
 
@@ -69,8 +72,9 @@ bool host_list::contains(std::string_view authority, std::uint16_t default_port)
     if (!parts) return false;
     const auto port = parts->port != 0 ? parts->port : default_port;
     if (port != 0) return entries_.contains({parts->host, port});
-    return std::any_of(std::begin(usual_ports), std::end(usual_ports),
-                       [&](std::uint16_t usual) { return entries_.contains({parts->host, usual}); });
+    return std::any_of(std::begin(usual_ports), std::end(usual_ports), [&](std::uint16_t usual) {
+        return entries_.contains({parts->host, usual});
+    });
 }
 
 bool host_list::contains_name(std::string_view name) const
@@ -81,8 +85,10 @@ bool host_list::contains_name(std::string_view name) const
 
 void verifier::note(std::vector<log_finding>& where, log_finding finding)
 {
-    if (where.size() < max_findings) where.push_back(std::move(finding));
-    else ++result_.left_out;
+    if (where.size() < max_findings)
+        where.push_back(std::move(finding));
+    else
+        ++result_.left_out;
 }
 
 void verifier::add(const result<log_entry>& entry, const log_reader& reader)
@@ -93,9 +99,12 @@ void verifier::add(const result<log_entry>& entry, const log_reader& reader)
     }
     // In a log of ours every line is a record; before its first line, and in other logs, other output is to be expected.
     const bool record_like = entry.error() != make_error_code(errc::unsupported);
-    if (reader.any_ours()) note(result_.broken, {reader.line(), {}, "not a record of this log: " + entry.error().message(), {}});
-    else if (record_like) note(result_.broken, {reader.line(), {}, "unreadable: " + entry.error().message(), {}});
-    else ++result_.foreign_lines;
+    if (reader.any_ours())
+        note(result_.broken, {reader.line(), {}, "not a record of this log: " + entry.error().message(), {}});
+    else if (record_like)
+        note(result_.broken, {reader.line(), {}, "unreadable: " + entry.error().message(), {}});
+    else
+        ++result_.foreign_lines;
 }
 
 void verifier::check_line(const log_entry& entry)
@@ -112,7 +121,8 @@ void verifier::check_line(const log_entry& entry)
         const auto* job = std::get_if<job_fields>(&entry.entry.what);
         last_was_end_ = job && job->event == "end";
     }
-    else if (result_.chained) note(result_.broken, {entry.line, {}, "a line without a chain value was put into the log", {}});
+    else if (result_.chained)
+        note(result_.broken, {entry.line, {}, "a line without a chain value was put into the log", {}});
     check_record(entry);
 }
 
@@ -135,7 +145,8 @@ void verifier::check_record(const log_entry& entry)
         const std::uint16_t port = http->scheme == "https" ? 443 : http->scheme == "http" ? 80 : 0;
         see(http->authority, port, entry);
     }
-    else if (const auto* c = std::get_if<connection_fields>(&entry.entry.what)) see(target_of(*c), 0, entry);
+    else if (const auto* c = std::get_if<connection_fields>(&entry.entry.what))
+        see(target_of(*c), 0, entry);
     else if (const auto* dns = std::get_if<dns_fields>(&entry.entry.what)) {
         if (would_deny(entry.entry) && !options_.allow->contains_name(dns->qname)) see("dns " + dns->qname, 0, entry);
     }
@@ -201,4 +212,4 @@ std::string render(const verify_result& outcome)
     return out + (outcome.chained ? ", chain whole, ends in " + outcome.chain_head + '\n' : ", no chain in this log\n");
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -21,7 +21,7 @@ public:
     bool add(std::string_view entry);
     /// `authority` as a record has it; `default_port`: for one without a port (0: unknown, any usual one).
     bool contains(std::string_view authority, std::uint16_t default_port) const;
-    bool contains_name(std::string_view name) const;     ///< on any port
+    bool contains_name(std::string_view name) const; ///< on any port
     bool empty() const noexcept { return entries_.empty(); }
 
 private:
@@ -30,27 +30,27 @@ private:
 };
 
 struct verify_options {
-    std::optional<host_list> allow;   ///< absent: nothing may have been refused instead
-    bool require_end = true;          ///< a log of ours must end with its job's end record
+    std::optional<host_list> allow; ///< absent: nothing may have been refused instead
+    bool require_end = true;        ///< a log of ours must end with its job's end record
 };
 
 struct log_finding {
-    std::size_t line = 0;             ///< 1-based, where it was first seen; 0: the log as a whole
-    std::string subject;              ///< host, or what was attempted; escape before printing
-    std::string detail;               ///< reason, or what is wrong with the chain
-    std::string hint;                 ///< the allow-list line, if there is one
+    std::size_t line = 0; ///< 1-based, where it was first seen; 0: the log as a whole
+    std::string subject;  ///< host, or what was attempted; escape before printing
+    std::string detail;   ///< reason, or what is wrong with the chain
+    std::string hint;     ///< the allow-list line, if there is one
     std::uint64_t count = 1;
 };
 
 struct verify_result {
-    std::vector<log_finding> outside;     ///< hosts that are not on the list, sorted
-    std::vector<log_finding> refused;     ///< refused, or would have been in mode enforce; only without a list
-    std::vector<log_finding> broken;      ///< the chain, or lines that can't be read
-    std::uint64_t left_out = 0;           ///< findings beyond max_findings
+    std::vector<log_finding> outside; ///< hosts that are not on the list, sorted
+    std::vector<log_finding> refused; ///< refused, or would have been in mode enforce; only without a list
+    std::vector<log_finding> broken;  ///< the chain, or lines that can't be read
+    std::uint64_t left_out = 0;       ///< findings beyond max_findings
     std::uint64_t records = 0;
-    std::uint64_t foreign_lines = 0;      ///< lines that are no records, in a log that is not ours
-    bool chained = false;                 ///< the log has a hash chain
-    std::string chain_head;               ///< its last value
+    std::uint64_t foreign_lines = 0; ///< lines that are no records, in a log that is not ours
+    bool chained = false;            ///< the log has a hash chain
+    std::string chain_head;          ///< its last value
 
     bool good() const noexcept { return outside.empty() && refused.empty() && broken.empty() && left_out == 0; }
 };
@@ -89,4 +89,4 @@ verify_result verify(std::istream& log, const verify_options& options);
 /// For a terminal; one line if all is well. Printable whatever the log holds.
 std::string render(const verify_result& outcome);
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -3,12 +3,11 @@
 #include "audit/json.hpp"
 #include "audit/summary.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <pthread.h>
+#include <signal.h>
 #include <thread>
 
 namespace cofferdam::audit {
@@ -16,11 +15,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t reserved_bytes = 1024;        // what a record counts for until it is committed
-constexpr std::size_t batch_bytes = 256U << 10;     // one write() at most, but for the last record of it
+constexpr std::size_t reserved_bytes = 1024;    // what a record counts for until it is committed
+constexpr std::size_t batch_bytes = 256U << 10; // one write() at most, but for the last record of it
 constexpr auto first_retry = 20ms;
 constexpr auto last_retry = 1000ms;
-constexpr auto sink_patience = 100ms;               // how often a blocked sink looks whether the writer must end
+constexpr auto sink_patience = 100ms; // how often a blocked sink looks whether the writer must end
 constexpr auto destructor_patience = 2000ms;
 
 std::size_t bytes_of(const header_fields& headers) noexcept
@@ -55,20 +54,23 @@ std::size_t bytes_of(const record& entry) noexcept
     return sizeof(record) + entry.decision.hint.size() + std::visit(field_bytes{}, entry.what);
 }
 
-}  // namespace
+} // namespace
 
 /// Shared by the writer, its thread and the reservations that are out.
 struct writer_queue {
-    explicit writer_queue(const settings& how) : max_records(how.queue_records), max_bytes(how.queue_bytes), max_body(how.max_body) {}
+    explicit writer_queue(const settings& how)
+        : max_records(how.queue_records), max_bytes(how.queue_bytes), max_body(how.max_body)
+    {
+    }
 
     const std::size_t max_records, max_bytes, max_body;
     mutable std::mutex mutex;
     std::condition_variable work, progress;
     std::list<record> waiting;
-    std::size_t queued = 0;        // committed, not yet in the sinks
+    std::size_t queued = 0; // committed, not yet in the sinks
     std::size_t reserved = 0;
     std::size_t bytes = 0;
-    std::uint64_t committed = 0, finished = 0;   // finished: written or lost
+    std::uint64_t committed = 0, finished = 0; // finished: written or lost
     bool closing = false, stopping = false, gone = false;
     bool failed = false;
     std::string failure;
@@ -161,7 +163,7 @@ reservation& reservation::operator=(reservation&& other) noexcept
 void reservation::settle() noexcept
 {
     if (!queue_) return;
-    const std::string why(to_string(reason::internal_error));   // short enough to need no allocation
+    const std::string why(to_string(reason::internal_error)); // short enough to need no allocation
     auto& decision = draft().decision;
     decision.action = decision.would = "deny";
     decision.reason = why;
@@ -252,7 +254,8 @@ bool writer::thread_part::write_all(std::string_view text)
                 if (!pause(delay)) return false;
                 delay = std::min<std::chrono::milliseconds>(delay * 2, last_retry);
             }
-            else if (n == 0 && !pause(0ms)) return false;
+            else if (n == 0 && !pause(0ms))
+                return false;
         }
     }
     if (trouble) report({});
@@ -371,4 +374,4 @@ writer_totals writer::totals() const
     return queue_->totals;
 }
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -34,7 +34,7 @@ struct writer_queue;
 class reservation {
 public:
     reservation(reservation&&) noexcept = default;
-    reservation& operator=(reservation&& other) noexcept;   ///< what this held is settled as by the destructor
+    reservation& operator=(reservation&& other) noexcept; ///< what this held is settled as by the destructor
     ~reservation();
 
     /// Starts as an empty connection record that begins now.
@@ -52,14 +52,14 @@ private:
     void settle() noexcept;
 
     std::shared_ptr<writer_queue> queue_;
-    std::list<record> node_;   // exactly one: spliced into the queue, so that committing allocates nothing
+    std::list<record> node_; // exactly one: spliced into the queue, so that committing allocates nothing
 };
 
 struct writer_totals {
-    std::uint64_t records = 0;   ///< given a place in the log
-    std::uint64_t denied = 0;    ///< of these, refused or (mode audit) would be refused
-    std::uint64_t lost = 0;      ///< committed but never written: sinks failed until the end, or committed after close
-    std::string chain_head;      ///< chain value of the last record: whoever keeps it can tell that the log is whole
+    std::uint64_t records = 0; ///< given a place in the log
+    std::uint64_t denied = 0;  ///< of these, refused or (mode audit) would be refused
+    std::uint64_t lost = 0;    ///< committed but never written: sinks failed until the end, or committed after close
+    std::string chain_head;    ///< chain value of the last record: whoever keeps it can tell that the log is whole
 };
 
 /// Writes records in the order of their commits, with one thread of its own.
@@ -69,7 +69,7 @@ public:
     writer(settings how, std::vector<sink> sinks, writer_hooks hooks = {});
     /// Opens the settings' sinks. Throws std::system_error.
     explicit writer(const settings& how, writer_hooks hooks = {}) : writer(how, open_sinks(how), std::move(hooks)) {}
-    ~writer();                       ///< close() with two seconds' grace
+    ~writer(); ///< close() with two seconds' grace
     writer(const writer&) = delete;
     writer& operator=(const writer&) = delete;
 
@@ -78,8 +78,8 @@ public:
     std::optional<reservation> reserve();
 
     bool failed() const noexcept;
-    std::string failure() const;     ///< of the sink that fails now; empty if none does
-    std::size_t depth() const;       ///< records queued and reserved
+    std::string failure() const; ///< of the sink that fails now; empty if none does
+    std::size_t depth() const;   ///< records queued and reserved
 
     /// Waits until all that was committed before is in the sinks. False at the deadline.
     bool flush(std::chrono::milliseconds patience);
@@ -94,4 +94,4 @@ private:
     std::unique_ptr<thread_part> part_;
 };
 
-}  // namespace cofferdam::audit
+} // namespace cofferdam::audit

@@ -68,4 +68,4 @@ private:
     std::size_t position_ = 0;
 };
 
-}  // namespace cofferdam
+} // namespace cofferdam

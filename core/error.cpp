@@ -27,7 +27,7 @@ public:
     }
 };
 
-}  // namespace
+} // namespace
 
 const boost::system::error_category& error_category() noexcept
 {
@@ -40,4 +40,4 @@ error_code make_error_code(errc e) noexcept
     return {static_cast<int>(e), error_category()};
 }
 
-}  // namespace cofferdam
+} // namespace cofferdam

@@ -30,4 +30,4 @@ std::string new_identifier()
     return out;
 }
 
-}  // namespace cofferdam
+} // namespace cofferdam

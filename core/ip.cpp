@@ -91,21 +91,36 @@ struct scoped_block {
 
 // Most specific first.
 constexpr scoped_block scope_table[] = {
-    {"169.254.169.254/32", ip_scope::metadata}, {"fd00:ec2::254/128", ip_scope::metadata},
-    {"169.254.170.2/32", ip_scope::metadata},   {"100.100.100.200/32", ip_scope::metadata},
-    {"0.0.0.0/8", ip_scope::unspecified},       {"10.0.0.0/8", ip_scope::private_use},
-    {"100.64.0.0/10", ip_scope::shared},        {"127.0.0.0/8", ip_scope::loopback},
-    {"169.254.0.0/16", ip_scope::link_local},   {"172.16.0.0/12", ip_scope::private_use},
-    {"192.0.0.0/24", ip_scope::reserved},       {"192.0.2.0/24", ip_scope::documentation},
-    {"192.88.99.0/24", ip_scope::reserved},     {"192.168.0.0/16", ip_scope::private_use},
-    {"198.18.0.0/15", ip_scope::benchmarking},  {"198.51.100.0/24", ip_scope::documentation},
-    {"203.0.113.0/24", ip_scope::documentation},{"224.0.0.0/4", ip_scope::multicast},
-    {"240.0.0.0/4", ip_scope::reserved},        {"::/128", ip_scope::unspecified},
-    {"::1/128", ip_scope::loopback},            {"100::/64", ip_scope::reserved},
-    {"2001:db8::/32", ip_scope::documentation}, {"3fff::/20", ip_scope::documentation},
-    {"2001::/32", ip_scope::reserved},          {"fc00::/7", ip_scope::private_use},
-    {"fe80::/10", ip_scope::link_local},        {"fec0::/10", ip_scope::private_use},
-    {"ff00::/8", ip_scope::multicast},          {"64:ff9b:1::/48", ip_scope::private_use},
+    {"169.254.169.254/32", ip_scope::metadata},
+    {"fd00:ec2::254/128", ip_scope::metadata},
+    {"169.254.170.2/32", ip_scope::metadata},
+    {"100.100.100.200/32", ip_scope::metadata},
+    {"0.0.0.0/8", ip_scope::unspecified},
+    {"10.0.0.0/8", ip_scope::private_use},
+    {"100.64.0.0/10", ip_scope::shared},
+    {"127.0.0.0/8", ip_scope::loopback},
+    {"169.254.0.0/16", ip_scope::link_local},
+    {"172.16.0.0/12", ip_scope::private_use},
+    {"192.0.0.0/24", ip_scope::reserved},
+    {"192.0.2.0/24", ip_scope::documentation},
+    {"192.88.99.0/24", ip_scope::reserved},
+    {"192.168.0.0/16", ip_scope::private_use},
+    {"198.18.0.0/15", ip_scope::benchmarking},
+    {"198.51.100.0/24", ip_scope::documentation},
+    {"203.0.113.0/24", ip_scope::documentation},
+    {"224.0.0.0/4", ip_scope::multicast},
+    {"240.0.0.0/4", ip_scope::reserved},
+    {"::/128", ip_scope::unspecified},
+    {"::1/128", ip_scope::loopback},
+    {"100::/64", ip_scope::reserved},
+    {"2001:db8::/32", ip_scope::documentation},
+    {"3fff::/20", ip_scope::documentation},
+    {"2001::/32", ip_scope::reserved},
+    {"fc00::/7", ip_scope::private_use},
+    {"fe80::/10", ip_scope::link_local},
+    {"fec0::/10", ip_scope::private_use},
+    {"ff00::/8", ip_scope::multicast},
+    {"64:ff9b:1::/48", ip_scope::private_use},
     {"::/96", ip_scope::reserved},
 };
 
@@ -118,7 +133,8 @@ const auto& scope_entries()
 {
     static const auto entries = [] {
         std::array<scope_entry, std::size(scope_table)> out;
-        for (std::size_t i = 0; i < out.size(); ++i) out[i] = {ip_prefix::parse(scope_table[i].text).value(), scope_table[i].scope};
+        for (std::size_t i = 0; i < out.size(); ++i)
+            out[i] = {ip_prefix::parse(scope_table[i].text).value(), scope_table[i].scope};
         return out;
     }();
     return entries;
@@ -130,7 +146,7 @@ ip_address embedded_v4(const ip_address& outer, std::size_t offset) noexcept
     return ip_address::v4({b[offset], b[offset + 1], b[offset + 2], b[offset + 3]});
 }
 
-}  // namespace
+} // namespace
 
 const char* to_string(ip_scope scope) noexcept
 {
@@ -216,11 +232,14 @@ std::string ip_address::to_string() const
     }
     std::array<unsigned, 8> groups{};
     for (std::size_t i = 0; i < 8; ++i) groups[i] = (unsigned{bytes_[2 * i]} << 8) | bytes_[2 * i + 1];
-    std::size_t best = 8, best_length = 1;  // a single zero group is not shortened
+    std::size_t best = 8, best_length = 1; // a single zero group is not shortened
     for (std::size_t i = 0; i < 8;) {
         std::size_t j = i;
         while (j < 8 && groups[j] == 0) ++j;
-        if (j - i > best_length) { best = i; best_length = j - i; }
+        if (j - i > best_length) {
+            best = i;
+            best_length = j - i;
+        }
         i = j + 1;
     }
     std::string out;
@@ -273,4 +292,4 @@ std::string ip_prefix::to_string() const
     return network_.to_string() + '/' + std::to_string(length_);
 }
 
-}  // namespace cofferdam
+} // namespace cofferdam

@@ -56,7 +56,7 @@ constexpr std::array texts = std::to_array<reason_text>({
 });
 static_assert(texts.size() == static_cast<std::size_t>(reason::internal_error) + 1);
 
-}  // namespace
+} // namespace
 
 std::string_view to_string(reason why) noexcept
 {
@@ -73,4 +73,4 @@ bool is_refusal(reason why) noexcept
     return why >= reason::not_in_allow_list && why <= reason::exfiltration_budget;
 }
 
-}  // namespace cofferdam
+} // namespace cofferdam

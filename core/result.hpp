@@ -11,4 +11,4 @@ using boost::system::error_code;
 template <class T>
 using result = boost::system::result<T>;
 
-}  // namespace cofferdam
+} // namespace cofferdam

@@ -9,7 +9,7 @@ namespace {
 
 struct code_point {
     std::uint32_t value;
-    std::size_t length;  // 0: not UTF-8 at this place
+    std::size_t length; // 0: not UTF-8 at this place
 };
 
 code_point decode(std::string_view text) noexcept
@@ -18,9 +18,18 @@ code_point decode(std::string_view text) noexcept
     if (lead < 0x80) return {lead, 1};
     std::size_t length = 0;
     std::uint32_t value = 0;
-    if (lead >= 0xC2 && lead <= 0xDF) { length = 2; value = lead & 0x1FU; }
-    else if (lead >= 0xE0 && lead <= 0xEF) { length = 3; value = lead & 0x0FU; }
-    else if (lead >= 0xF0 && lead <= 0xF4) { length = 4; value = lead & 0x07U; }
+    if (lead >= 0xC2 && lead <= 0xDF) {
+        length = 2;
+        value = lead & 0x1FU;
+    }
+    else if (lead >= 0xE0 && lead <= 0xEF) {
+        length = 3;
+        value = lead & 0x0FU;
+    }
+    else if (lead >= 0xF0 && lead <= 0xF4) {
+        length = 4;
+        value = lead & 0x07U;
+    }
     if (length == 0 || text.size() < length) return {0, 0};
     for (std::size_t i = 1; i < length; ++i) {
         const auto c = static_cast<unsigned char>(text[i]);
@@ -39,7 +48,7 @@ bool is_control(std::uint32_t c) noexcept
            (c >= 0x2066 && c <= 0x2069) || c == 0x200E || c == 0x200F || c == 0x061C || c == 0xFEFF;
 }
 
-}  // namespace
+} // namespace
 
 std::string to_lower(std::string_view text)
 {
@@ -66,12 +75,14 @@ std::string escape_line(std::string_view untrusted)
             untrusted.remove_prefix(1);
             continue;
         }
-        if (value == '\\') out += "\\\\";
+        if (value == '\\')
+            out += "\\\\";
         else if (is_control(value)) {
             std::snprintf(buffer, sizeof buffer, value < 0x80 ? "\\x%02x" : "\\u{%04x}", static_cast<unsigned>(value));
             out += buffer;
         }
-        else out += untrusted.substr(0, length);
+        else
+            out += untrusted.substr(0, length);
         untrusted.remove_prefix(length);
     }
     return out;
@@ -87,4 +98,4 @@ bool is_utf8(std::string_view text) noexcept
     return true;
 }
 
-}  // namespace cofferdam
+} // namespace cofferdam

@@ -22,4 +22,4 @@ std::string escape_line(std::string_view untrusted);
 /// True if `text` is well-formed UTF-8 (RFC 3629: no overlongs, no surrogates, at most U+10FFFF).
 bool is_utf8(std::string_view text) noexcept;
 
-}  // namespace cofferdam
+} // namespace cofferdam

@@ -60,4 +60,4 @@ std::size_t bindings::size() const
     return addresses_.size();
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -42,9 +42,9 @@ private:
     const std::size_t max_names_;
     const std::vector<ip_address> reserved_;
     mutable std::shared_mutex mutex_;
-    std::uint64_t next_, last_;   // candidates left, host order
+    std::uint64_t next_, last_; // candidates left, host order
     std::unordered_map<std::string, ip_address, text_hash, std::equal_to<>> addresses_;
     std::unordered_map<ip_address, std::string> names_;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

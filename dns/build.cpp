@@ -1,6 +1,5 @@
-#include "dns/message.hpp"
-
 #include "core/text.hpp"
+#include "dns/message.hpp"
 
 #include <algorithm>
 
@@ -8,8 +7,8 @@ namespace cofferdam::dns {
 namespace {
 
 constexpr std::uint16_t flag_qr = 0x8000, flag_tc = 0x0200, flag_rd = 0x0100, flag_ra = 0x0080, flag_cd = 0x0010;
-constexpr std::uint16_t option_ede = 15;          // RFC 8914, 2
-constexpr std::size_t opt_size = 11;              // root, type, size, ttl, rdlength
+constexpr std::uint16_t option_ede = 15; // RFC 8914, 2
+constexpr std::size_t opt_size = 11;     // root, type, size, ttl, rdlength
 constexpr std::size_t max_pointer = 0x3FFF;
 constexpr std::size_t max_compression_entries = 64;
 
@@ -28,7 +27,7 @@ public:
             ok_ = false;
             return;
         }
-        const auto at = out_.size();  // not insert(): g++ 12 warns of an overflow it imagines there
+        const auto at = out_.size(); // not insert(): g++ 12 warns of an overflow it imagines there
         out_.resize(at + bytes.size());
         std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(at));
     }
@@ -110,7 +109,7 @@ struct write_data {
     void operator()(const soa_rdata& d) const
     {
         out.compressed(d.mname);
-        out.compressed(d.rname.is_host_like() ? d.rname : name());  // a mailbox with an odd octet is nothing to hand on
+        out.compressed(d.rname.is_host_like() ? d.rname : name()); // a mailbox with an odd octet is nothing to hand on
         for (const auto v : {d.serial, d.refresh, d.retry, d.expire, d.minimum}) out.u32(v);
     }
     void operator()(const mx_rdata& d) const
@@ -168,7 +167,7 @@ void write_opt(writer& out, rcode code, const edns* client, const std::optional<
     out.u16(static_cast<std::uint16_t>(max_udp_size));
     out.u8(static_cast<std::uint8_t>(static_cast<unsigned>(code) >> 4));
     out.u8(0);
-    out.u16(client != nullptr && client->dnssec_ok ? 0x8000 : 0);  // RFC 3225, 3: DO is copied
+    out.u16(client != nullptr && client->dnssec_ok ? 0x8000 : 0); // RFC 3225, 3: DO is copied
     if (!error) {
         out.u16(0);
         return;
@@ -209,7 +208,7 @@ std::optional<std::vector<std::uint8_t>> try_build(const query_head& to, const r
     return std::move(out).take();
 }
 
-}  // namespace
+} // namespace
 
 std::string bounded_text(std::string_view text, std::size_t limit)
 {
@@ -246,4 +245,4 @@ std::vector<std::uint8_t> build_query(std::uint16_t id, const question& what, bo
     return std::move(out).take();
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -31,7 +31,7 @@ void read_line(std::string_view line, hosts_table& out)
     }
 }
 
-}  // namespace
+} // namespace
 
 hosts_table parse_hosts(std::string_view text)
 {
@@ -45,4 +45,4 @@ hosts_table parse_hosts(std::string_view text)
     return out;
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

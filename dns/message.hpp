@@ -1,9 +1,8 @@
 #pragma once
 
+#include "core/ip.hpp"
 #include "dns/name.hpp"
 #include "dns/types.hpp"
-
-#include "core/ip.hpp"
 
 #include <array>
 #include <cstdint>
@@ -16,11 +15,11 @@ namespace cofferdam::dns {
 
 inline constexpr std::size_t header_size = 12;
 inline constexpr std::size_t max_question = max_name_wire + 4;
-inline constexpr std::size_t max_query_size = 4096;        ///< a larger query is formerr
-inline constexpr std::size_t min_udp_size = 512;           ///< RFC 1035, 2.3.4: what every client can take
-inline constexpr std::size_t max_udp_size = 1232; ///< never sent more over UDP, whatever the client offers (DNS flag day 2020)
+inline constexpr std::size_t max_query_size = 4096; ///< a larger query is formerr
+inline constexpr std::size_t min_udp_size = 512;    ///< RFC 1035, 2.3.4: what every client can take
+inline constexpr std::size_t max_udp_size = 1232;   ///< never sent more over UDP, whatever the client offers (DNS flag day 2020)
 inline constexpr std::size_t max_message_size = 65535;
-inline constexpr std::size_t max_response_records = 256;   ///< all sections of an upstream answer together
+inline constexpr std::size_t max_response_records = 256; ///< all sections of an upstream answer together
 inline constexpr std::size_t max_cname_hops = 16;
 
 // ---- queries of the job ----
@@ -39,11 +38,11 @@ struct query_head {
     std::uint8_t opcode = 0;
     bool recursion_desired = false;
     bool checking_disabled = false;
-    std::uint16_t qtype = 0, qclass = 0;   ///< 0 where the question could not be read
-    std::optional<edns> opt;               ///< absent: the client does not speak EDNS
-    name qname;                            ///< root where the question could not be read
+    std::uint16_t qtype = 0, qclass = 0; ///< 0 where the question could not be read
+    std::optional<edns> opt;             ///< absent: the client does not speak EDNS
+    name qname;                          ///< root where the question could not be read
 
-    byte_view question() const noexcept { return {question_.data(), question_size_}; }  ///< empty where it could not be read
+    byte_view question() const noexcept { return {question_.data(), question_size_}; } ///< empty where it could not be read
     void keep_question(byte_view raw) noexcept;
 
 private:
@@ -53,15 +52,15 @@ private:
 
 /// A well-formed query: one question, opcode QUERY, a host-like name. Nothing is said about class and type.
 struct query : query_head {
-    host_text text;   ///< the name judged, canonical: lower case, no final dot, "." for the root
+    host_text text; ///< the name judged, canonical: lower case, no final dot, "." for the root
 };
 
 enum class query_fault : std::uint8_t {
-    not_a_query,    ///< shorter than a header, or a response: drop it without an answer
-    formerr,        ///< violates RFC 1035 or RFC 6891, or has what a query does not (a second question, records, trailing octets)
-    odd_name,       ///< the name is not host-like (dot, NUL, space, newline ... inside a label): REFUSED
-    notimp,         ///< opcode other than QUERY, or signed (TSIG, SIG(0))
-    badvers,        ///< EDNS version other than 0
+    not_a_query, ///< shorter than a header, or a response: drop it without an answer
+    formerr,     ///< violates RFC 1035 or RFC 6891, or has what a query does not (a second question, records, trailing octets)
+    odd_name,    ///< the name is not host-like (dot, NUL, space, newline ... inside a label): REFUSED
+    notimp,      ///< opcode other than QUERY, or signed (TSIG, SIG(0))
+    badvers,     ///< EDNS version other than 0
 };
 
 /// A query that is not to be served, with what an answer to it needs.
@@ -75,13 +74,34 @@ boost::system::result<query, bad_query> parse_query(byte_view packet) noexcept;
 
 // ---- records ----
 
-struct soa_rdata { name mname, rname; std::uint32_t serial = 0, refresh = 0, retry = 0, expire = 0, minimum = 0; };
-struct mx_rdata { std::uint16_t preference = 0; name exchange; };
-struct srv_rdata { std::uint16_t priority = 0, weight = 0, port = 0; name target; };
-struct txt_rdata { std::vector<std::string> strings; };           ///< each of at most 255 octets, at least one
-struct caa_rdata { std::uint8_t flags = 0; std::string tag, value; };
-struct svc_param { std::uint16_t key = 0; std::string value; };
-struct svcb_rdata { std::uint16_t priority = 0; name target; std::vector<svc_param> params; };   ///< SVCB and HTTPS, RFC 9460
+struct soa_rdata {
+    name mname, rname;
+    std::uint32_t serial = 0, refresh = 0, retry = 0, expire = 0, minimum = 0;
+};
+struct mx_rdata {
+    std::uint16_t preference = 0;
+    name exchange;
+};
+struct srv_rdata {
+    std::uint16_t priority = 0, weight = 0, port = 0;
+    name target;
+};
+struct txt_rdata {
+    std::vector<std::string> strings;
+}; ///< each of at most 255 octets, at least one
+struct caa_rdata {
+    std::uint8_t flags = 0;
+    std::string tag, value;
+};
+struct svc_param {
+    std::uint16_t key = 0;
+    std::string value;
+};
+struct svcb_rdata {
+    std::uint16_t priority = 0;
+    name target;
+    std::vector<svc_param> params;
+}; ///< SVCB and HTTPS, RFC 9460
 
 /// Data of a record: ip_address for A and AAAA, name for CNAME, NS and PTR.
 using rdata = std::variant<ip_address, name, soa_rdata, mx_rdata, srv_rdata, txt_rdata, caa_rdata, svcb_rdata>;
@@ -89,7 +109,7 @@ using rdata = std::variant<ip_address, name, soa_rdata, mx_rdata, srv_rdata, txt
 struct record {
     name owner;
     std::uint16_t type = 0;
-    std::uint32_t ttl = 0;   ///< seconds
+    std::uint32_t ttl = 0; ///< seconds
     rdata data;
 };
 
@@ -109,9 +129,9 @@ bool strip_service_parameters(svcb_rdata& data);
 /// records of the type asked for. All else in the message was checked for shape and dropped.
 struct response {
     rcode code = rcode::noerror;
-    std::vector<record> chain;      ///< CNAME records, the first owned by the question's name
-    std::vector<record> answers;    ///< owned by the end of the chain
-    std::optional<std::uint32_t> negative_ttl;   ///< seconds: min(SOA ttl, SOA minimum), RFC 2308, 5
+    std::vector<record> chain;                 ///< CNAME records, the first owned by the question's name
+    std::vector<record> answers;               ///< owned by the end of the chain
+    std::optional<std::uint32_t> negative_ttl; ///< seconds: min(SOA ttl, SOA minimum), RFC 2308, 5
 };
 
 struct question {
@@ -127,10 +147,10 @@ result<response> parse_response(byte_view packet, const question& expected);
 
 struct extended_error {
     ede_code code = ede_code::other;
-    std::string text;   ///< UTF-8; see bounded_text
+    std::string text; ///< UTF-8; see bounded_text
 };
 
-inline constexpr std::size_t max_ede_text = 220;   ///< octets; fits the smallest UDP answer beside the longest question
+inline constexpr std::size_t max_ede_text = 220; ///< octets; fits the smallest UDP answer beside the longest question
 
 /// `text` in one printable line of valid UTF-8, at most `limit` octets, cut at a character.
 std::string bounded_text(std::string_view text, std::size_t limit = max_ede_text);
@@ -149,4 +169,4 @@ std::vector<std::uint8_t> build_reply(const query_head& to, const reply& what, t
 /// A query made from nothing but a name and a type: RD set, EDNS 0 with max_udp_size and no options.
 std::vector<std::uint8_t> build_query(std::uint16_t id, const question& what, bool with_edns = true);
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -26,7 +26,7 @@ std::uint8_t lower(std::uint8_t octet) noexcept
     return octet >= 'A' && octet <= 'Z' ? static_cast<std::uint8_t>(octet + ('a' - 'A')) : octet;
 }
 
-}  // namespace
+} // namespace
 
 // Writes length and octets over the final root label and puts the root label behind them.
 result<std::size_t> name::append_label(byte_view label) noexcept
@@ -76,7 +76,7 @@ result<name> name::read_plain(byte_view message, std::size_t offset, std::size_t
 result<name> name::read_compressed(byte_view message, std::size_t offset, std::size_t& end) noexcept
 {
     name out;
-    std::size_t run = offset;  // where the labels read now began; pointers must go before it, so the walk ends
+    std::size_t run = offset; // where the labels read now began; pointers must go before it, so the walk ends
     bool jumped = false;
     for (;;) {
         if (offset >= message.size()) return errc::need_more;
@@ -144,4 +144,4 @@ std::string name::text() const
     return out;
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -10,9 +10,9 @@
 
 namespace cofferdam::dns {
 
-inline constexpr std::size_t max_label = 63;        ///< RFC 1035, 2.3.4
-inline constexpr std::size_t max_name_wire = 255;   ///< RFC 1035, 2.3.4: length octets and the root label included
-inline constexpr std::size_t max_name_text = 253;   ///< follows from max_name_wire: no final dot
+inline constexpr std::size_t max_label = 63;      ///< RFC 1035, 2.3.4
+inline constexpr std::size_t max_name_wire = 255; ///< RFC 1035, 2.3.4: length octets and the root label included
+inline constexpr std::size_t max_name_text = 253; ///< follows from max_name_wire: no final dot
 
 /// Text of a host-like name kept in place: parsing a query allocates nothing.
 class host_text {
@@ -66,4 +66,4 @@ private:
     std::uint8_t size_ = 1;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

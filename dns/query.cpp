@@ -63,7 +63,7 @@ std::optional<query_fault> read_sections(byte_view packet, const counts& n, quer
     if (n.questions != 1 || n.answers != 0 || n.authorities != 0 || packet.size() > max_query_size) return query_fault::formerr;
     std::size_t offset = header_size;
     if (const auto fault = read_question(packet, offset, head)) return fault;
-    if (n.additionals > 2) return query_fault::formerr;  // OPT and a signature: the most that any client sends
+    if (n.additionals > 2) return query_fault::formerr; // OPT and a signature: the most that any client sends
     for (unsigned i = 0; i < n.additionals; ++i) {
         if (const auto fault = read_additional(packet, offset, head)) return fault;
     }
@@ -73,7 +73,7 @@ std::optional<query_fault> read_sections(byte_view packet, const counts& n, quer
     return std::nullopt;
 }
 
-}  // namespace
+} // namespace
 
 void query_head::keep_question(byte_view raw) noexcept
 {
@@ -101,4 +101,4 @@ boost::system::result<query, bad_query> parse_query(byte_view packet) noexcept
     return out;
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

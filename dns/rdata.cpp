@@ -200,7 +200,7 @@ struct clean_names {
     bool operator()(const svcb_rdata& d) const noexcept { return clean(d.target); }
 };
 
-}  // namespace
+} // namespace
 
 result<rdata> read_rdata(byte_view message, std::uint16_t type, std::size_t offset, std::size_t length)
 {
@@ -241,4 +241,4 @@ std::string to_text(const record& rec)
     return bounded_text(std::visit(data_text{}, rec.data), max_record_text);
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -12,4 +12,4 @@ result<rdata> read_rdata(byte_view message, std::uint16_t type, std::size_t offs
 /// exchange may name the root (RFC 7505, RFC 2782), and the mailbox of an SOA may be anything: `write_rdata` replaces it.
 bool has_clean_names(const rdata& data) noexcept;
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -14,7 +14,7 @@ std::string shortened(std::string_view name)
     return "..." + std::string(name.substr(name.size() - (max_shown_name - 3)));
 }
 
-}  // namespace
+} // namespace
 
 std::string explain_refusal(reason why, std::string_view name, std::string_view hint, std::string_view detail)
 {
@@ -36,4 +36,4 @@ lookup_failure describe_failure(const error_code& failed) noexcept
     return {reason::resolve_failed, ede_code::network_error};
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "dns/message.hpp"
-
 #include "core/reason.hpp"
+#include "dns/message.hpp"
 
 #include <string>
 #include <string_view>
@@ -21,4 +20,4 @@ struct lookup_failure {
 };
 lookup_failure describe_failure(const error_code& failed) noexcept;
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -8,9 +8,9 @@
 namespace cofferdam::dns {
 namespace {
 
-constexpr std::size_t waiters_per_flight = 8;         // on average, at max_in_flight
+constexpr std::size_t waiters_per_flight = 8; // on average, at max_in_flight
 constexpr std::size_t max_recorded_answers = 16;
-constexpr std::uint32_t local_ttl = 60;               // of answers that we make ourselves
+constexpr std::uint32_t local_ttl = 60; // of answers that we make ourselves
 
 struct fault_answer {
     reason why;
@@ -36,7 +36,7 @@ record address_record(const name& owner, const ip_address& address, std::uint32_
     return {owner, address.is_v4() ? rr::a : rr::aaaa, ttl, address};
 }
 
-}  // namespace
+} // namespace
 
 resolver::resolver(const settings& how, bindings& names, callbacks calls)
     : settings_(how), names_(names), calls_(std::move(calls)), cache_(how.max_cache)
@@ -46,7 +46,7 @@ resolver::resolver(const settings& how, bindings& names, callbacks calls)
 std::string resolver::key_of(std::string_view name, std::uint16_t qtype)
 {
     std::string out(name);
-    out += '/';  // in no host-like name
+    out += '/'; // in no host-like name
     out += static_cast<char>(qtype >> 8);
     out += static_cast<char>(qtype & 0xFF);
     return out;
@@ -70,7 +70,7 @@ action resolver::on_query(byte_view packet, transport how, const ip_endpoint& so
     w.verdict = judge(served.empty() ? w.q.text.view() : served, w.q.qtype);
     if (w.verdict.allowed && !served.empty()) return finish(w, {rcode::nxdomain, {}, {}}, now);
     if (!w.verdict.allowed) {
-        const bool by_policy = is_refusal(w.verdict.why);  // or the gateway itself cannot serve now: audit_failed, shutting_down
+        const bool by_policy = is_refusal(w.verdict.why); // or the gateway itself cannot serve now: audit_failed, shutting_down
         return refuse(w, w.verdict.why, by_policy ? rcode::refused : rcode::servfail,
                       by_policy ? ede_code::blocked : ede_code::not_ready, now);
     }
@@ -90,8 +90,10 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
 
     upstream_result result;
     result.stored = now;
-    if (received) result.got = *received;
-    else result.failed = received.error();
+    if (received)
+        result.got = *received;
+    else
+        result.failed = received.error();
     const fresh_result fresh{landed.qtype, &result};
     for (auto& w : landed.waiters) {
         auto next = advance(w, &fresh, now);
@@ -224,7 +226,7 @@ std::variant<answer, std::uint16_t> resolver::advance(waiter& w, const fresh_res
     if (!virtual_a) return answer_from(w, *known, now);
     auto done = answer_virtual(w, *known, now);
     if (std::holds_alternative<answer>(done)) return done;
-    w.ipv4_absent = true;  // ask again, for the other family: at most once, since answer_virtual then decides
+    w.ipv4_absent = true; // ask again, for the other family: at most once, since answer_virtual then decides
     return advance(w, fresh, now);
 }
 
@@ -357,7 +359,7 @@ answer resolver::refuse(waiter& w, reason why, rcode code, ede_code error, clock
 
 resolver::clock::time_point resolver::expiry_of(const upstream_result& result) const
 {
-    constexpr std::chrono::seconds failure_ttl{1};  // RFC 9520, 3.2: failures are cached, at least a second
+    constexpr std::chrono::seconds failure_ttl{1}; // RFC 9520, 3.2: failures are cached, at least a second
     const auto& got = result.got;
     if (result.failed || (got.code != rcode::noerror && got.code != rcode::nxdomain)) return result.stored + failure_ttl;
     if (got.code == rcode::nxdomain || got.answers.empty()) {
@@ -378,4 +380,4 @@ std::uint32_t resolver::remaining_ttl(std::uint32_t ttl, const upstream_result& 
     return static_cast<std::uint32_t>(std::max(clamped - age, std::chrono::seconds(0)).count());
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -1,11 +1,10 @@
 #pragma once
 
+#include "core/reason.hpp"
 #include "dns/bindings.hpp"
 #include "dns/message.hpp"
 #include "dns/settings.hpp"
 #include "dns/ttl_cache.hpp"
-
-#include "core/reason.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -23,21 +22,21 @@ struct policy_answer {
     bool allowed = false;
     bool would_allow = false;
     reason why = reason::not_in_allow_list;
-    std::string rule;   ///< the entry or rule that decided; empty where none matched
-    std::string hint;   ///< for a refusal: the allow-list line that would permit just this
+    std::string rule; ///< the entry or rule that decided; empty where none matched
+    std::string hint; ///< for a refusal: the allow-list line that would permit just this
 };
 
 /// All that a record of evidence needs to know of one query. Every query has exactly one, whatever became of it.
 struct query_facts {
-    std::string qname;                     ///< canonical; of a malformed query as far as it could be read, escaped
-    std::string qtype;                     ///< "A", "TYPE123"; empty if it could not be read
+    std::string qname; ///< canonical; of a malformed query as far as it could be read, escaped
+    std::string qtype; ///< "A", "TYPE123"; empty if it could not be read
     transport how = transport::udp;
-    std::string rcode;                     ///< as sent; empty: no answer was sent
-    std::vector<std::string> answers;      ///< as sent, one printable line each; bounded in number and length
+    std::string rcode;                ///< as sent; empty: no answer was sent
+    std::vector<std::string> answers; ///< as sent, one printable line each; bounded in number and length
     policy_answer decision;
-    std::string detail;                    ///< for a person: what was wrong
+    std::string detail; ///< for a person: what was wrong
     ip_endpoint source;
-    std::chrono::nanoseconds duration{0};  ///< from the query to its answer
+    std::chrono::nanoseconds duration{0}; ///< from the query to its answer
 };
 
 /// The caller's mark of where an answer goes; the resolver only hands it back.
@@ -52,12 +51,14 @@ struct answer {
 /// Ask upstream, then call `on_upstream` exactly once, with the answer or an error (time-out included).
 struct forward {
     std::uint64_t id = 0;
-    std::string name;                      ///< canonical
+    std::string name; ///< canonical
     std::uint16_t qtype = rr::a;
 };
 
-struct waiting {};                         ///< the same question is in flight; its answer comes from on_upstream
-struct drop { query_facts facts; };        ///< not a query; no answer
+struct waiting {}; ///< the same question is in flight; its answer comes from on_upstream
+struct drop {
+    query_facts facts;
+}; ///< not a query; no answer
 
 using action = std::variant<answer, forward, waiting, drop>;
 
@@ -79,7 +80,7 @@ public:
     using clock = std::chrono::steady_clock;
 
     struct callbacks {
-        std::function<policy_answer(std::string_view name, std::uint16_t qtype)> policy;   ///< absent: everything is refused
+        std::function<policy_answer(std::string_view name, std::uint16_t qtype)> policy; ///< absent: everything is refused
         /// May this address be given for this name? Absent: public addresses only.
         std::function<bool(std::string_view name, const ip_address& address)> address_allowed;
     };
@@ -104,10 +105,10 @@ private:
         ip_endpoint source;
         clock::time_point started;
         policy_answer verdict;
-        bool ipv4_absent = false;   // virtual answers: A exists not, AAAA decides
+        bool ipv4_absent = false; // virtual answers: A exists not, AAAA decides
     };
     struct upstream_result {
-        error_code failed;          // set: `got` is empty
+        error_code failed; // set: `got` is empty
         response got;
         clock::time_point stored;
     };
@@ -146,9 +147,9 @@ private:
     callbacks calls_;
     ttl_cache<upstream_result> cache_;
     std::unordered_map<std::uint64_t, flight> flights_;
-    std::unordered_map<std::string, std::uint64_t> flight_of_;   // by question
+    std::unordered_map<std::string, std::uint64_t> flight_of_; // by question
     std::size_t waiters_ = 0;
     std::uint64_t last_id_ = 0;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

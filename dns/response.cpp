@@ -11,7 +11,7 @@ constexpr std::uint16_t flag_qr = 0x8000, flag_tc = 0x0200, opcode_mask = 0x7800
 struct header {
     std::uint16_t flags = 0;
     std::uint16_t questions = 0;
-    std::array<std::uint16_t, 3> records{};  // answer, authority, additional
+    std::array<std::uint16_t, 3> records{}; // answer, authority, additional
 };
 
 result<header> read_header(byte_view packet) noexcept
@@ -31,7 +31,7 @@ struct raw_record {
     name owner;
     std::uint16_t type = 0, rclass = 0;
     std::uint32_t ttl = 0;
-    std::size_t data = 0, length = 0;  // where the rdata stands in the message
+    std::size_t data = 0, length = 0; // where the rdata stands in the message
 };
 
 result<raw_record> read_record(byte_view packet, std::size_t& offset) noexcept
@@ -47,7 +47,7 @@ result<raw_record> read_record(byte_view packet, std::size_t& offset) noexcept
     out.owner = *owner;
     out.type = *type;
     out.rclass = *rclass;
-    out.ttl = (*ttl & 0x80000000U) != 0 ? 0 : *ttl;  // RFC 2181, 8
+    out.ttl = (*ttl & 0x80000000U) != 0 ? 0 : *ttl; // RFC 2181, 8
     out.data = offset + in.position();
     out.length = *length;
     if (!in.take(*length)) return errc::malformed;
@@ -89,7 +89,7 @@ result<void> follow_chain(std::vector<record>& records, const question& expected
     return {};
 }
 
-}  // namespace
+} // namespace
 
 result<response> parse_response(byte_view packet, const question& expected)
 {
@@ -114,8 +114,10 @@ result<response> parse_response(byte_view packet, const question& expected)
             auto data = read_rdata(packet, raw->type, raw->data, raw->length);
             if (!data) return errc::malformed;
             if (section == 0) {
-                if (has_clean_names(*data)) answers.push_back({raw->owner, raw->type, raw->ttl, std::move(*data)});
-                else if (raw->type == rr::cname) return errc::malformed;
+                if (has_clean_names(*data))
+                    answers.push_back({raw->owner, raw->type, raw->ttl, std::move(*data)});
+                else if (raw->type == rr::cname)
+                    return errc::malformed;
             }
             else if (raw->type == rr::soa) {
                 out.negative_ttl = std::min(raw->ttl, std::get<soa_rdata>(*data).minimum);
@@ -128,4 +130,4 @@ result<response> parse_response(byte_view packet, const question& expected)
     return out;
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -56,12 +56,14 @@ bool trim_mandatory(svcb_rdata& data)
         const auto key = static_cast<std::uint16_t>((high << 8) | low);
         if (find(data, key) != nullptr) kept += mandatory->value.substr(i, 2);
     }
-    if (kept.empty()) erase(data, key_mandatory);
-    else mandatory->value = std::move(kept);
+    if (kept.empty())
+        erase(data, key_mandatory);
+    else
+        mandatory->value = std::move(kept);
     return true;
 }
 
-}  // namespace
+} // namespace
 
 bool strip_service_parameters(svcb_rdata& data)
 {
@@ -74,9 +76,10 @@ bool strip_service_parameters(svcb_rdata& data)
             if (find(data, key_no_default_alpn) != nullptr) return false;
             erase(data, key_alpn);
         }
-        else alpn->value = std::move(*kept);
+        else
+            alpn->value = std::move(*kept);
     }
     return trim_mandatory(data);
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

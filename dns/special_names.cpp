@@ -47,7 +47,7 @@ std::optional<ip_address> reverse_v6(std::string_view name) noexcept
     return ip_address::v6(out);
 }
 
-}  // namespace
+} // namespace
 
 bool is_localhost(std::string_view name) noexcept
 {
@@ -75,4 +75,4 @@ std::string_view host_of_web_service(std::string_view name) noexcept
     return {};
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

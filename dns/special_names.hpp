@@ -23,4 +23,4 @@ std::string_view host_of_web_service(std::string_view name) noexcept;
 /// 3596, 2.5).
 std::optional<ip_address> address_of_reverse_name(std::string_view name) noexcept;
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -34,4 +34,4 @@ std::vector<std::uint8_t> frame(byte_view message)
     return out;
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

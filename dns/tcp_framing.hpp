@@ -33,4 +33,4 @@ private:
 /// `message` with its length before it. At most max_message_size octets.
 std::vector<std::uint8_t> frame(byte_view message);
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -25,7 +25,7 @@ public:
         if (at == index_.end()) return nullptr;
         if (at->second->expiry <= now) {
             const auto gone = at->second;
-            index_.erase(at);  // before the entry: the index' key is a view of the entry's
+            index_.erase(at); // before the entry: the index' key is a view of the entry's
             entries_.erase(gone);
             return nullptr;
         }
@@ -60,8 +60,8 @@ private:
     };
 
     std::size_t max_entries_;
-    std::list<entry> entries_;  // most recently used first
+    std::list<entry> entries_; // most recently used first
     std::unordered_map<std::string_view, typename std::list<entry>::iterator> index_;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -6,14 +6,14 @@ namespace cofferdam::dns {
 namespace {
 
 constexpr std::pair<std::uint16_t, std::string_view> type_names[] = {
-    {rr::a, "A"},       {rr::ns, "NS"},     {rr::cname, "CNAME"}, {rr::soa, "SOA"},     {rr::ptr, "PTR"},   {rr::mx, "MX"},
-    {rr::txt, "TXT"},   {rr::sig, "SIG"},   {rr::aaaa, "AAAA"},   {rr::srv, "SRV"},     {rr::opt, "OPT"},   {rr::svcb, "SVCB"},
-    {rr::https, "HTTPS"}, {rr::tsig, "TSIG"}, {rr::ixfr, "IXFR"}, {rr::axfr, "AXFR"},   {rr::any, "ANY"},   {rr::caa, "CAA"},
-    {10, "NULL"},       {13, "HINFO"},      {29, "LOC"},          {35, "NAPTR"},        {39, "DNAME"},      {43, "DS"},
-    {44, "SSHFP"},      {46, "RRSIG"},      {47, "NSEC"},         {48, "DNSKEY"},       {52, "TLSA"},       {249, "TKEY"},
+    {rr::a, "A"},         {rr::ns, "NS"},     {rr::cname, "CNAME"}, {rr::soa, "SOA"},   {rr::ptr, "PTR"}, {rr::mx, "MX"},
+    {rr::txt, "TXT"},     {rr::sig, "SIG"},   {rr::aaaa, "AAAA"},   {rr::srv, "SRV"},   {rr::opt, "OPT"}, {rr::svcb, "SVCB"},
+    {rr::https, "HTTPS"}, {rr::tsig, "TSIG"}, {rr::ixfr, "IXFR"},   {rr::axfr, "AXFR"}, {rr::any, "ANY"}, {rr::caa, "CAA"},
+    {10, "NULL"},         {13, "HINFO"},      {29, "LOC"},          {35, "NAPTR"},      {39, "DNAME"},    {43, "DS"},
+    {44, "SSHFP"},        {46, "RRSIG"},      {47, "NSEC"},         {48, "DNSKEY"},     {52, "TLSA"},     {249, "TKEY"},
 };
 
-}  // namespace
+} // namespace
 
 std::string to_text(rcode code)
 {
@@ -42,4 +42,4 @@ std::string type_text(std::uint16_t type)
     return "TYPE" + std::to_string(type);
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

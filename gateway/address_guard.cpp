@@ -28,17 +28,14 @@ bool is_unremarkable(const config::settings& settings, std::string_view host, co
     if (settings.dns.virtual_range.contains(address)) return false;
     switch (address.scope()) {
     case ip_scope::global:
-    case ip_scope::documentation:
-        return true;
+    case ip_scope::documentation: return true;
     case ip_scope::private_use:
-    case ip_scope::shared:
-        return !ip_address::parse(host) && is_internal_name(host);
-    default:
-        return false;
+    case ip_scope::shared: return !ip_address::parse(host) && is_internal_name(host);
+    default: return false;
     }
 }
 
-}  // namespace
+} // namespace
 
 bool may_dial(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_endpoint& where)
 {
@@ -52,4 +49,4 @@ bool may_resolve(const policy::policy& rules, const config::settings& settings, 
     return is_unremarkable(settings, host, plain) || rules.allows_address({plain, 0});
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -24,4 +24,4 @@ bool may_resolve(const policy::policy& rules, const config::settings& settings, 
 /// home, lan, local, home.arpa.
 bool is_internal_name(std::string_view name) noexcept;
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -20,7 +20,7 @@ struct pending {
     bool done = false;
 };
 
-}  // namespace
+} // namespace
 
 attribution::attribution(nft::descriptor diagnostics, nft::process_finder_options options)
     : diagnostics_(std::move(diagnostics)), finder_(diagnostics_.number(), std::move(options)), thread_([this] { run(); })
@@ -37,7 +37,8 @@ attribution::~attribution()
     thread_.join();
 }
 
-asio::awaitable<found_process> attribution::find(asio::io_context& context, std::uint8_t transport, ip_endpoint client, ip_endpoint dialled)
+asio::awaitable<found_process> attribution::find(asio::io_context& context, std::uint8_t transport, ip_endpoint client,
+                                                 ip_endpoint dialled)
 {
     auto state = std::make_shared<pending>(context);
     // The answer may come after the wait was given up, or after the context was stopped: the state is shared, the post harmless.
@@ -74,4 +75,4 @@ void attribution::run()
     }
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

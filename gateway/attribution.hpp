@@ -6,7 +6,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
-
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -48,4 +47,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

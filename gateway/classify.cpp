@@ -16,7 +16,7 @@ bool is_line_text(std::string_view bytes) noexcept
     return true;
 }
 
-}  // namespace
+} // namespace
 
 result<first_bytes> classify(std::string_view bytes) noexcept
 {
@@ -27,7 +27,7 @@ result<first_bytes> classify(std::string_view bytes) noexcept
         return bytes[1] == '\x03' ? first_bytes::tls : first_bytes::opaque;
     }
     // A line that says HTTP/ is for the strict parser, however odd its method: it answers with what is wrong.
-    const std::size_t begin = bytes.starts_with("\r\n") ? 2 : 0;  // RFC 9112, 2.2: one empty line before the request line
+    const std::size_t begin = bytes.starts_with("\r\n") ? 2 : 0; // RFC 9112, 2.2: one empty line before the request line
     const auto end = bytes.find('\n', begin);
     const auto line = bytes.substr(begin, end - begin);
     if (!is_line_text(line)) return first_bytes::opaque;
@@ -38,4 +38,4 @@ result<first_bytes> classify(std::string_view bytes) noexcept
     return line.find(" HTTP/") != std::string_view::npos ? first_bytes::http : first_bytes::opaque;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -91,7 +91,7 @@ std::ifstream open_log(const std::string& path)
     return in;
 }
 
-}  // namespace
+} // namespace
 
 int check_command(const policy_request& request)
 {
@@ -112,10 +112,14 @@ int explain_command(const policy_request& request, const std::vector<std::string
     const std::string& subject = question.back();
     try {
         policy::decision verdict;
-        if (kind == "dns") verdict = explain_name(*rules, subject);
-        else if (kind == "tcp") verdict = explain_connection(*rules, subject, policy::transport::tcp);
-        else if (kind == "udp") verdict = explain_connection(*rules, subject, policy::transport::udp);
-        else verdict = explain_request(*rules, kind, subject);
+        if (kind == "dns")
+            verdict = explain_name(*rules, subject);
+        else if (kind == "tcp")
+            verdict = explain_connection(*rules, subject, policy::transport::tcp);
+        else if (kind == "udp")
+            verdict = explain_connection(*rules, subject, policy::transport::udp);
+        else
+            verdict = explain_request(*rules, kind, subject);
         print_decision(verdict);
         return verdict.allowed() ? 0 : 1;
     }
@@ -132,7 +136,8 @@ int verify_command(const std::string& log, const std::vector<std::string>& allow
         options.allow.emplace();
         for (const auto& entry : allow) {
             if (options.allow->add(entry)) continue;
-            std::fprintf(stderr, "cofferdam verify: --allow: expected HOST or HOST:PORT, found '%s'\n", escape_line(entry).c_str());
+            std::fprintf(stderr, "cofferdam verify: --allow: expected HOST or HOST:PORT, found '%s'\n",
+                         escape_line(entry).c_str());
             return 2;
         }
     }
@@ -146,7 +151,8 @@ int report_command(const std::string& log, const std::string& format)
 {
     const auto wanted = audit::parse_report_format(format);
     if (!wanted) {
-        std::fprintf(stderr, "cofferdam report: --format: expected text, markdown, html, json or sarif, found '%s'\n", escape_line(format).c_str());
+        std::fprintf(stderr, "cofferdam report: --format: expected text, markdown, html, json or sarif, found '%s'\n",
+                     escape_line(format).c_str());
         return 2;
     }
     auto in = open_log(log);
@@ -154,4 +160,4 @@ int report_command(const std::string& log, const std::string& format)
     return 0;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -29,4 +29,4 @@ int verify_command(const std::string& log, const std::vector<std::string>& allow
 /// `cofferdam report AUDIT --format F`.
 int report_command(const std::string& log, const std::string& format);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -4,11 +4,10 @@
 #include "gateway/address_guard.hpp"
 #include "gateway/worker.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <algorithm>
 
 namespace cofferdam::gateway {
 namespace {
@@ -58,9 +57,11 @@ asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::ui
     const auto rules = w.job().rules();
     for (const auto& address : found) {
         const ip_endpoint where{address, port};
-        if (may_dial(*rules, w.job().settings(), host, where)) out.addresses.push_back(address);
-        else out.detail = host + " is " + address.to_string() + " (" + cofferdam::to_string(address.scope()) +
-                          "); to allow it: " + where.to_string();
+        if (may_dial(*rules, w.job().settings(), host, where))
+            out.addresses.push_back(address);
+        else
+            out.detail = host + " is " + address.to_string() + " (" + cofferdam::to_string(address.scope()) +
+                         "); to allow it: " + where.to_string();
     }
     if (out.addresses.empty()) out.why = found.empty() ? reason::name_not_found : reason::private_address;
     co_return out;
@@ -83,7 +84,7 @@ asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where
     co_return ec;
 }
 
-}  // namespace
+} // namespace
 
 asio::awaitable<dialled> dial(worker& w, std::string host, std::uint16_t port)
 {
@@ -115,4 +116,4 @@ asio::awaitable<dialled> dial(worker& w, std::string host, std::uint16_t port)
     co_return out;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

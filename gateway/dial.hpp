@@ -6,7 +6,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
 #include <string>
 
 namespace cofferdam::gateway {
@@ -16,7 +15,7 @@ class worker;
 /// Outcome of dialling an upstream. `why` is reason::completed if the socket is connected.
 struct dialled {
     reason why = reason::internal_error;
-    std::string detail;                       ///< for a person: "192.0.2.1:443: Connection refused"
+    std::string detail; ///< for a person: "192.0.2.1:443: Connection refused"
     boost::asio::ip::tcp::socket socket;
     ip_endpoint peer;
 };
@@ -27,4 +26,4 @@ struct dialled {
 /// Must be called on the worker's thread. Bounded by limits.connect_timeout for each address.
 boost::asio::awaitable<dialled> dial(worker& w, std::string host, std::uint16_t port);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

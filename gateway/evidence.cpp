@@ -32,7 +32,7 @@ void write_connection(flow& source, audit::reservation& place, std::string_view 
     place.commit(std::move(entry));
 }
 
-}  // namespace
+} // namespace
 
 audit::decision_fields to_fields(const policy::decision& verdict)
 {
@@ -97,7 +97,10 @@ connection_evidence::~connection_evidence()
     if (place_) write(reason::internal_error, {}, {});
 }
 
-void connection_evidence::finish(const relay_totals& totals) { write(totals.why, {}, totals); }
+void connection_evidence::finish(const relay_totals& totals)
+{
+    write(totals.why, {}, totals);
+}
 
 void connection_evidence::fail(reason why, std::string detail)
 {
@@ -114,7 +117,8 @@ void connection_evidence::write(reason why, std::string detail, const relay_tota
     place_.reset();
 }
 
-std::unique_ptr<connection_evidence> open_connection_evidence(flow& source, std::string_view protocol, const policy::decision& verdict)
+std::unique_ptr<connection_evidence> open_connection_evidence(flow& source, std::string_view protocol,
+                                                              const policy::decision& verdict)
 {
     auto place = source.job().audit().reserve();
     if (!place) {
@@ -124,4 +128,4 @@ std::unique_ptr<connection_evidence> open_connection_evidence(flow& source, std:
     return std::make_unique<connection_evidence>(source, protocol, verdict, std::move(*place));
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

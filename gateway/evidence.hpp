@@ -49,6 +49,7 @@ private:
 };
 
 /// Null where no record can be kept: the flow must then be refused (law 5); that refusal is counted in the metrics.
-std::unique_ptr<connection_evidence> open_connection_evidence(flow& source, std::string_view protocol, const policy::decision& verdict);
+std::unique_ptr<connection_evidence> open_connection_evidence(flow& source, std::string_view protocol,
+                                                              const policy::decision& verdict);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

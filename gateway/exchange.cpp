@@ -1,8 +1,8 @@
 #include "gateway/exchange.hpp"
 
+#include "core/text.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
-#include "core/text.hpp"
 #include "policy/name.hpp"
 
 namespace cofferdam::gateway {
@@ -13,7 +13,10 @@ exchange::answer refuse(unsigned status, reason why, std::string detail)
     return {status, gateway_decision(why, policy::stage::request), std::move(detail)};
 }
 
-std::uint16_t default_port(std::string_view scheme) noexcept { return scheme == "https" ? 443 : 80; }
+std::uint16_t default_port(std::string_view scheme) noexcept
+{
+    return scheme == "https" ? 443 : 80;
+}
 
 std::string header(const std::vector<http::field>& fields, std::string_view name)
 {
@@ -36,10 +39,11 @@ void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit
     truncated |= bytes.size() > room;
 }
 
-}  // namespace
+} // namespace
 
 exchange::exchange(flow& owner, std::string scheme)
-    : owner_(owner), scheme_(std::move(scheme)), began_(std::chrono::system_clock::now()), began_steady_(std::chrono::steady_clock::now())
+    : owner_(owner), scheme_(std::move(scheme)), began_(std::chrono::system_clock::now()),
+      began_steady_(std::chrono::steady_clock::now())
 {
     fields_.request_id = new_identifier();
     fields_.connection_id = owner_.facts().id;
@@ -85,7 +89,8 @@ void exchange::describe_request()
     fields_.method = head.method;
     fields_.authority = head.host.empty() ? owner_.facts().host : std::string(head.host);
     fields_.path = head.origin_target;
-    fields_.url = scheme_ + "://" + fields_.authority + (head.origin_target.starts_with('/') ? "" : "/") + std::string(head.origin_target);
+    fields_.url =
+        scheme_ + "://" + fields_.authority + (head.origin_target.starts_with('/') ? "" : "/") + std::string(head.origin_target);
     fields_.user_agent = header(head.fields, "user-agent");
     fields_.request_content_type = header(head.fields, "content-type");
 }
@@ -98,17 +103,21 @@ std::optional<exchange::answer> exchange::judge_authority()
     if (!head.scheme.empty() && !equals_ignoring_case(head.scheme, scheme_)) {
         return refuse(400, reason::ambiguous_request, "the target's scheme is not that of the connection");
     }
-    if (head.host.empty()) {  // HTTP/1.0 without Host
-        host = !facts.host.empty() ? facts.host : facts.bound_name.empty() ? facts.destination.address.to_string() : facts.bound_name;
+    if (head.host.empty()) { // HTTP/1.0 without Host
+        host = !facts.host.empty()        ? facts.host
+               : facts.bound_name.empty() ? facts.destination.address.to_string()
+                                          : facts.bound_name;
         fields_.authority = policy::join_host_port(host, port);
         return std::nullopt;
     }
-    const auto parsed = policy::parse_host(head.where.ipv6_literal ? '[' + std::string(head.where.host) + ']' : std::string(head.where.host));
+    const auto parsed =
+        policy::parse_host(head.where.ipv6_literal ? '[' + std::string(head.where.host) + ']' : std::string(head.where.host));
     if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
     host = parsed->to_string();
     const auto claimed = head.where.port ? head.where.port : default_port(scheme_);
     if (head.where.port && claimed != port) {
-        return refuse(421, reason::host_mismatch, "Host says port " + std::to_string(claimed) + ", the connection is to port " + std::to_string(port));
+        return refuse(421, reason::host_mismatch,
+                      "Host says port " + std::to_string(claimed) + ", the connection is to port " + std::to_string(port));
     }
     if (!facts.host.empty() && host != facts.host) {
         return refuse(421, reason::host_mismatch, "TLS was opened for " + facts.host + ", the request is for " + host);
@@ -121,8 +130,9 @@ std::optional<exchange::answer> exchange::judge_target()
     auto parsed = policy::canonical_target(head.origin_target);
     if (!parsed) {
         const bool ambiguous = parsed.error() == errc::ambiguous;
-        return refuse(400, ambiguous ? reason::ambiguous_request : reason::malformed_request,
-                      "the path could be read in two ways or is malformed (dot segments, encoded separators, control characters)");
+        return refuse(
+            400, ambiguous ? reason::ambiguous_request : reason::malformed_request,
+            "the path could be read in two ways or is malformed (dot segments, encoded separators, control characters)");
     }
     target = std::move(*parsed);
     fields_.path = target.path;
@@ -165,13 +175,17 @@ void exchange::answered_by_origin(const http::response_head& response)
     if (captures(policy::capture_level::headers)) fields_.response_headers = copy_fields(response.fields);
 }
 
-void exchange::answered_by_gateway(unsigned status) { fields_.status = static_cast<int>(status); }
+void exchange::answered_by_gateway(unsigned status)
+{
+    fields_.status = static_cast<int>(status);
+}
 
 void exchange::note_malformed(const answer& refusal)
 {
     verdict = refusal.verdict;
     if (fields_.method.empty() && !head.method.empty()) describe_request();
-    if (fields_.authority.empty()) fields_.authority = owner_.facts().host.empty() ? owner_.facts().bound_name : owner_.facts().host;
+    if (fields_.authority.empty())
+        fields_.authority = owner_.facts().host.empty() ? owner_.facts().bound_name : owner_.facts().host;
 }
 
 void exchange::finish(reason why, std::string detail)
@@ -183,7 +197,7 @@ void exchange::finish(reason why, std::string detail)
     fields_.detail = std::move(detail);
     fields_.capture = policy::to_string(verdict.capture);
     const auto duration = std::chrono::steady_clock::now() - began_steady_;
-    if (!place_) {  // no record could be kept: the metrics still count the refusal
+    if (!place_) { // no record could be kept: the metrics still count the refusal
         job.metrics().request(audit::http_version::http1, audit::verdict_label::deny, duration);
         return;
     }
@@ -194,4 +208,4 @@ void exchange::finish(reason why, std::string detail)
     place_->commit(std::move(entry));
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

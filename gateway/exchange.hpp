@@ -29,12 +29,12 @@ public:
     struct answer {
         unsigned status = 403;
         policy::decision verdict;
-        std::string detail;            ///< what exactly was wrong, for a person
+        std::string detail; ///< what exactly was wrong, for a person
     };
 
-    std::string head_bytes;            ///< owns what `head` views
+    std::string head_bytes; ///< owns what `head` views
     http::request_head head;
-    std::string host;                  ///< canonical; an address literal without brackets
+    std::string host; ///< canonical; an address literal without brackets
     std::uint16_t port = 0;
     policy::request_target target;
     policy::decision verdict;
@@ -80,4 +80,4 @@ private:
     bool finished_ = false;
 };
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -1,7 +1,7 @@
 #include "gateway/flow.hpp"
 
-#include "gateway/evidence.hpp"
 #include "gateway/dial.hpp"
+#include "gateway/evidence.hpp"
 #include "gateway/http_session.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/sniff.hpp"
@@ -46,9 +46,12 @@ void refuse_overload(worker& w, tcp::socket& socket)
     reset_connection(socket);
 }
 
-asio::awaitable<void> keep(std::shared_ptr<flow> self) { co_await self->run(); }
+asio::awaitable<void> keep(std::shared_ptr<flow> self)
+{
+    co_await self->run();
+}
 
-}  // namespace
+} // namespace
 
 void reset_connection(tcp::socket& socket) noexcept
 {
@@ -75,7 +78,10 @@ flow::flow(worker& w, tcp::socket socket) : worker_(w), socket_(std::move(socket
     facts_.began_steady = std::chrono::steady_clock::now();
 }
 
-flow::~flow() { job().leave_connection(); }
+flow::~flow()
+{
+    job().leave_connection();
+}
 
 void flow::expire() noexcept
 {
@@ -103,7 +109,7 @@ asio::awaitable<void> flow::run()
 {
     boost::system::error_code ec;
     const auto peer = socket_.remote_endpoint(ec);
-    if (ec) co_return;  // gone before it was looked at: no attempt was made
+    if (ec) co_return; // gone before it was looked at: no attempt was made
     socket_.non_blocking(true, ec);
     socket_.set_option(tcp::no_delay(true), ec);
     facts_.source.address = from_asio(peer);
@@ -127,7 +133,8 @@ bool flow::refuse_destination()
     const bool virtual_address = job().settings().dns.virtual_range.contains(facts_.destination.address);
     if (virtual_address && facts_.bound_name.empty()) {
         // An address that was never given out.
-        refuse_connection(*this, "tcp", gateway_decision(reason::own_address, policy::stage::connection), "a virtual address that no name has");
+        refuse_connection(*this, "tcp", gateway_decision(reason::own_address, policy::stage::connection),
+                          "a virtual address that no name has");
         reset_connection(socket_);
         return true;
     }
@@ -146,22 +153,21 @@ asio::awaitable<void> flow::dispatch()
     // Where the name is known, or the address itself is listed, the server may be the one to speak first.
     const bool known = !facts_.bound_name.empty() || rules->decide(attempt).allowed();
     const auto patience = known ? limits.server_first_delay : limits.sniff_timeout;
-    sniffed first = co_await sniff(socket_, job().settings().tls.max_client_hello, patience, job().settings().tls.handshake_timeout);
+    sniffed first =
+        co_await sniff(socket_, job().settings().tls.max_client_hello, patience, job().settings().tls.handshake_timeout);
     auto any = attempt;
     any.app = policy::application::unknown;
     if (first.what == first_bytes::silent && known && !rules->decide(attempt).allowed() && rules->decide(any).allowed()) {
         // Not a stream that may be relayed, but HTTP or TLS may be, by a slow client: give it the whole time.
-        first = co_await sniff(socket_, job().settings().tls.max_client_hello, limits.sniff_timeout, job().settings().tls.handshake_timeout);
+        first = co_await sniff(socket_, job().settings().tls.max_client_hello, limits.sniff_timeout,
+                               job().settings().tls.handshake_timeout);
     }
     switch (first.what) {
-    case first_bytes::tls:
-        co_await run_tls(shared_from_this(), std::move(first.hello));
-        break;
-    case first_bytes::http:
-        co_await run_http();
-        break;
+    case first_bytes::tls: co_await run_tls(shared_from_this(), std::move(first.hello)); break;
+    case first_bytes::http: co_await run_http(); break;
     case first_bytes::http2:
-        refuse_connection(*this, "tcp", gateway_decision(reason::tunnel_refused, policy::stage::connection), "HTTP/2 without TLS is not carried yet");
+        refuse_connection(*this, "tcp", gateway_decision(reason::tunnel_refused, policy::stage::connection),
+                          "HTTP/2 without TLS is not carried yet");
         reset_connection(socket_);
         break;
     case first_bytes::bad_tls:
@@ -169,12 +175,8 @@ asio::awaitable<void> flow::dispatch()
         reset_connection(socket_);
         break;
     case first_bytes::opaque:
-    case first_bytes::silent:
-        co_await run_opaque();
-        break;
-    case first_bytes::closed:
-        close_unused(*this, "tcp", expired_ ? reason::client_timed_out : reason::client_closed);
-        break;
+    case first_bytes::silent: co_await run_opaque(); break;
+    case first_bytes::closed: close_unused(*this, "tcp", expired_ ? reason::client_timed_out : reason::client_closed); break;
     }
 }
 
@@ -220,4 +222,4 @@ asio::awaitable<void> flow::run_opaque()
     evidence->finish(totals);
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

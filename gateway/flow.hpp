@@ -13,15 +13,15 @@ namespace cofferdam::gateway {
 
 /// What is known of one downstream connection; grows as the flow goes on.
 struct connection_facts {
-    std::string id;                        ///< connection_id of the records
+    std::string id; ///< connection_id of the records
     std::chrono::system_clock::time_point began;
     std::chrono::steady_clock::time_point began_steady;
     flow_source source;
-    ip_endpoint destination;               ///< what the client dialled (a hint, law 3)
-    std::string bound_name;                ///< the name whose virtual address was dialled; empty: none
-    std::string host;                      ///< the name that TLS was opened for; empty on plain connections
+    ip_endpoint destination; ///< what the client dialled (a hint, law 3)
+    std::string bound_name;  ///< the name whose virtual address was dialled; empty: none
+    std::string host;        ///< the name that TLS was opened for; empty on plain connections
     std::string sni, alpn;
-    std::string upstream;                  ///< "address:port" that the gateway dialled
+    std::string upstream; ///< "address:port" that the gateway dialled
 };
 
 /// One connection of the job, from accept to close. Owns its sockets and lives on its worker's thread; kept alive by its
@@ -73,4 +73,4 @@ void start_flow(worker& w, tcp::socket socket);
 /// Closes with a TCP reset: the client sees a refusal at once.
 void reset_connection(tcp::socket& socket) noexcept;
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

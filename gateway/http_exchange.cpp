@@ -1,8 +1,7 @@
 // The forwarding half of http_session: request body, response head and body, upgrade.
-#include "gateway/http_session.hpp"
-
 #include "core/text.hpp"
 #include "gateway/evidence.hpp"
+#include "gateway/http_session.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/spawn.hpp"
 #include "http/error_page.hpp"
@@ -17,7 +16,7 @@ namespace {
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t block_size = 16384;
 constexpr std::chrono::milliseconds settle_poll{20};
-constexpr std::size_t flush_at = 65536;        // re-framed chunks are gathered up to here before they are written
+constexpr std::size_t flush_at = 65536; // re-framed chunks are gathered up to here before they are written
 
 std::string_view text_of(const std::vector<std::uint8_t>& block, std::size_t size)
 {
@@ -38,7 +37,7 @@ void append_chunk(std::string& out, std::string_view data)
     out += http::chunk_end;
 }
 
-}  // namespace
+} // namespace
 
 /// The request's body on its way upstream, beside the answer on its way back.
 struct http_session::body_pump {
@@ -47,12 +46,12 @@ struct http_session::body_pump {
           chunked(head.body == http::body_kind::chunked)
     {
     }
-    asio::steady_timer finished;       // cancelled when done
+    asio::steady_timer finished; // cancelled when done
     http::body_decoder decoder;
     bool chunked;
     bool done = false;
-    bool complete = false;             // all of the body was sent
-    const http::fault* fault = nullptr;  // the client's framing is broken
+    bool complete = false;              // all of the body was sent
+    const http::fault* fault = nullptr; // the client's framing is broken
 };
 
 asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchange& e, bool reused, bool& retry)
@@ -99,8 +98,10 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
             }
             used += step->consumed;
             e.capture_request_body(step->data);
-            if (pump->chunked) append_chunk(out, step->data);
-            else out += step->data;
+            if (pump->chunked)
+                append_chunk(out, step->data);
+            else
+                out += step->data;
         }
         in_.erase(0, used);
         e.note_request(used);
@@ -181,11 +182,12 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
                 retry = true;
                 co_return next::close;
             }
-            const next after = co_await finish_without_response(e, pump, got == reason::completed ? reason::upstream_malformed : got, head.why);
+            const next after =
+                co_await finish_without_response(e, pump, got == reason::completed ? reason::upstream_malformed : got, head.why);
             co_return after;
         }
         if (!head.interim()) break;
-        if (e.head.minor == 0) continue;  // an HTTP/1.0 client must not get 1xx (RFC 9110, 15.2)
+        if (e.head.minor == 0) continue; // an HTTP/1.0 client must not get 1xx (RFC 9110, 15.2)
         http::forward_response out;
         http::rebuild(head, e.head.minor, true, out);
         std::string bytes;
@@ -211,7 +213,8 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
     co_return after;
 }
 
-asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http::response_head& head, http::forward_response& out)
+asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http::response_head& head,
+                                                         http::forward_response& out)
 {
     std::string bytes;
     http::write_response_head(bytes, out);
@@ -229,8 +232,10 @@ asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http
             }
             used += step->consumed;
             e.capture_response_body(step->data);
-            if (chunked) append_chunk(bytes, step->data);
-            else bytes += step->data;
+            if (chunked)
+                append_chunk(bytes, step->data);
+            else
+                bytes += step->data;
             done = step->done;
         }
         up_in_.erase(0, used);
@@ -280,14 +285,16 @@ asio::awaitable<http_session::next> http_session::finish_response(exchange& e, b
         downstream_broken_ = true;
         co_return next::close;
     }
-    co_return keep && whole ? next::keep : next::close;
+    co_return keep&& whole ? next::keep : next::close;
 }
 
-asio::awaitable<http_session::next> http_session::finish_without_response(exchange& e, body_pump& pump, reason why, const http::fault* fault)
+asio::awaitable<http_session::next> http_session::finish_without_response(exchange& e, body_pump& pump, reason why,
+                                                                          const http::fault* fault)
 {
     std::string detail = fault ? std::string(fault->what) : std::string();
     if (pump.fault) {
-        exchange::answer answer{pump.fault->status, gateway_decision(reason::malformed_request, policy::stage::content), std::string(pump.fault->what)};
+        exchange::answer answer{pump.fault->status, gateway_decision(reason::malformed_request, policy::stage::content),
+                                std::string(pump.fault->what)};
         const next after = co_await refuse(e, std::move(answer));
         (void)after;
         co_return next::close;
@@ -326,4 +333,4 @@ asio::awaitable<http_session::next> http_session::pass_upgrade(exchange& e, cons
     co_return next::close;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

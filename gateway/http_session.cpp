@@ -8,8 +8,8 @@
 namespace cofferdam::gateway {
 namespace {
 
-constexpr std::size_t block_size = 16384;                      // one TLS record
-constexpr std::chrono::milliseconds linger{1500};              // for the last answer to arrive before the reset
+constexpr std::size_t block_size = 16384;         // one TLS record
+constexpr std::chrono::milliseconds linger{1500}; // for the last answer to arrive before the reset
 
 std::string_view header(const http::request_head& head, std::string_view name)
 {
@@ -20,10 +20,11 @@ std::string_view header(const http::request_head& head, std::string_view name)
 // RFC 9110, 9.2.2: may be sent again if the connection died under it.
 bool is_idempotent(std::string_view method) noexcept
 {
-    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" || method == "TRACE";
+    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
+           method == "TRACE";
 }
 
-}  // namespace
+} // namespace
 
 http_session::http_session(std::shared_ptr<flow> owner, std::unique_ptr<tls::stream> downstream, upstream_link link, bool secure)
     : owner_(std::move(owner)), downstream_(std::move(downstream)), link_(std::move(link)), secure_(secure), block_(block_size)
@@ -50,8 +51,10 @@ asio::awaitable<void> http_session::run()
         if (what == next::close) break;
     }
     const auto action = refused_only_ ? audit::verdict_label::deny : audit::verdict_label::allow;
-    if (served_ > 0) owner_->job().metrics().connection(secure_ ? audit::connection_kind::tls : audit::connection_kind::http, action);
-    if (served_ == 0) close_unused(*owner_, secure_ ? "tls" : "tcp", owner_->expired() ? reason::client_timed_out : reason::client_closed);
+    if (served_ > 0)
+        owner_->job().metrics().connection(secure_ ? audit::connection_kind::tls : audit::connection_kind::http, action);
+    if (served_ == 0)
+        close_unused(*owner_, secure_ ? "tls" : "tcp", owner_->expired() ? reason::client_timed_out : reason::client_closed);
     if (downstream_broken_ || !downstream_->is_open()) co_return;
     owner_->arm(linger + linger);
     co_await downstream_->async_shutdown(linger);
@@ -132,11 +135,12 @@ asio::awaitable<http_session::next> http_session::refuse_malformed(exchange& e)
     reason why = reason::malformed_request;
     if (code == errc::ambiguous) why = reason::ambiguous_request;
     if (code == errc::too_large) why = reason::too_large;
-    exchange::answer answer{fault ? fault->status : 400U, gateway_decision(why, policy::stage::request), fault ? std::string(fault->what) : ""};
+    exchange::answer answer{fault ? fault->status : 400U, gateway_decision(why, policy::stage::request),
+                            fault ? std::string(fault->what) : ""};
     e.note_malformed(answer);
     const next after = co_await refuse(e, std::move(answer));
     (void)after;
-    co_return next::close;  // what follows a message that can't be delimited is not a request
+    co_return next::close; // what follows a message that can't be delimited is not a request
 }
 
 // Answers in the origin's place. The connection goes on only if no body is under way.
@@ -233,11 +237,13 @@ asio::awaitable<http_session::next> http_session::answer_failure(exchange& e, re
     // The policy allowed it and the gateway could not or, where verification failed, would not: the record says which.
     policy::decision verdict = e.verdict;
     const bool refused = why == reason::upstream_verify_failed || why == reason::private_address;
-    if (refused) verdict = gateway_decision(why, policy::stage::connection);
-    else verdict.why = why;
+    if (refused)
+        verdict = gateway_decision(why, policy::stage::connection);
+    else
+        verdict.why = why;
     exchange::answer answer{http::status_for(why), std::move(verdict), std::move(detail)};
     const next after = co_await refuse(e, std::move(answer));
     co_return after;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -57,18 +57,18 @@ private:
     std::unique_ptr<tls::stream> downstream_;
     upstream_link link_;
     std::optional<flow::watch> upstream_watch_;
-    std::string link_host_;            // what link_ was made for
+    std::string link_host_; // what link_ was made for
     std::uint16_t link_port_ = 0;
     bool secure_;
     std::optional<upstream_link> failure_;
-    std::string in_;                   // read from downstream, not consumed yet
-    std::string up_in_;                // read from upstream, not consumed yet
-    std::string response_bytes_;       // owns what the current response head views
+    std::string in_;             // read from downstream, not consumed yet
+    std::string up_in_;          // read from upstream, not consumed yet
+    std::string response_bytes_; // owns what the current response head views
     std::vector<std::uint8_t> block_;
     std::vector<std::uint8_t> up_block_;
     std::size_t served_ = 0;
     bool downstream_broken_ = false;
-    bool refused_only_ = true;         // no request of this connection was allowed
+    bool refused_only_ = true; // no request of this connection was allowed
 };
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

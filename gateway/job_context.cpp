@@ -6,17 +6,16 @@
 #include "gateway/worker.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
-
-#include <netinet/in.h>
-
 #include <cstdio>
+#include <netinet/in.h>
 
 namespace cofferdam::gateway {
 
 job_context::job_context(std::string id, config::settings settings, std::string_view phase)
     : id_(std::move(id)), settings_(std::move(settings)), rules_(policy::policy::compile(settings_.policy, phase)),
       bindings_(settings_.dns.virtual_range, settings_.dns.max_names), ca_(id_, settings_.tls, std::chrono::system_clock::now()),
-      leaves_(ca_, settings_.tls.leaf_cache), server_tls_(tls::make_server_context()), upstream_tls_(settings_.tls), metrics_(version)
+      leaves_(ca_, settings_.tls.leaf_cache), server_tls_(tls::make_server_context()), upstream_tls_(settings_.tls),
+      metrics_(version)
 {
 }
 
@@ -28,7 +27,10 @@ std::shared_ptr<const policy::policy> job_context::rules() const
     return rules_;
 }
 
-std::optional<std::string> job_context::name_of(const ip_address& address) const { return bindings_.name_of(address); }
+std::optional<std::string> job_context::name_of(const ip_address& address) const
+{
+    return bindings_.name_of(address);
+}
 
 void job_context::open_audit(std::function<void(const audit::record&)> observe)
 {
@@ -39,20 +41,27 @@ void job_context::open_audit(std::function<void(const audit::record&)> observe)
     };
     hooks.depth = [this](std::size_t depth) { metrics_.audit_queue_depth(depth); };
     hooks.failure = [](const std::string& message) {
-        if (message.empty()) std::fprintf(stderr, "cofferdam: the audit log can be written again\n");
-        else std::fprintf(stderr, "cofferdam: the audit log can't be written, so all traffic is refused: %s\n", escape_line(message).c_str());
+        if (message.empty())
+            std::fprintf(stderr, "cofferdam: the audit log can be written again\n");
+        else
+            std::fprintf(stderr, "cofferdam: the audit log can't be written, so all traffic is refused: %s\n",
+                         escape_line(message).c_str());
     };
     audit_ = std::make_unique<audit::writer>(settings_.audit, std::move(hooks));
 }
 
-boost::asio::awaitable<found_process> job_context::find_process(worker& w, ip_endpoint client, ip_endpoint destination, std::uint8_t transport)
+boost::asio::awaitable<found_process> job_context::find_process(worker& w, ip_endpoint client, ip_endpoint destination,
+                                                                std::uint8_t transport)
 {
     if (!attribution_) co_return nullptr;
     auto found = co_await attribution_->find(w.context(), transport, client, destination);
     co_return found;
 }
 
-void job_context::attribute_with(std::unique_ptr<attribution> lookup) { attribution_ = std::move(lookup); }
+void job_context::attribute_with(std::unique_ptr<attribution> lookup)
+{
+    attribution_ = std::move(lookup);
+}
 
 bool job_context::enter_connection() noexcept
 {
@@ -76,4 +85,4 @@ void job_context::count_internal_error(std::string_view what) noexcept
     std::fprintf(stderr, "cofferdam: internal error, one flow was ended: %s\n", escape_line(what).c_str());
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -8,9 +8,8 @@
 #include "tls/authority.hpp"
 #include "tls/upstream.hpp"
 
-#include <boost/asio/awaitable.hpp>
-
 #include <atomic>
+#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -50,8 +49,8 @@ public:
 
     /// The process at the other end of a redirected connection; null where it can't be told. Asks on the attribution's own
     /// thread, and waits for it at most a quarter of a second.
-    boost::asio::awaitable<std::shared_ptr<const process_identity>> find_process(worker& w, ip_endpoint client, ip_endpoint destination,
-                                                                                  std::uint8_t transport);
+    boost::asio::awaitable<std::shared_ptr<const process_identity>> find_process(worker& w, ip_endpoint client,
+                                                                                 ip_endpoint destination, std::uint8_t transport);
     void attribute_with(std::unique_ptr<attribution> lookup);
 
     /// False if limits.max_connections are open already.
@@ -78,4 +77,4 @@ private:
     std::atomic<std::uint64_t> internal_errors_{0};
 };
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

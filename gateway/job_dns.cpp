@@ -49,7 +49,8 @@ bool record_query(job_context& job, const dns::query_facts& facts)
     }
     audit::record entry;
     entry.duration = facts.duration;
-    entry.time = std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(facts.duration);
+    entry.time =
+        std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(facts.duration);
     entry.job = job.id();
     entry.source.address = facts.source;
     entry.decision = to_fields(verdict);
@@ -99,7 +100,7 @@ private:
     dns::server server_;
 };
 
-}  // namespace
+} // namespace
 
 void serve_names(worker& w, nft::sealed_descriptors& network)
 {
@@ -112,4 +113,4 @@ void serve_names(worker& w, nft::sealed_descriptors& network)
     w.at_stop([names] { names->server().stop(); });
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -10,4 +10,4 @@ class worker;
 /// asked upstream (law 4), recorded one by one. Takes the DNS sockets out of `network`.
 void serve_names(worker& w, nft::sealed_descriptors& network);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

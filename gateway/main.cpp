@@ -5,7 +5,6 @@
 #include "policy/policy.hpp"
 
 #include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -17,16 +16,21 @@ using namespace cofferdam;
 using gateway::policy_request;
 using gateway::run_request;
 
-constexpr const char* allow_help =
-    "One more allow-list entry, e.g. 'https://registry.npm.example/', 'GET https://github.com/acme/', 'db.example:5432'. Repeatable";
+constexpr const char* allow_help = "One more allow-list entry, e.g. 'https://registry.npm.example/', 'GET "
+                                   "https://github.com/acme/', 'db.example:5432'. Repeatable";
 
 void add_policy_options(CLI::App& command, std::string& policy, config::overrides& extra, std::string& phase)
 {
-    command.add_option("--policy", policy, "Policy file (YAML); without one nothing is allowed but what --allow and --preset say");
+    command.add_option("--policy", policy,
+                       "Policy file (YAML); without one nothing is allowed but what --allow and --preset say");
     command.add_option("--allow", extra.allow, allow_help)->allow_extra_args(false);
-    command.add_option("--preset", extra.presets, "A ready-made list: npm, pip, cargo, go, maven, apt (read from the client's own "
-                                                  "configuration), github. Repeatable")->allow_extra_args(false);
-    command.add_option("--mode", extra.mode, "enforce (default), or audit: judge and record everything, refuse nothing that the policy refuses");
+    command
+        .add_option("--preset", extra.presets,
+                    "A ready-made list: npm, pip, cargo, go, maven, apt (read from the client's own "
+                    "configuration), github. Repeatable")
+        ->allow_extra_args(false);
+    command.add_option("--mode", extra.mode,
+                       "enforce (default), or audit: judge and record everything, refuse nothing that the policy refuses");
     command.add_option("--phase", phase, "Use this phase's allow-list instead of the main one");
 }
 
@@ -34,15 +38,20 @@ void add_run(CLI::App& app, run_request& request)
 {
     auto& run = *app.add_subcommand("run", "Run a command whose network goes through the gateway");
     run.footer("Usage:      cofferdam run [OPTIONS] -- COMMAND [ARG]...\n"
-               "Exit codes: the command's own; 99 with --fail-on-deny; 125 if the gateway failed; 126/127 as shells do; 78 for a bad policy.\n"
+               "Exit codes: the command's own; 99 with --fail-on-deny; 125 if the gateway failed; 126/127 as shells do; 78 for a "
+               "bad policy.\n"
                "Example:    cofferdam run --preset npm --allow https://github.com/acme/ -- npm ci");
     add_policy_options(run, request.policy, request.extra, request.phase);
     run.add_option("--audit", request.extra.audit, "Append audit records (JSON Lines) to this file");
     run.add_option("--report", request.report, "Write a report at the end: .txt, .md, .html, .json or .sarif");
-    run.add_option("--metrics", request.metrics, "Serve Prometheus metrics at this address while the command runs, e.g. 127.0.0.1:9464");
-    run.add_option("--allow-socket", request.allowed_sockets, "Leave this Unix socket reachable for the command (all others of the system are "
-                                                              "masked). Repeatable")->allow_extra_args(false);
-    run.add_flag("--fail-on-deny", request.fail_on_deny, "Exit with 99 if the command succeeded but something was refused (or would have been)");
+    run.add_option("--metrics", request.metrics,
+                   "Serve Prometheus metrics at this address while the command runs, e.g. 127.0.0.1:9464");
+    run.add_option("--allow-socket", request.allowed_sockets,
+                   "Leave this Unix socket reachable for the command (all others of the system are "
+                   "masked). Repeatable")
+        ->allow_extra_args(false);
+    run.add_flag("--fail-on-deny", request.fail_on_deny,
+                 "Exit with 99 if the command succeeded but something was refused (or would have been)");
     run.add_flag("--quiet", request.quiet, "No summary at the end");
 }
 
@@ -63,13 +72,18 @@ void add_others(CLI::App& app, command_line& out)
     auto& explain = *app.add_subcommand("explain", "Say which rule decides a request, and why");
     explain.footer("Usage: cofferdam explain [OPTIONS] (METHOD URL | dns NAME | tcp HOST:PORT | udp HOST:PORT)");
     add_policy_options(explain, out.explain.policy, out.explain.extra, out.explain.phase);
-    explain.add_option("question", out.question, "e.g. GET https://github.com/acme/x, dns example.org, tcp db.example:5432")->expected(1, 2)->required();
+    explain.add_option("question", out.question, "e.g. GET https://github.com/acme/x, dns example.org, tcp db.example:5432")
+        ->expected(1, 2)
+        ->required();
 
     auto& verify = *app.add_subcommand("verify", "Fail if an audit log shows a host outside a list, or is not whole");
     verify.footer("Exit codes: 0 nothing found; 1 findings, listed on standard error; 2 wrong usage.\n"
                   "Example: cofferdam verify audit.jsonl --allow registry.npm.example --allow github.com");
     verify.add_option("log", out.verify_log, "Audit log (JSON Lines, ours or Qtap's)")->required();
-    verify.add_option("--allow", out.verify_allow, "A host, or host:port, that may appear; without any, nothing may have been refused")->allow_extra_args(false);
+    verify
+        .add_option("--allow", out.verify_allow,
+                    "A host, or host:port, that may appear; without any, nothing may have been refused")
+        ->allow_extra_args(false);
 
     auto& report = *app.add_subcommand("report", "Summarise an audit log");
     report.footer("Example: cofferdam report audit.jsonl --format markdown >> summary.md");
@@ -95,11 +109,13 @@ int fail(const std::exception& e, int code)
     return code;
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char** argv)
 {
-    CLI::App app("Cofferdam: an egress gateway for CI jobs. What the policy does not list does not leave, and everything is recorded.", "cofferdam");
+    CLI::App app(
+        "Cofferdam: an egress gateway for CI jobs. What the policy does not list does not leave, and everything is recorded.",
+        "cofferdam");
     app.set_version_flag("--version", std::string(gateway::version));
     app.require_subcommand(1);
     command_line line;

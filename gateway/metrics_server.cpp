@@ -13,7 +13,6 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
-
 #include <stdexcept>
 
 namespace cofferdam::gateway {
@@ -84,7 +83,7 @@ asio::awaitable<void> accept_scrapes(worker& w, std::shared_ptr<tcp::acceptor> a
     }
 }
 
-}  // namespace
+} // namespace
 
 void serve_metrics(worker& w, const std::string& address)
 {
@@ -105,4 +104,4 @@ void serve_metrics(worker& w, const std::string& address)
     spawn_counted(w.context(), w.job(), accept_scrapes(w, acceptor));
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-
 #include <memory>
 #include <string>
 
@@ -14,4 +13,4 @@ class worker;
 /// 5 s each.
 void serve_metrics(worker& w, const std::string& address);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

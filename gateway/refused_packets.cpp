@@ -10,7 +10,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
 #include <map>
 #include <tuple>
 #include <vector>
@@ -51,7 +50,7 @@ private:
         worker_.job().metrics().packet(audit::packet_verdict::reject);
         if (!is_new(packet)) co_return;
         auto place = worker_.job().audit().reserve();
-        if (!place) co_return;  // nothing was let through, and the metric above counted it
+        if (!place) co_return; // nothing was let through, and the metric above counted it
         audit::record entry;
         entry.time = std::chrono::system_clock::now();
         entry.job = worker_.job().id();
@@ -66,7 +65,8 @@ private:
         const auto name = worker_.job().name_of(packet.destination.address).value_or("");
         const std::string protocol = nft::protocol_name(packet.protocol);
         const bool encrypted = protocol == "udp" && packet.destination.port == 853;
-        auto verdict = gateway_decision(encrypted ? reason::encrypted_dns : reason::protocol_not_allowed, policy::stage::connection);
+        auto verdict =
+            gateway_decision(encrypted ? reason::encrypted_dns : reason::protocol_not_allowed, policy::stage::connection);
         if (protocol == "udp" && !encrypted) {
             const auto host = name.empty() ? packet.destination.address.to_string() : name;
             verdict.hint = "udp://" + policy::join_host_port(host, packet.destination.port);
@@ -103,7 +103,8 @@ private:
         entry.time = std::chrono::system_clock::now();
         entry.job = worker_.job().id();
         entry.decision = to_fields(gateway_decision(reason::protocol_not_allowed, policy::stage::connection));
-        entry.what = audit::alert_fields{"refused packets not recorded", std::to_string(lost) + " refused packets came faster than they could be recorded"};
+        entry.what = audit::alert_fields{"refused packets not recorded",
+                                         std::to_string(lost) + " refused packets came faster than they could be recorded"};
         place->commit(std::move(entry));
     }
 
@@ -114,7 +115,7 @@ private:
     clock::time_point purged_{};
 };
 
-}  // namespace
+} // namespace
 
 void record_refused_packets(worker& w, nft::descriptor log)
 {
@@ -122,4 +123,4 @@ void record_refused_packets(worker& w, nft::descriptor log)
     spawn_counted(w.context(), w.job(), self->run(self));
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

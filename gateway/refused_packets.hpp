@@ -11,4 +11,4 @@ class worker;
 /// could not deliver is counted and reported as one alert record.
 void record_refused_packets(worker& w, nft::descriptor log);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

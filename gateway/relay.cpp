@@ -6,7 +6,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
 #include <memory>
 #include <vector>
 
@@ -31,7 +30,7 @@ asio::awaitable<reason> pump(flow& owner, tls::stream& from, tls::stream& to, st
         const auto written = co_await to.async_write(bytes);
         count += written.transferred;
         if (written.error) {
-            from.close();  // nobody is left to read for: the other direction ends too
+            from.close(); // nobody is left to read for: the other direction ends too
             co_return reason::completed;
         }
     }
@@ -52,7 +51,7 @@ asio::awaitable<void> pump_aside(std::shared_ptr<flow> owner, tls::stream& from,
     state->finished.cancel();
 }
 
-}  // namespace
+} // namespace
 
 asio::awaitable<relay_totals> relay(flow& owner, tls::stream& downstream, tls::stream& upstream)
 {
@@ -68,4 +67,4 @@ asio::awaitable<relay_totals> relay(flow& owner, tls::stream& downstream, tls::s
     co_return totals;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

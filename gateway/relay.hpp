@@ -4,7 +4,6 @@
 #include "tls/io/stream.hpp"
 
 #include <boost/asio/awaitable.hpp>
-
 #include <cstdint>
 
 namespace cofferdam::gateway {
@@ -12,8 +11,8 @@ namespace cofferdam::gateway {
 class flow;
 
 struct relay_totals {
-    std::uint64_t sent = 0;        ///< job -> world
-    std::uint64_t received = 0;    ///< world -> job
+    std::uint64_t sent = 0;     ///< job -> world
+    std::uint64_t received = 0; ///< world -> job
     reason why = reason::completed;
 };
 
@@ -21,4 +20,4 @@ struct relay_totals {
 /// other goes on. Idle for limits.stream_idle_timeout ends it. Never buffers more than one block a direction.
 boost::asio::awaitable<relay_totals> relay(flow& owner, tls::stream& downstream, tls::stream& upstream);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -16,17 +16,16 @@
 #include "nft/io/sealed_network.hpp"
 #include "sandbox/job.hpp"
 
+#include <algorithm>
+#include <cstdio>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <thread>
+#include <unistd.h>
 
 namespace cofferdam::gateway {
 namespace {
@@ -87,7 +86,8 @@ struct sealed_job {
     nft::sealed_descriptors network;
 };
 
-sealed_job seal(const run_request& request, const config::settings& settings, std::size_t workers, std::vector<std::uint16_t> udp_ports)
+sealed_job seal(const run_request& request, const config::settings& settings, std::size_t workers,
+                std::vector<std::uint16_t> udp_ports)
 {
     const layout_box layout;
     sandbox::options wanted;
@@ -102,7 +102,7 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
         auto sockets = nft::build_sealed_network(network);
         *layout = nft::layout_of(sockets);
         auto numbers = nft::numbers_of(sockets);
-        static nft::sealed_descriptors kept;  // open until they have been sent; this process ends or becomes PID 1 after that
+        static nft::sealed_descriptors kept; // open until they have been sent; this process ends or becomes PID 1 after that
         kept = std::move(sockets);
         return numbers;
     };
@@ -174,11 +174,13 @@ sandbox::exit_status wait_for_end(sandbox::job& job, forwarded_signals& signals)
 void print_notes(const std::vector<std::string>& notes, const run_request& request)
 {
     if (request.quiet) return;
-    for (const auto& socket : request.allowed_sockets) std::fprintf(stderr, "cofferdam: left open for the job: %s\n", escape_line(socket).c_str());
+    for (const auto& socket : request.allowed_sockets)
+        std::fprintf(stderr, "cofferdam: left open for the job: %s\n", escape_line(socket).c_str());
     (void)notes;
 }
 
-int conclude(const run_request& request, const sandbox::exit_status& status, const audit::summary& totals, const audit::writer_totals& written)
+int conclude(const run_request& request, const sandbox::exit_status& status, const audit::summary& totals,
+             const audit::writer_totals& written)
 {
     if (!request.quiet) {
         audit::text_style style;
@@ -188,7 +190,8 @@ int conclude(const run_request& request, const sandbox::exit_status& status, con
     if (!request.report.empty()) write_run_report(request.report, totals, written);
     if (!status.error.empty()) std::fprintf(stderr, "cofferdam: %s\n", escape_line(status.error).c_str());
     if (written.lost > 0) {
-        std::fprintf(stderr, "cofferdam: %llu records could not be written to the audit log\n", static_cast<unsigned long long>(written.lost));
+        std::fprintf(stderr, "cofferdam: %llu records could not be written to the audit log\n",
+                     static_cast<unsigned long long>(written.lost));
         return exit_gateway_failed;
     }
     const int code = status.shell_code();
@@ -196,7 +199,7 @@ int conclude(const run_request& request, const sandbox::exit_status& status, con
     return code;
 }
 
-}  // namespace
+} // namespace
 
 int run_command(const run_request& request)
 {
@@ -227,7 +230,7 @@ int run_command(const run_request& request)
 
     for (auto& each : workers) each->stop(drain_time);
     for (auto& each : workers) each->join();
-    workers.clear();  // flows that did not end in time write their records now
+    workers.clear(); // flows that did not end in time write their records now
     job.audit().flush(audit_close_time);
     const audit::summary so_far = aggregator.result();
     record_job(job, request, settings, "end", status.shell_code(), &so_far);
@@ -235,4 +238,4 @@ int run_command(const run_request& request)
     return conclude(request, status, aggregator.result(), written);
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -21,7 +21,7 @@ audit::report_format format_of(const std::string& path)
     return audit::report_format::text;
 }
 
-}  // namespace
+} // namespace
 
 void write_run_report(const std::string& path, const audit::summary& totals, const audit::writer_totals& written)
 {
@@ -36,4 +36,4 @@ void write_run_report(const std::string& path, const audit::summary& totals, con
     if (!out) throw std::runtime_error("report " + path + ": " + std::strerror(errno));
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

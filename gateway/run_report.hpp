@@ -11,4 +11,4 @@ namespace cofferdam::gateway {
 /// for any other). Throws std::runtime_error with the path.
 void write_run_report(const std::string& path, const audit::summary& totals, const audit::writer_totals& written);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -1,9 +1,8 @@
 #include "gateway/signals.hpp"
 
+#include <stdexcept>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-#include <stdexcept>
 
 namespace cofferdam::gateway {
 
@@ -34,4 +33,4 @@ std::vector<forwarded_signals::arrived> forwarded_signals::take()
     return out;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

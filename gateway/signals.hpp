@@ -1,7 +1,6 @@
 #pragma once
 
 #include <csignal>
-
 #include <vector>
 
 namespace cofferdam::gateway {
@@ -12,7 +11,7 @@ class forwarded_signals {
 public:
     struct arrived {
         int number;
-        bool from_terminal;   ///< sent by the kernel for a key: it was meant for the whole process group
+        bool from_terminal; ///< sent by the kernel for a key: it was meant for the whole process group
     };
 
     forwarded_signals();
@@ -20,7 +19,7 @@ public:
     forwarded_signals(const forwarded_signals&) = delete;
     forwarded_signals& operator=(const forwarded_signals&) = delete;
 
-    int descriptor() const noexcept { return descriptor_; }   ///< readable when take() has something
+    int descriptor() const noexcept { return descriptor_; } ///< readable when take() has something
     std::vector<arrived> take();
 
 private:
@@ -28,4 +27,4 @@ private:
     sigset_t before_{};
 };
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

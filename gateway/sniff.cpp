@@ -3,11 +3,9 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <poll.h>
-
 #include <memory>
 #include <optional>
+#include <poll.h>
 #include <vector>
 
 namespace cofferdam::gateway {
@@ -23,7 +21,10 @@ asio::awaitable<wait_result> wait_for(tcp::socket& socket, std::size_t wanted, s
 {
     const int low_water = static_cast<int>(wanted);
     ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water);
-    struct state { bool open = true; bool timed_out = false; };
+    struct state {
+        bool open = true;
+        bool timed_out = false;
+    };
     const auto shared = std::make_shared<state>();
     asio::steady_timer timer(socket.get_executor(), limit);
     auto on_time_out = [shared, &socket](error_code ec) {
@@ -50,7 +51,10 @@ bool is_half_closed(tcp::socket& socket) noexcept
 }
 
 // How much more to wait for when `have` bytes are not enough.
-std::size_t next_target(std::size_t have) noexcept { return have + 1; }
+std::size_t next_target(std::size_t have) noexcept
+{
+    return have + 1;
+}
 
 // The verdict on the peeked bytes; nothing while more are needed.
 std::optional<sniffed> judge(byte_view bytes, std::size_t max_client_hello)
@@ -64,7 +68,7 @@ std::optional<sniffed> judge(byte_view bytes, std::size_t max_client_hello)
     return sniffed{hello.error() == errc::unsupported ? first_bytes::opaque : first_bytes::bad_tls, {}};
 }
 
-}  // namespace
+} // namespace
 
 asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello, std::chrono::milliseconds patience,
                                std::chrono::milliseconds limit)
@@ -102,4 +106,4 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
     }
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

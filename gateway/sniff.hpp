@@ -10,13 +10,13 @@ namespace cofferdam::gateway {
 
 /// What the first bytes of a connection are. Nothing is consumed: the bytes stay in the socket.
 enum class first_bytes {
-    tls,             ///< a whole ClientHello, in `hello`
-    bad_tls,         ///< starts like TLS and is malformed or too large
-    http,            ///< an HTTP/1 request line
-    http2,           ///< the HTTP/2 preface
-    opaque,          ///< anything else
-    silent,          ///< nothing came before `patience` passed
-    closed,          ///< the client went away
+    tls,     ///< a whole ClientHello, in `hello`
+    bad_tls, ///< starts like TLS and is malformed or too large
+    http,    ///< an HTTP/1 request line
+    http2,   ///< the HTTP/2 preface
+    opaque,  ///< anything else
+    silent,  ///< nothing came before `patience` passed
+    closed,  ///< the client went away
 };
 
 struct sniffed {
@@ -32,4 +32,4 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
 /// Classifies bytes that were peeked: pure, for tests. errc::need_more where more could change the answer.
 result<first_bytes> classify(std::string_view bytes) noexcept;
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

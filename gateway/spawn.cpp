@@ -3,7 +3,6 @@
 #include "gateway/job_context.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-
 #include <exception>
 
 namespace cofferdam::gateway {
@@ -24,4 +23,4 @@ void spawn_counted(boost::asio::io_context& context, job_context& job, boost::as
     });
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

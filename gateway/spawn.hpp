@@ -10,4 +10,4 @@ class job_context;
 /// Starts a detached coroutine whose escaping exception is logged and counted: a defect ends its own flow, never the gateway.
 void spawn_counted(boost::asio::io_context& context, job_context& job, boost::asio::awaitable<void> task);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

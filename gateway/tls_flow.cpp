@@ -18,7 +18,7 @@ std::string join(const std::vector<std::string>& words)
 {
     std::string out;
     for (const auto& word : words) {
-        if (word.size() >= 2 && (word[0] & 0x0F) == 0x0A && word[0] == word[1]) continue;  // GREASE (RFC 8701)
+        if (word.size() >= 2 && (word[0] & 0x0F) == 0x0A && word[0] == word[1]) continue; // GREASE (RFC 8701)
         if (!out.empty()) out += ',';
         out += escape_line(word);
     }
@@ -83,7 +83,8 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     const auto leaf = job.leaves().get(owner.facts().host, kind);
     tls::ssl_ptr connection(SSL_new(&job.server_tls()));
     if (!leaf || !connection || job.ca().present(*connection, leaf->certificate)) {
-        refuse_connection(owner, "tls", gateway_decision(reason::internal_error, policy::stage::connection), "no leaf could be made");
+        refuse_connection(owner, "tls", gateway_decision(reason::internal_error, policy::stage::connection),
+                          "no leaf could be made");
         reset_connection(owner.socket());
         co_return nullptr;
     }
@@ -99,7 +100,8 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     const bool distrust = ec == tls::stream_errc::client_rejected_leaf || ec == tls::stream_errc::closed_after_leaf;
     if (distrust) {
         const std::string line = "tls.passthrough: [\"" + policy::join_host_port(facts.host, facts.destination.port) + "\"]";
-        refuse_connection(owner, "tls", gateway_decision(reason::client_rejected_leaf, policy::stage::connection, line), ec.message());
+        refuse_connection(owner, "tls", gateway_decision(reason::client_rejected_leaf, policy::stage::connection, line),
+                          ec.message());
     }
     else {
         close_unused(owner, "tls", owner.expired() ? reason::client_timed_out : reason::client_closed, ec.message());
@@ -120,7 +122,7 @@ asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link)
     co_await session.run();
 }
 
-}  // namespace
+} // namespace
 
 asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hello)
 {
@@ -151,4 +153,4 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
     co_await serve(owner, std::move(link));
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -3,7 +3,6 @@
 #include "tls/client_hello.hpp"
 
 #include <boost/asio/awaitable.hpp>
-
 #include <memory>
 
 namespace cofferdam::gateway {
@@ -15,4 +14,4 @@ class flow;
 /// with a leaf marked as the gateway's own, an explanation over HTTP, and no upstream contact after the refusal.
 boost::asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hello);
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -14,10 +14,10 @@ namespace fs = std::filesystem;
 
 // Where systems keep their bundle; each is a file on some of them and a link on others.
 constexpr const char* bundle_paths[] = {
-    "/etc/ssl/certs/ca-certificates.crt",                   // Debian, Alpine
-    "/etc/ssl/cert.pem",                                    // Alpine, OpenBSD's layout
-    "/etc/ssl/ca-bundle.pem",                               // SUSE
-    "/etc/pki/tls/certs/ca-bundle.crt",                     // Red Hat
+    "/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine
+    "/etc/ssl/cert.pem",                  // Alpine, OpenBSD's layout
+    "/etc/ssl/ca-bundle.pem",             // SUSE
+    "/etc/pki/tls/certs/ca-bundle.crt",   // Red Hat
     "/etc/pki/tls/cert.pem",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "/usr/lib/ssl/cert.pem",
@@ -26,16 +26,29 @@ constexpr const char* bundle_paths[] = {
 
 // The clients that look at a variable before, or instead of, the system's bundle.
 constexpr const char* bundle_variables[] = {
-    "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
-    "CARGO_HTTP_CAINFO", "AWS_CA_BUNDLE", "DENO_CERT", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "NIX_SSL_CERT_FILE",
-    "BUNDLE_SSL_CA_CERT", "HEX_CACERTS_PATH", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "HTTPLIB2_CA_CERTS", "PERL_LWP_SSL_CA_FILE",
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "CARGO_HTTP_CAINFO",
+    "AWS_CA_BUNDLE",
+    "DENO_CERT",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "NIX_SSL_CERT_FILE",
+    "BUNDLE_SSL_CA_CERT",
+    "HEX_CACERTS_PATH",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+    "HTTPLIB2_CA_CERTS",
+    "PERL_LWP_SSL_CA_FILE",
     "JULIA_SSL_CA_ROOTS_PATH",
 };
 
 std::vector<std::string> java_stores()
 {
-    std::vector<std::string> out{"/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts", "/etc/pki/ca-trust/extracted/java/cacerts",
-                                 "/opt/java/openjdk/lib/security/cacerts"};
+    std::vector<std::string> out{"/etc/ssl/certs/java/cacerts", "/etc/pki/java/cacerts",
+                                 "/etc/pki/ca-trust/extracted/java/cacerts", "/opt/java/openjdk/lib/security/cacerts"};
     if (const char* home = std::getenv("JAVA_HOME")) out.push_back(std::string(home) + "/lib/security/cacerts");
     std::error_code ec;
     for (const auto& entry : fs::directory_iterator("/usr/lib/jvm", ec)) {
@@ -59,7 +72,7 @@ void show_over(const std::vector<std::string>& paths, const std::string& content
     }
 }
 
-}  // namespace
+} // namespace
 
 trust_material make_trust(const tls::authority& ca)
 {
@@ -82,7 +95,8 @@ trust_material make_trust(const tls::authority& ca)
     const std::string store_file = folder + "/cacerts.jks";
     out.files.push_back({store_file, store_bytes});
     show_over(java_stores(), store_bytes, out.files);
-    std::string java = "-Djavax.net.ssl.trustStore=" + store_file + " -Djavax.net.ssl.trustStoreType=JKS -Djavax.net.ssl.trustStorePassword=changeit";
+    std::string java = "-Djavax.net.ssl.trustStore=" + store_file +
+                       " -Djavax.net.ssl.trustStoreType=JKS -Djavax.net.ssl.trustStorePassword=changeit";
     if (const char* before = std::getenv("JAVA_TOOL_OPTIONS")) java = std::string(before) + ' ' + java;
     out.environment.emplace_back("JAVA_TOOL_OPTIONS", java);
     out.environment.emplace_back("COFFERDAM", "1");
@@ -91,13 +105,14 @@ trust_material make_trust(const tls::authority& ca)
 
 sandbox::shown_file make_resolv_conf(const std::string& nameserver)
 {
-    return {"/etc/resolv.conf", "# Names are resolved by cofferdam.\nnameserver " + nameserver + "\noptions timeout:5 attempts:2\n"};
+    return {"/etc/resolv.conf",
+            "# Names are resolved by cofferdam.\nnameserver " + nameserver + "\noptions timeout:5 attempts:2\n"};
 }
 
 std::vector<std::string> proxy_variables()
 {
-    return {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY",
-            "npm_config_proxy", "npm_config_https_proxy"};
+    return {"http_proxy",  "https_proxy", "ftp_proxy", "all_proxy", "no_proxy",         "HTTP_PROXY",
+            "HTTPS_PROXY", "FTP_PROXY",   "ALL_PROXY", "NO_PROXY",  "npm_config_proxy", "npm_config_https_proxy"};
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -25,4 +25,4 @@ sandbox::shown_file make_resolv_conf(const std::string& nameserver);
 /// Proxy variables of the caller: inside, connections are redirected, and a proxy would only hide where they go.
 std::vector<std::string> proxy_variables();
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -44,7 +44,7 @@ asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket
     out.stream = std::move(stream);
 }
 
-}  // namespace
+} // namespace
 
 asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, std::uint16_t port, bool secure)
 {
@@ -54,9 +54,11 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
     out.detail = std::move(connected.detail);
     out.peer = connected.peer;
     if (connected.why != reason::completed) co_return out;
-    if (secure) co_await open_tls(owner, host, std::move(connected.socket), out);
-    else out.stream = std::make_unique<tls::plain_stream>(std::move(connected.socket));
+    if (secure)
+        co_await open_tls(owner, host, std::move(connected.socket), out);
+    else
+        out.stream = std::make_unique<tls::plain_stream>(std::move(connected.socket));
     co_return out;
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

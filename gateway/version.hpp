@@ -6,4 +6,4 @@ namespace cofferdam::gateway {
 
 inline constexpr std::string_view version = COFFERDAM_VERSION;
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -4,11 +4,10 @@
 #include "gateway/flow.hpp"
 #include "gateway/spawn.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <algorithm>
 
 namespace cofferdam::gateway {
 namespace {
@@ -18,18 +17,24 @@ constexpr std::chrono::milliseconds reap_interval{50};
 /// Pause after accept() failed for want of descriptors or memory (EMFILE, ENOBUFS): the queue waits, nothing spins.
 constexpr std::chrono::milliseconds accept_pause{20};
 
-}  // namespace
+} // namespace
 
 worker::registration::registration(worker& w, expirable& what) : worker_(w)
 {
     place_ = worker_.expirables_.insert(worker_.expirables_.end(), &what);
 }
 
-worker::registration::~registration() { worker_.expirables_.erase(place_); }
+worker::registration::~registration()
+{
+    worker_.expirables_.erase(place_);
+}
 
 worker::worker(job_context& job) : job_(job), resolver_(std::make_unique<dns::upstream_client>(context_, job.settings().dns)) {}
 
-worker::~worker() { join(); }
+worker::~worker()
+{
+    join();
+}
 
 void worker::listen(int descriptor)
 {
@@ -103,4 +108,4 @@ asio::awaitable<void> worker::reap_loop()
     context_.stop();
 }
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

@@ -7,7 +7,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-
 #include <chrono>
 #include <functional>
 #include <list>
@@ -81,7 +80,7 @@ private:
     void begin_drain(std::chrono::milliseconds drain);
 
     job_context& job_;
-    std::list<expirable*> expirables_;   // outlives context_, whose end ends the flows that are left
+    std::list<expirable*> expirables_; // outlives context_, whose end ends the flows that are left
     asio::io_context context_{1};
     std::unique_ptr<dns::upstream_client> resolver_;
     std::vector<std::shared_ptr<tcp::acceptor>> acceptors_;
@@ -91,4 +90,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace cofferdam::gateway
+} // namespace cofferdam::gateway

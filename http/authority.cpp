@@ -18,7 +18,7 @@ result<std::uint16_t> parse_port(std::string_view text) noexcept
     return static_cast<std::uint16_t>(value);
 }
 
-}  // namespace
+} // namespace
 
 result<authority> parse_authority(std::string_view text) noexcept
 {
@@ -45,4 +45,4 @@ result<authority> parse_authority(std::string_view text) noexcept
     return out;
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

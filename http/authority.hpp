@@ -9,8 +9,8 @@ namespace cofferdam::http {
 
 /// host[:port] of a Host field, an absolute-form or authority-form target.
 struct authority {
-    std::string_view host;      ///< as sent, an IPv6 literal without its brackets; not yet canonical
-    std::uint16_t port = 0;     ///< 0: none was given, the scheme's default is meant
+    std::string_view host;  ///< as sent, an IPv6 literal without its brackets; not yet canonical
+    std::uint16_t port = 0; ///< 0: none was given, the scheme's default is meant
     bool ipv6_literal = false;
 };
 
@@ -19,4 +19,4 @@ struct authority {
 /// more; nothing a job needs, and names that two readers could split differently.
 result<authority> parse_authority(std::string_view text) noexcept;
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

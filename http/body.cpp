@@ -27,12 +27,48 @@ enum class trailer_rule : std::uint8_t { keep, drop, refuse };
 
 /// RFC 9110, 6.5.1: no framing, routing, request modifiers, authentication, response control or content format.
 constexpr auto dropped_trailers = std::to_array<std::string_view>({
-    "accept-ranges", "age", "allow", "alt-svc", "authorization", "cache-control", "clear-site-data", "content-disposition",
-    "content-encoding", "content-language", "content-location", "content-range", "content-security-policy", "content-type",
-    "cookie", "date", "etag", "expires", "forwarded", "if-match", "if-modified-since", "if-none-match", "if-range",
-    "if-unmodified-since", "last-modified", "location", "max-forwards", "origin", "pragma", "range", "referer", "refresh",
-    "retry-after", "set-cookie", "strict-transport-security", "trailer", "vary", "via", "www-authenticate",
-    "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
+    "accept-ranges",
+    "age",
+    "allow",
+    "alt-svc",
+    "authorization",
+    "cache-control",
+    "clear-site-data",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-range",
+    "content-security-policy",
+    "content-type",
+    "cookie",
+    "date",
+    "etag",
+    "expires",
+    "forwarded",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "last-modified",
+    "location",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "range",
+    "referer",
+    "refresh",
+    "retry-after",
+    "set-cookie",
+    "strict-transport-security",
+    "trailer",
+    "vary",
+    "via",
+    "www-authenticate",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
 });
 
 trailer_rule judge_trailer(std::string_view name) noexcept
@@ -53,7 +89,7 @@ trailer_rule judge_trailer(std::string_view name) noexcept
     return drop ? trailer_rule::drop : trailer_rule::keep;
 }
 
-}  // namespace
+} // namespace
 
 body_decoder::body_decoder(body_kind kind, std::uint64_t length, const limits& bounds) noexcept
     : stage_(stage::done), max_line_(bounds.max_chunk_line), max_trailer_(bounds.max_trailer),
@@ -111,12 +147,8 @@ const fault* body_decoder::consume(char c)
     switch (stage_) {
     case stage::size: return on_size(c);
     case stage::line_end: return on_line_end(c);
-    case stage::data_cr:
-        stage_ = stage::data_lf;
-        return c == '\r' ? nullptr : &faults::chunk_end;
-    case stage::data_lf:
-        stage_ = stage::size;
-        return c == '\n' ? nullptr : &faults::chunk_end;
+    case stage::data_cr: stage_ = stage::data_lf; return c == '\r' ? nullptr : &faults::chunk_end;
+    case stage::data_lf: stage_ = stage::size; return c == '\n' ? nullptr : &faults::chunk_end;
     case stage::trailer: return on_trailer(c);
     default: return on_extension(c);
     }
@@ -136,10 +168,14 @@ const fault* body_decoder::on_size(char c) noexcept
 /// refused here although RFC 9112, 7.1.1 lets a recipient skip it: senders must not write it.
 const fault* body_decoder::after_element(char c) noexcept
 {
-    if (c == ';') stage_ = stage::extension_name_first;
-    else if (c == '\r') stage_ = stage::line_end;
-    else if (c == '\n') return &faults::bare_lf;
-    else return stage_ == stage::size ? &faults::chunk_size : &faults::chunk_extension;
+    if (c == ';')
+        stage_ = stage::extension_name_first;
+    else if (c == '\r')
+        stage_ = stage::line_end;
+    else if (c == '\n')
+        return &faults::bare_lf;
+    else
+        return stage_ == stage::size ? &faults::chunk_size : &faults::chunk_extension;
     return nullptr;
 }
 
@@ -147,9 +183,7 @@ const fault* body_decoder::on_extension(char c) noexcept
 {
     const bool token = is_in(c, char_class::token);
     switch (stage_) {
-    case stage::extension_name_first:
-        stage_ = stage::extension_name;
-        return token ? nullptr : &faults::chunk_extension;
+    case stage::extension_name_first: stage_ = stage::extension_name; return token ? nullptr : &faults::chunk_extension;
     case stage::extension_name:
         if (token) return nullptr;
         if (c != '=') return after_element(c);
@@ -167,9 +201,12 @@ const fault* body_decoder::on_quoted(char c) noexcept
 {
     if (stage_ == stage::quoted_end) return after_element(c);
     if (!is_in(c, char_class::value)) return &faults::chunk_extension;
-    if (stage_ == stage::quoted_pair) stage_ = stage::quoted;
-    else if (c == '\\') stage_ = stage::quoted_pair;
-    else if (c == '"') stage_ = stage::quoted_end;
+    if (stage_ == stage::quoted_pair)
+        stage_ = stage::quoted;
+    else if (c == '\\')
+        stage_ = stage::quoted_pair;
+    else if (c == '"')
+        stage_ = stage::quoted_end;
     return nullptr;
 }
 
@@ -210,4 +247,4 @@ const fault* body_decoder::finish_trailer()
     return nullptr;
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

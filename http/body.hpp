@@ -12,9 +12,9 @@ namespace cofferdam::http {
 class body_decoder {
 public:
     struct step {
-        std::size_t consumed = 0;   ///< of the input; what follows `consumed` when done belongs to the next message
-        std::string_view data;      ///< payload, possibly empty
-        bool done = false;          ///< the body and its trailers are complete
+        std::size_t consumed = 0; ///< of the input; what follows `consumed` when done belongs to the next message
+        std::string_view data;    ///< payload, possibly empty
+        bool done = false;        ///< the body and its trailers are complete
     };
 
     /// `length` counts only for body_kind::length. Keeps a copy of what it needs of `bounds`.
@@ -38,9 +38,21 @@ public:
 
 private:
     enum class stage : std::uint8_t {
-        length, until_close,
-        size, extension_name_first, extension_name, extension_value_first, extension_value, quoted, quoted_pair, quoted_end,
-        line_end, data, data_cr, data_lf, trailer,
+        length,
+        until_close,
+        size,
+        extension_name_first,
+        extension_name,
+        extension_value_first,
+        extension_value,
+        quoted,
+        quoted_pair,
+        quoted_end,
+        line_end,
+        data,
+        data_cr,
+        data_lf,
+        trailer,
         done,
     };
 
@@ -57,13 +69,13 @@ private:
 
     stage stage_;
     std::size_t max_line_, max_trailer_, max_fields_;
-    std::uint64_t remaining_ = 0;      // payload of the body or chunk still to come; the chunk size while it is read
-    std::size_t line_size_ = 0;        // of the chunk line so far
-    std::size_t overhead_ = 0;         // framing not paid for by data
-    std::size_t trailer_line_ = 0;     // where the current line begins in trailer_
+    std::uint64_t remaining_ = 0;  // payload of the body or chunk still to come; the chunk size while it is read
+    std::size_t line_size_ = 0;    // of the chunk line so far
+    std::size_t overhead_ = 0;     // framing not paid for by data
+    std::size_t trailer_line_ = 0; // where the current line begins in trailer_
     std::string trailer_;
     std::vector<std::pair<std::string, std::string>> trailers_;
     const fault* why_ = nullptr;
 };
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

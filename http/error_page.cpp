@@ -9,11 +9,11 @@
 namespace cofferdam::http {
 namespace {
 
-constexpr std::size_t max_shown = 2048;  // of one untrusted string, before escaping
+constexpr std::size_t max_shown = 2048; // of one untrusted string, before escaping
 
 struct line {
     std::string_view key, label;
-    std::string text;  // one printable line
+    std::string text; // one printable line
 };
 
 std::string shown(std::string_view untrusted)
@@ -180,7 +180,7 @@ bool is_json(std::string_view type) noexcept
            equals_ignoring_case(type.substr(type.size() - suffix.size()), suffix);
 }
 
-}  // namespace
+} // namespace
 
 media preferred_media(std::string_view accept) noexcept
 {
@@ -189,10 +189,14 @@ media preferred_media(std::string_view accept) noexcept
     for (std::string_view element; next_element(accept, element);) {
         const auto [type, quality] = parse_range(element);
         if (quality <= best_quality) continue;
-        if (is_json(type)) best = media::json;
-        else if (equals_ignoring_case(type, "text/html")) best = media::html;
-        else if (equals_ignoring_case(type, "text/plain")) best = media::text;
-        else continue;
+        if (is_json(type))
+            best = media::json;
+        else if (equals_ignoring_case(type, "text/html"))
+            best = media::html;
+        else if (equals_ignoring_case(type, "text/plain"))
+            best = media::text;
+        else
+            continue;
         best_quality = quality;
     }
     return best;
@@ -249,4 +253,4 @@ void write_refusal(std::string& out, const refusal& what, const refusal_options&
     if (!options.head_only) out += body;
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -11,12 +11,12 @@ namespace cofferdam::http {
 /// Everything that the answer to a request that was not carried tells the developer. Strings may be untrusted.
 struct refusal {
     reason why = reason::internal_error;
-    unsigned status = 0;        ///< 0: status_for(why)
+    unsigned status = 0; ///< 0: status_for(why)
     std::string_view method, url;
-    std::string_view rule;      ///< the endpoint or rule that decided; empty: none matched
-    std::string_view hint;      ///< the allow-list line that would permit just this; empty: none would
-    std::string_view detail;    ///< fault::what, the failed certificate check, ...; may be empty
-    std::string_view job;       ///< job id
+    std::string_view rule;   ///< the endpoint or rule that decided; empty: none matched
+    std::string_view hint;   ///< the allow-list line that would permit just this; empty: none would
+    std::string_view detail; ///< fault::what, the failed certificate check, ...; may be empty
+    std::string_view job;    ///< job id
 };
 
 enum class media : std::uint8_t { text, json, html };
@@ -32,14 +32,14 @@ unsigned status_for(reason why) noexcept;
 std::string render_refusal(const refusal& what, std::string_view accept);
 
 struct refusal_options {
-    std::string_view accept;    ///< value of Accept
-    bool head_only = false;     ///< the request was HEAD: announce the body's length, send none
-    bool close = true;          ///< the connection is not used again
-    bool keep_alive_1_0 = false;  ///< not closing, and the client speaks HTTP/1.0
+    std::string_view accept;     ///< value of Accept
+    bool head_only = false;      ///< the request was HEAD: announce the body's length, send none
+    bool close = true;           ///< the connection is not used again
+    bool keep_alive_1_0 = false; ///< not closing, and the client speaks HTTP/1.0
 };
 
 /// Appends the whole answer: status line, Content-Type, Content-Length, Cache-Control: no-store,
 /// X-Cofferdam-Reason: <token>, and the body.
 void write_refusal(std::string& out, const refusal& what, const refusal_options& options);
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

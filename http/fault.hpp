@@ -11,8 +11,8 @@ namespace cofferdam::http {
 /// "nothing wrong", so a pointer may be kept in records and error pages for ever.
 struct fault {
     errc code;
-    std::uint16_t status;    ///< the status a server answers with; for a fault of a response the answer is 502
-    std::string_view what;   ///< a clause for a person, without trailing stop; names no peer-controlled text
+    std::uint16_t status;  ///< the status a server answers with; for a fault of a response the answer is 502
+    std::string_view what; ///< a clause for a person, without trailing stop; names no peer-controlled text
 };
 
 namespace faults {
@@ -75,5 +75,5 @@ inline constexpr fault trailer_size{errc::too_large, 431, "the trailer section i
 inline constexpr fault trailer_field{errc::malformed, 400, "a trailer field would change framing or routing"};
 inline constexpr fault body_cut{errc::closed, 400, "the connection closed inside the body"};
 
-}  // namespace faults
-}  // namespace cofferdam::http
+} // namespace faults
+} // namespace cofferdam::http

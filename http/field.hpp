@@ -8,8 +8,8 @@ namespace cofferdam::http {
 
 /// One field line. Views into the buffer that was parsed.
 struct field {
-    std::string_view name;    ///< as sent; a token
-    std::string_view value;   ///< without surrounding SP and HTAB; 0x80..0xff are opaque and pass through
+    std::string_view name;  ///< as sent; a token
+    std::string_view value; ///< without surrounding SP and HTAB; 0x80..0xff are opaque and pass through
 
     friend bool operator==(const field&, const field&) = default;
 };
@@ -20,7 +20,7 @@ enum class field_id : std::uint8_t {
     host,
     content_length,
     transfer_encoding,
-    framing_lookalike,    ///< Content_Length, Transfer_Encoding: CGI-style peers read "_" as "-"
+    framing_lookalike, ///< Content_Length, Transfer_Encoding: CGI-style peers read "_" as "-"
     connection,
     keep_alive,
     proxy_connection,
@@ -43,4 +43,4 @@ bool is_hop_by_hop(field_id id) noexcept;
 /// The first field of that name, ignoring case, or nullptr.
 const field* find_field(const std::vector<field>& fields, std::string_view name) noexcept;
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

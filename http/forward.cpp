@@ -93,7 +93,7 @@ void write_upgrade(line_writer& out)
     out.add_field("Upgrade", "websocket");
 }
 
-}  // namespace
+} // namespace
 
 void rebuild(const request_head& head, forward_request& out)
 {
@@ -137,8 +137,10 @@ void write_request_head(std::string& out, const forward_request& request)
     if (request.body == body_kind::length) write_length(lines, request.content_length);
     if (request.body == body_kind::chunked) lines.add_field("Transfer-Encoding", "chunked");
     if (request.expect_continue) lines.add_field("Expect", "100-continue");
-    if (request.websocket_upgrade) write_upgrade(lines);
-    else if (request.close) lines.add_field("Connection", "close");
+    if (request.websocket_upgrade)
+        write_upgrade(lines);
+    else if (request.close)
+        lines.add_field("Connection", "close");
     lines.end_line();
     lines.check();
 }
@@ -158,9 +160,12 @@ void write_response_head(std::string& out, const forward_response& response)
     if (response.content_length && !framed_elsewhere) write_length(lines, *response.content_length);
     if (response.body == body_kind::chunked) lines.add_field("Transfer-Encoding", "chunked");
     const bool interim = response.status < 200;
-    if (response.websocket_upgrade) write_upgrade(lines);
-    else if (!interim && (response.close || response.body == body_kind::until_close)) lines.add_field("Connection", "close");
-    else if (!interim && response.announce_keep_alive) lines.add_field("Connection", "keep-alive");
+    if (response.websocket_upgrade)
+        write_upgrade(lines);
+    else if (!interim && (response.close || response.body == body_kind::until_close))
+        lines.add_field("Connection", "close");
+    else if (!interim && response.announce_keep_alive)
+        lines.add_field("Connection", "keep-alive");
     lines.end_line();
     lines.check();
 }
@@ -183,4 +188,4 @@ void write_last_chunk(std::string& out, std::span<const std::pair<std::string, s
     lines.check();
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -13,25 +13,25 @@ namespace cofferdam::http {
 /// A request as the gateway sends it. Views are the caller's.
 struct forward_request {
     std::string_view method;
-    std::string_view target;              ///< origin-form or "*": set it to the path and query that the policy judged
-    std::string_view host;                ///< the one Host that is written
-    std::vector<field> fields;            ///< end-to-end fields; framing and hop-by-hop ones in here are skipped
-    body_kind body = body_kind::none;     ///< none, length or chunked
+    std::string_view target;          ///< origin-form or "*": set it to the path and query that the policy judged
+    std::string_view host;            ///< the one Host that is written
+    std::vector<field> fields;        ///< end-to-end fields; framing and hop-by-hop ones in here are skipped
+    body_kind body = body_kind::none; ///< none, length or chunked
     std::uint64_t content_length = 0;
     bool expect_continue = false;
     bool websocket_upgrade = false;
-    bool close = false;                   ///< ask the server to close after its answer
+    bool close = false; ///< ask the server to close after its answer
 };
 
 struct forward_response {
     unsigned status = 502;
-    std::string_view reason;              ///< empty: reason_phrase(status)
+    std::string_view reason; ///< empty: reason_phrase(status)
     std::vector<field> fields;
-    body_kind body = body_kind::none;     ///< until_close implies `close`
-    std::optional<std::uint64_t> content_length;  ///< required for length; with none: what HEAD and 304 declare
+    body_kind body = body_kind::none;            ///< until_close implies `close`
+    std::optional<std::uint64_t> content_length; ///< required for length; with none: what HEAD and 304 declare
     bool websocket_upgrade = false;
     bool close = false;
-    bool announce_keep_alive = false;     ///< an HTTP/1.0 client must be told that the connection stays
+    bool announce_keep_alive = false; ///< an HTTP/1.0 client must be told that the connection stays
 };
 
 /// The request that may be judged and sent in place of `head`: hop-by-hop fields, those named by Connection, and every
@@ -56,4 +56,4 @@ void write_last_chunk(std::string& out, std::span<const std::pair<std::string, s
 /// The registered phrase (RFC 9110, 15), or "Unknown".
 std::string_view reason_phrase(unsigned status) noexcept;
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

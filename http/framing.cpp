@@ -30,9 +30,12 @@ const fault* read_connection(std::string_view value, message_kind kind, field_su
 {
     for (std::string_view option; next_element(value, option);) {
         if (!is_token(option)) return &faults::connection_syntax;
-        if (equals_ignoring_case(option, "close")) out.close = true;
-        else if (equals_ignoring_case(option, "keep-alive")) out.keep_alive = true;
-        else if (equals_ignoring_case(option, "upgrade")) out.upgrade = true;
+        if (equals_ignoring_case(option, "close"))
+            out.close = true;
+        else if (equals_ignoring_case(option, "keep-alive"))
+            out.keep_alive = true;
+        else if (equals_ignoring_case(option, "upgrade"))
+            out.upgrade = true;
         else {
             if (!may_be_option(option, kind)) return &faults::connection_names_field;
             if (options.size() == max_connection_options) return &faults::option_count;
@@ -46,8 +49,8 @@ const fault* read_upgrade(std::string_view value, std::vector<std::string_view>&
 {
     for (std::string_view protocol; next_element(value, protocol);) {
         const std::size_t slash = protocol.find('/');
-        const bool valid = is_token(protocol.substr(0, slash)) &&
-                           (slash == std::string_view::npos || is_token(protocol.substr(slash + 1)));
+        const bool valid =
+            is_token(protocol.substr(0, slash)) && (slash == std::string_view::npos || is_token(protocol.substr(slash + 1)));
         if (!valid) return &faults::connection_syntax;
         if (protocols.size() == max_connection_options) return &faults::option_count;
         protocols.push_back(protocol);
@@ -85,7 +88,7 @@ const fault* check_encoding(std::string_view value) noexcept
     return last_is_chunked && chunked == 1 ? &faults::coding_unsupported : &faults::coding_syntax;
 }
 
-}  // namespace
+} // namespace
 
 const fault* summarise(const std::vector<field>& fields, message_kind kind, field_summary& out,
                        std::vector<std::string_view>& connection, std::vector<std::string_view>& upgrade)
@@ -95,13 +98,25 @@ const fault* summarise(const std::vector<field>& fields, message_kind kind, fiel
     for (const auto& [name, value] : fields) {
         const fault* why = nullptr;
         switch (identify(name)) {
-        case field_id::host: ++out.hosts; out.host = value; break;
-        case field_id::content_length: ++out.lengths; out.content_length = value; break;
-        case field_id::transfer_encoding: ++out.encodings; out.transfer_encoding = value; break;
+        case field_id::host:
+            ++out.hosts;
+            out.host = value;
+            break;
+        case field_id::content_length:
+            ++out.lengths;
+            out.content_length = value;
+            break;
+        case field_id::transfer_encoding:
+            ++out.encodings;
+            out.transfer_encoding = value;
+            break;
         case field_id::framing_lookalike: why = &faults::framing_lookalike; break;
         case field_id::connection: why = read_connection(value, kind, out, connection); break;
         case field_id::upgrade: why = read_upgrade(value, upgrade); break;
-        case field_id::expect: ++out.expects; out.expect = value; break;
+        case field_id::expect:
+            ++out.expects;
+            out.expect = value;
+            break;
         case field_id::websocket_key: ++out.websocket_keys; break;
         case field_id::websocket_version: out.websocket_versions += value == "13" ? 1U : 2U; break;
         default: break;
@@ -133,4 +148,4 @@ bool lists_websocket(const std::vector<std::string_view>& upgrade) noexcept
     return std::any_of(upgrade.begin(), upgrade.end(), [](std::string_view p) { return equals_ignoring_case(p, "websocket"); });
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -9,7 +9,7 @@ struct field_summary {
     std::string_view host, content_length, transfer_encoding, expect;
     unsigned hosts = 0, lengths = 0, encodings = 0, expects = 0;
     unsigned websocket_keys = 0, websocket_versions = 0;
-    bool close = false, keep_alive = false, upgrade = false;   ///< connection options
+    bool close = false, keep_alive = false, upgrade = false; ///< connection options
 };
 
 /// Reads the known fields. `connection` receives the other connection options, `upgrade` the elements of Upgrade.
@@ -23,4 +23,4 @@ const fault* frame(const field_summary& summary, unsigned minor, body_kind& body
 /// True if one of the elements of Upgrade is "websocket".
 bool lists_websocket(const std::vector<std::string_view>& upgrade) noexcept;
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

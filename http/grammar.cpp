@@ -60,11 +60,11 @@ field_id either(field_id first, field_id second) noexcept
     return first != field_id::other ? first : second;
 }
 
-}  // namespace
+} // namespace
 
 field_id identify(std::string_view name) noexcept
 {
-    switch (name.size()) {  // nearly every other field is settled by its length and first letter
+    switch (name.size()) { // nearly every other field is settled by its length and first letter
     case 2: return match(name, "te", field_id::te);
     case 4: return match(name, "host", field_id::host);
     case 6: return match(name, "expect", field_id::expect);
@@ -121,4 +121,4 @@ const fault* parse_fields(std::string_view block, std::size_t max_fields, std::v
     return block.size() == 2 ? nullptr : &faults::field_name;
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -13,12 +13,12 @@
 namespace cofferdam::http {
 
 namespace char_class {
-inline constexpr std::uint8_t token = 1;      ///< tchar
-inline constexpr std::uint8_t value = 2;      ///< field-content: HTAB, SP, VCHAR, obs-text
-inline constexpr std::uint8_t visible = 4;    ///< VCHAR
-inline constexpr std::uint8_t host_name = 8;  ///< ALPHA / DIGIT / "-" / "." / "_": no percent-encoding, no sub-delims
+inline constexpr std::uint8_t token = 1;     ///< tchar
+inline constexpr std::uint8_t value = 2;     ///< field-content: HTAB, SP, VCHAR, obs-text
+inline constexpr std::uint8_t visible = 4;   ///< VCHAR
+inline constexpr std::uint8_t host_name = 8; ///< ALPHA / DIGIT / "-" / "." / "_": no percent-encoding, no sub-delims
 inline constexpr std::uint8_t digit = 16;
-}  // namespace char_class
+} // namespace char_class
 
 constexpr std::array<std::uint8_t, 256> make_char_classes() noexcept
 {
@@ -58,7 +58,10 @@ inline bool is_token(std::string_view text) noexcept
     return !text.empty() && span_of(text, char_class::token) == text.size();
 }
 
-constexpr bool is_ows(char c) noexcept { return c == ' ' || c == '\t'; }
+constexpr bool is_ows(char c) noexcept
+{
+    return c == ' ' || c == '\t';
+}
 
 inline std::string_view trim_ows(std::string_view text) noexcept
 {
@@ -74,4 +77,4 @@ bool next_element(std::string_view& rest, std::string_view& element) noexcept;
 /// and reported as malformed.
 const fault* parse_fields(std::string_view block, std::size_t max_fields, std::vector<field>& out);
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -15,8 +15,8 @@
 /// All views point into the caller's buffer.
 namespace cofferdam::http {
 
-inline constexpr std::size_t max_method = 32;              ///< octets of a method
-inline constexpr std::size_t max_connection_options = 32;  ///< elements of Connection, and of Upgrade
+inline constexpr std::size_t max_method = 32;             ///< octets of a method
+inline constexpr std::size_t max_connection_options = 32; ///< elements of Connection, and of Upgrade
 
 enum class body_kind : std::uint8_t { none, length, chunked, until_close };
 enum class target_form : std::uint8_t { origin, absolute, authority, asterisk };
@@ -53,20 +53,20 @@ private:
     stage stage_ = stage::leading;
     bool started_ = false;
     bool start_checked_ = false;
-    bool starved_ = false;             // the current stage saw all of the buffer
+    bool starved_ = false; // the current stage saw all of the buffer
     std::size_t begin_ = 0;
     std::size_t start_end_ = 0;
-    std::size_t line_ = 0;             // where the current field line begins
-    std::size_t position_ = 0;         // the first byte not looked at; the head's size once complete
+    std::size_t line_ = 0;     // where the current field line begins
+    std::size_t position_ = 0; // the first byte not looked at; the head's size once complete
     const fault* why_ = nullptr;
 };
 
 /// A request head. Valid only if the parser returned a size, with one exception for the record: `method` and `target` are
 /// also set if the request line was well-formed and something after it was not, and `why` says what was wrong.
 struct request_head {
-    std::string_view method;                  ///< case-sensitive
-    std::string_view target;                  ///< as sent
-    unsigned minor = 1;                       ///< HTTP/1.<minor>
+    std::string_view method; ///< case-sensitive
+    std::string_view target; ///< as sent
+    unsigned minor = 1;      ///< HTTP/1.<minor>
     target_form form = target_form::origin;
     std::string_view scheme;                  ///< absolute-form only, as sent ("http", "https"): compare with the connection's
     std::string_view host;                    ///< Host or the target's authority (never two different ones); empty: 1.0 without
@@ -89,15 +89,15 @@ result<std::size_t> parse_request_head(std::string_view buffer, const limits& bo
 result<std::size_t> parse_request_head(std::string_view buffer, const limits& bounds, request_head& out);
 
 struct response_head {
-    unsigned status = 0;                      ///< 100..599
+    unsigned status = 0; ///< 100..599
     unsigned minor = 1;
-    std::string_view reason;                  ///< may be empty; may hold obs-text
+    std::string_view reason; ///< may be empty; may hold obs-text
     std::vector<field> fields;
     body_kind body = body_kind::none;
-    std::uint64_t content_length = 0;         ///< of body_kind::length, or what a HEAD or 304 answer declares
+    std::uint64_t content_length = 0; ///< of body_kind::length, or what a HEAD or 304 answer declares
     bool has_content_length = false;
-    bool keep_alive = true;                   ///< the server would go on; false for until_close
-    bool websocket_upgrade = false;           ///< 101 to our WebSocket handshake
+    bool keep_alive = true;         ///< the server would go on; false for until_close
+    bool websocket_upgrade = false; ///< 101 to our WebSocket handshake
     std::vector<std::string_view> upgrade;
     std::vector<std::string_view> connection;
     const fault* why = nullptr;
@@ -110,7 +110,7 @@ struct response_head {
 /// What a response answers, without which it cannot be delimited (RFC 9112, 6.3).
 struct response_context {
     std::string_view request_method;
-    bool upgrade_requested = false;           ///< the request was sent with a WebSocket handshake
+    bool upgrade_requested = false; ///< the request was sent with a WebSocket handshake
 };
 
 /// As parse_request_head. Ambiguity in a response counts as errc::malformed: there is one answer to it, 502. A 101 that
@@ -120,4 +120,4 @@ result<std::size_t> parse_response_head(std::string_view buffer, const limits& b
 result<std::size_t> parse_response_head(std::string_view buffer, const limits& bounds, const response_context& context,
                                         response_head& out);
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

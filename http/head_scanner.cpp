@@ -1,6 +1,5 @@
-#include "http/head.hpp"
-
 #include "http/grammar.hpp"
+#include "http/head.hpp"
 #include "http/start_line.hpp"
 
 #include <algorithm>
@@ -19,12 +18,12 @@ const fault* check_start_line(message_kind kind, std::string_view line) noexcept
     return parse_status_line(line, scratch);
 }
 
-}  // namespace
+} // namespace
 
 result<std::size_t> head_scanner::find_end(std::string_view buffer, const limits& bounds)
 {
     if (why_ == nullptr && stage_ != stage::complete) why_ = scan(buffer, bounds);
-    if (why_ == nullptr && stage_ == stage::complete) return position_;  // whoever parses the head now judges the start line
+    if (why_ == nullptr && stage_ == stage::complete) return position_; // whoever parses the head now judges the start line
     if (has_start_line() && !start_checked_) {
         // Not after the fields: a wrong version or HTTP/0.9 is answered at once, and a fault in the start line is the one
         // that is reported, however the bytes arrived.
@@ -121,4 +120,4 @@ const fault* head_scanner::scan_fields(std::string_view buffer, const limits& bo
     return window == begin_ + bounds.max_head ? &faults::head_size : nullptr;
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -1,8 +1,7 @@
+#include "core/text.hpp"
 #include "http/framing.hpp"
 #include "http/grammar.hpp"
 #include "http/start_line.hpp"
-
-#include "core/text.hpp"
 
 namespace cofferdam::http {
 namespace {
@@ -72,7 +71,7 @@ void clear(request_head& out) noexcept
     out.why = nullptr;
 }
 
-}  // namespace
+} // namespace
 
 result<std::size_t> parse_request_head(std::string_view buffer, const limits& bounds, request_head& out, head_scanner& scanner)
 {
@@ -80,7 +79,7 @@ result<std::size_t> parse_request_head(std::string_view buffer, const limits& bo
     if (!size && scanner.why() == nullptr) return size.error();
     clear(out);
     out.why = scanner.why();
-    if (out.why != nullptr && scanner.has_start_line()) parse_request_line(scanner.start_line(buffer), out);  // for the record
+    if (out.why != nullptr && scanner.has_start_line()) parse_request_line(scanner.start_line(buffer), out); // for the record
     if (out.why == nullptr) out.why = parse(buffer.substr(0, *size), bounds, scanner, out);
     if (out.why != nullptr) return out.why->code;
     return *size;
@@ -92,4 +91,4 @@ result<std::size_t> parse_request_head(std::string_view buffer, const limits& bo
     return parse_request_head(buffer, bounds, out, scanner);
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -1,8 +1,7 @@
+#include "core/text.hpp"
 #include "http/framing.hpp"
 #include "http/grammar.hpp"
 #include "http/start_line.hpp"
-
-#include "core/text.hpp"
 
 namespace cofferdam::http {
 namespace {
@@ -17,7 +16,7 @@ const fault* settle_body(const field_summary& summary, const response_context& c
         // A peer that believes the framing reads the next response as this one's body.
         if (framed) return &faults::body_not_allowed;
         out.body = body_kind::none;
-        out.has_content_length = false;  // "Content-Length: 0" with 204 is common, harmless, and not passed on (RFC 9110, 8.6)
+        out.has_content_length = false; // "Content-Length: 0" with 204 is common, harmless, and not passed on (RFC 9110, 8.6)
         return nullptr;
     }
     if (out.status == 304 || context.request_method == "HEAD") {
@@ -65,7 +64,7 @@ void clear(response_head& out) noexcept
     out.why = nullptr;
 }
 
-}  // namespace
+} // namespace
 
 result<std::size_t> parse_response_head(std::string_view buffer, const limits& bounds, const response_context& context,
                                         response_head& out, head_scanner& scanner)
@@ -86,4 +85,4 @@ result<std::size_t> parse_response_head(std::string_view buffer, const limits& b
     return parse_response_head(buffer, bounds, context, out, scanner);
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

@@ -7,7 +7,7 @@ namespace cofferdam::http {
 namespace {
 
 constexpr std::string_view version_prefix = "HTTP/";
-constexpr std::size_t version_size = 8;  // "HTTP/1.1"
+constexpr std::size_t version_size = 8; // "HTTP/1.1"
 
 const fault* parse_version(std::string_view text, unsigned& minor) noexcept
 {
@@ -31,7 +31,7 @@ const fault* parse_absolute_form(request_head& out) noexcept
     out.host = rest.substr(0, end);
     if (!parse_authority(out.host)) return &faults::host_syntax;
     if (end == std::string_view::npos) {
-        out.origin_target = out.method == "OPTIONS" ? "*" : "/";  // RFC 9112, 3.2.1 and 3.2.4
+        out.origin_target = out.method == "OPTIONS" ? "*" : "/"; // RFC 9112, 3.2.1 and 3.2.4
         return nullptr;
     }
     // "http://host?query" means "/?query"; peers differ in what they make of it.
@@ -63,7 +63,7 @@ const fault* parse_target(request_head& out) noexcept
     return parse_absolute_form(out);
 }
 
-}  // namespace
+} // namespace
 
 const fault* parse_request_line(std::string_view line, request_head& out) noexcept
 {
@@ -96,4 +96,4 @@ const fault* parse_status_line(std::string_view line, response_head& out) noexce
     return span_of(out.reason, char_class::value) == out.reason.size() ? nullptr : &faults::start_line;
 }
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

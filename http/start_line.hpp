@@ -10,4 +10,4 @@ const fault* parse_request_line(std::string_view line, request_head& out) noexce
 /// Sets status, minor and reason.
 const fault* parse_status_line(std::string_view line, response_head& out) noexcept;
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

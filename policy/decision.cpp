@@ -2,9 +2,15 @@
 
 namespace cofferdam::policy {
 
-std::string_view to_string(action a) noexcept { return a == action::allow ? "allow" : "deny"; }
+std::string_view to_string(action a) noexcept
+{
+    return a == action::allow ? "allow" : "deny";
+}
 
-std::string_view to_string(mode m) noexcept { return m == mode::enforce ? "enforce" : "audit"; }
+std::string_view to_string(mode m) noexcept
+{
+    return m == mode::enforce ? "enforce" : "audit";
+}
 
 std::string_view to_string(stage s) noexcept
 {
@@ -28,4 +34,4 @@ std::string_view to_string(capture_level c) noexcept
     return "unknown";
 }
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

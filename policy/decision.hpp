@@ -19,16 +19,16 @@ std::string_view to_string(capture_level c) noexcept;
 
 /// What `decide` answers. A value; owns its strings.
 struct decision {
-    action act = action::deny;     ///< what the gateway does now
-    action would = action::deny;   ///< what mode enforce would do; differs from `act` only in mode audit
+    action act = action::deny;   ///< what the gateway does now
+    action would = action::deny; ///< what mode enforce would do; differs from `act` only in mode audit
     stage at = stage::connection;
     reason why = reason::not_in_allow_list;
-    std::string rule;              ///< the endpoint's text or the rule's name; empty where none matched
-    std::string hint;              ///< for a refusal: the allow-list line that would permit just this
-    bool alert = false;            ///< an alert rule matched
+    std::string rule;   ///< the endpoint's text or the rule's name; empty where none matched
+    std::string hint;   ///< for a refusal: the allow-list line that would permit just this
+    bool alert = false; ///< an alert rule matched
     capture_level capture = capture_level::summary;
 
     bool allowed() const noexcept { return act == action::allow; }
 };
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

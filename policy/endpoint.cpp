@@ -1,25 +1,26 @@
 #include "policy/endpoint.hpp"
 
+#include "core/text.hpp"
 #include "policy/name.hpp"
 #include "policy/url.hpp"
 #include "policy/zone.hpp"
-
-#include "core/text.hpp"
 
 #include <algorithm>
 
 namespace cofferdam::policy {
 namespace {
 
-constexpr std::string_view forms =
-    "an entry is 'https://NAME/', 'NAME:PORT', 'udp://NAME:PORT' or 'dns:NAME'";
+constexpr std::string_view forms = "an entry is 'https://NAME/', 'NAME:PORT', 'udp://NAME:PORT' or 'dns:NAME'";
 
 std::string quoted(std::string_view text)
 {
     return std::string("'").append(escape_line(text)).append("'");
 }
 
-constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t'; }
+constexpr bool is_space(char c) noexcept
+{
+    return c == ' ' || c == '\t';
+}
 
 /// Parses one line; keeps what its errors need.
 class entry_parser {
@@ -42,10 +43,12 @@ public:
         const auto separator = rest.find("://");
         if (separator != std::string_view::npos) {
             scheme(rest.substr(0, separator), rest.substr(separator + 3), out);
-        } else if (rest.starts_with("dns:") && !parse_port(rest.substr(4))) {  // "dns:53" is a host of that name
+        }
+        else if (rest.starts_with("dns:") && !parse_port(rest.substr(4))) { // "dns:53" is a host of that name
             out.kind = endpoint_kind::dns;
             out.where = name_pattern(rest.substr(4));
-        } else {
+        }
+        else {
             host_and_port(rest, out);
         }
         if (!out.methods.empty() && out.kind != endpoint_kind::url) {
@@ -71,7 +74,7 @@ private:
         while (is_space(rest.front())) rest.remove_prefix(1);
         if (std::any_of(rest.begin(), rest.end(), is_space)) {
             fail(rest, "unexpected space in " + quoted(rest) +
-                "; methods are separated by commas alone, as in 'GET,HEAD https://NAME/'");
+                           "; methods are separated by commas alone, as in 'GET,HEAD https://NAME/'");
         }
         while (true) {
             const auto comma = std::min(list.find(','), list.size());
@@ -100,15 +103,18 @@ private:
             out.kind = endpoint_kind::url;
             out.scheme = name;
             url(rest, out);
-        } else if (name == "udp") {
+        }
+        else if (name == "udp") {
             host_and_port(rest, out);
             out.kind = endpoint_kind::udp;
-        } else if (name == "ws" || name == "wss") {
-            fail(name, "write a WebSocket as the URL of its handshake, '" + std::string(name == "ws" ? "http" : "https") +
-                "://...'");
-        } else {
+        }
+        else if (name == "ws" || name == "wss") {
+            fail(name,
+                 "write a WebSocket as the URL of its handshake, '" + std::string(name == "ws" ? "http" : "https") + "://...'");
+        }
+        else {
             fail(name, "unknown scheme " + quoted(name) +
-                "; use 'http://', 'https://' or 'udp://', or 'NAME:PORT' for other protocols");
+                           "; use 'http://', 'https://' or 'udp://', or 'NAME:PORT' for other protocols");
         }
     }
 
@@ -133,7 +139,7 @@ private:
         const auto target = canonical_target(text);
         if (!target) {
             fail(text, "the path " + quoted(text) +
-                " could be read in two ways (dot segments, backslashes, bad escapes); write it plainly");
+                           " could be read in two ways (dot segments, backslashes, bad escapes); write it plainly");
         }
         if (text.find("//") != std::string_view::npos) fail(text, "the path has an empty segment ('//')");
         if (text.find("/*") != std::string_view::npos) {
@@ -211,12 +217,13 @@ private:
         const auto range = ip_prefix::parse(text);
         if (!range) {
             fail(text, quoted(text) +
-                " is not an address or a range; expected '192.0.2.1', '10.20.0.0/16' (no host bits), '[2001:db8::1]'");
+                           " is not an address or a range; expected '192.0.2.1', '10.20.0.0/16' (no host bits), '[2001:db8::1]'");
         }
         // Destinations are judged as the IPv4 address inside them, so such an entry would match nothing or too much.
         const bool embeds_v4 = range->network().unmapped() != range->network();
-        if (embeds_v4) fail(text, quoted(text) + " holds an IPv4 address; write that one: '" +
-            range->network().unmapped().to_string() + "'");
+        if (embeds_v4)
+            fail(text,
+                 quoted(text) + " holds an IPv4 address; write that one: '" + range->network().unmapped().to_string() + "'");
         return {host_pattern::match::address, {}, *range};
     }
 
@@ -227,13 +234,14 @@ private:
         if (text.starts_with("**.")) {
             out.how = host_pattern::match::many_labels;
             base.remove_prefix(3);
-        } else if (text.starts_with("*.")) {
+        }
+        else if (text.starts_with("*.")) {
             out.how = host_pattern::match::one_label;
             base.remove_prefix(2);
         }
         if (base.find('*') != std::string_view::npos) {
-            fail(text, quoted(text) +
-                ": a wildcard is the whole leftmost label, '*.NAME' (one label) or '**.NAME' (one or more)");
+            fail(text,
+                 quoted(text) + ": a wildcard is the whole leftmost label, '*.NAME' (one label) or '**.NAME' (one or more)");
         }
         if (ip_address::parse(base)) fail(text, quoted(text) + " is an address where a name is expected");
         auto name = canonical_name(base);
@@ -254,7 +262,7 @@ private:
     std::string_view text_;
 };
 
-}  // namespace
+} // namespace
 
 bool host_pattern::matches_name(std::string_view canonical) const noexcept
 {
@@ -310,4 +318,4 @@ endpoint parse_passthrough(const entry_source& source)
     return out;
 }
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

@@ -10,20 +10,20 @@
 
 namespace cofferdam::policy {
 
-inline constexpr std::size_t max_entry_length = 2048;      ///< octets of one allow line
+inline constexpr std::size_t max_entry_length = 2048; ///< octets of one allow line
 inline constexpr std::size_t max_entry_methods = 32;
 
 /// Which hosts an entry names.
 struct host_pattern {
     enum class match : std::uint8_t {
-        exact,        ///< `name` itself
-        one_label,    ///< "*.name": one label in front of `name`
-        many_labels,  ///< "**.name": one or more labels in front of `name`
-        address,      ///< no name at all: a literal in `range`
+        exact,       ///< `name` itself
+        one_label,   ///< "*.name": one label in front of `name`
+        many_labels, ///< "**.name": one or more labels in front of `name`
+        address,     ///< no name at all: a literal in `range`
     };
     match how = match::exact;
-    std::string name;    ///< canonical; empty for address
-    ip_prefix range;     ///< for address
+    std::string name; ///< canonical; empty for address
+    ip_prefix range;  ///< for address
 
     bool matches_name(std::string_view canonical) const noexcept;
     std::string to_string() const;
@@ -31,10 +31,10 @@ struct host_pattern {
 };
 
 enum class endpoint_kind : std::uint8_t {
-    url,   ///< http or https with a path prefix
-    any,   ///< any protocol over TCP to host:port
+    url, ///< http or https with a path prefix
+    any, ///< any protocol over TCP to host:port
     udp,
-    dns,   ///< resolvable, nothing more
+    dns, ///< resolvable, nothing more
 };
 
 /// One compiled line of the allow-list.
@@ -49,12 +49,12 @@ enum class endpoint_kind : std::uint8_t {
 /// gateway (written `host:5432` or `http://host:8080/`); to this module it is a name like any other.
 struct endpoint {
     endpoint_kind kind = endpoint_kind::any;
-    std::vector<std::string> methods;   ///< sorted, unique; empty means all
-    std::string scheme;                 ///< "http" or "https" for url, else empty
+    std::vector<std::string> methods; ///< sorted, unique; empty means all
+    std::string scheme;               ///< "http" or "https" for url, else empty
     host_pattern where;
-    std::uint16_t port = 0;             ///< 0 for dns
-    std::string path;                   ///< canonical prefix for url, "/" if none was given
-    std::string text;                   ///< as written, without surrounding space
+    std::uint16_t port = 0; ///< 0 for dns
+    std::string path;       ///< canonical prefix for url, "/" if none was given
+    std::string text;       ///< as written, without surrounding space
 
     bool matches_path(std::string_view canonical_path) const noexcept;
 };
@@ -71,4 +71,4 @@ bool covers_path(std::string_view prefix, std::string_view path) noexcept;
 /// The default port of "http" or "https"; 0 for anything else.
 std::uint16_t default_port(std::string_view scheme) noexcept;
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

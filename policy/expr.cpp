@@ -50,7 +50,7 @@ truth judge(const node& n, const fields& known)
     return truth::error;
 }
 
-}  // namespace
+} // namespace
 
 expression expression::compile(std::string_view source)
 {
@@ -62,4 +62,4 @@ truth expression::evaluate(const fields& known) const
     return judge(*root_, known);
 }
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

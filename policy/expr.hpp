@@ -8,7 +8,7 @@
 
 namespace cofferdam::policy::expr {
 
-inline constexpr std::size_t max_depth = 64;   ///< of nested parentheses, `not` and calls
+inline constexpr std::size_t max_depth = 64; ///< of nested parentheses, `not` and calls
 
 struct node;
 
@@ -31,4 +31,4 @@ private:
     std::shared_ptr<const node> root_;
 };
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

@@ -45,7 +45,7 @@ value text_or_missing(std::string_view text) noexcept
     return text.empty() ? value::missing() : value::of(text);
 }
 
-}  // namespace
+} // namespace
 
 std::optional<field_name> find_field(std::string_view dotted)
 {
@@ -89,8 +89,10 @@ void fields::judge_host(std::string_view host, const ip_endpoint* dialled) noexc
         if (dialled) literal_ = dialled->address.unmapped();
         return;
     }
-    if (const auto literal = ip_address::parse(host)) literal_ = literal->unmapped();
-    else name_ = host;
+    if (const auto literal = ip_address::parse(host))
+        literal_ = literal->unmapped();
+    else
+        name_ = host;
 }
 
 value fields::get(field which, std::string_view header) const
@@ -181,10 +183,10 @@ value fields::http_header(std::string_view name) const
             out = value::of(text);
             continue;
         }
-        joined_ = std::string(out.text) + ", " + std::string(text);  // RFC 9110, 5.3
+        joined_ = std::string(out.text) + ", " + std::string(text); // RFC 9110, 5.3
         out = value::of(std::string_view(joined_));
     }
     return out;
 }
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

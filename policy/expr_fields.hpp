@@ -10,25 +10,30 @@
 namespace cofferdam::policy::expr {
 
 enum class field : std::uint8_t {
-    protocol,              ///< "http1", "http2"; "tcp" or "udp" for byte streams
-    direction,             ///< always "egress"
-    src_ip, src_port,
-    src_process_path,      ///< the executable's path
-    src_process_binary,    ///< the last component of it
+    protocol,  ///< "http1", "http2"; "tcp" or "udp" for byte streams
+    direction, ///< always "egress"
+    src_ip,
+    src_port,
+    src_process_path,   ///< the executable's path
+    src_process_binary, ///< the last component of it
     src_process_user_id,
-    dst_ip,                ///< only where a literal address is judged: what the client dialled is a hint otherwise
+    dst_ip, ///< only where a literal address is judged: what the client dialled is a hint otherwise
     dst_port,
-    dst_domain,            ///< the name judged; missing where a literal address is
-    tls_enabled, tls_sni, tls_alpn,
-    http_req_method, http_req_path, http_req_scheme,
-    http_req_host,         ///< as a Host header: ":port" only where it is not the scheme's default
+    dst_domain, ///< the name judged; missing where a literal address is
+    tls_enabled,
+    tls_sni,
+    tls_alpn,
+    http_req_method,
+    http_req_path,
+    http_req_scheme,
+    http_req_host, ///< as a Host header: ":port" only where it is not the scheme's default
     http_req_url,
-    http_req_header,       ///< http.req.headers.<lower case name>; several fields of a name are joined by ", "
+    http_req_header, ///< http.req.headers.<lower case name>; several fields of a name are joined by ", "
 };
 
 struct field_name {
     field which;
-    std::string header;    ///< for http_req_header
+    std::string header; ///< for http_req_header
 };
 
 /// The field of a dotted name, or nothing. Header names are matched in lower case.
@@ -45,7 +50,11 @@ public:
     fields& operator=(const fields&) = delete;
 
     /// Another reading of the request's path (see merged_path); must outlive the evaluation.
-    void set_path(std::string_view path) noexcept { path_ = path; url_.clear(); }
+    void set_path(std::string_view path) noexcept
+    {
+        path_ = path;
+        url_.clear();
+    }
 
     /// The view in the result lives until the next call for the same field.
     value get(field which, std::string_view header) const;
@@ -63,13 +72,13 @@ private:
     known at_;
     transport proto_ = transport::tcp;
     application app_ = application::unknown;
-    std::string_view name_;                    // canonical; empty for a literal
+    std::string_view name_; // canonical; empty for a literal
     std::optional<ip_address> literal_;
     std::uint16_t port_ = 0;
     std::string_view sni_, alpn_, protocol_, method_, scheme_, path_, query_;
     const header_list* headers_ = nullptr;
     const flow_source* source_ = nullptr;
-    mutable std::string host_, url_, joined_;  // what get() has to put together
+    mutable std::string host_, url_, joined_; // what get() has to put together
 };
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

@@ -18,35 +18,64 @@ struct spelling {
 
 // Longer ones first where one begins another.
 constexpr std::array symbols = std::to_array<spelling>({
-    {"&&", token_kind::and_op}, {"||", token_kind::or_op},
-    {"==", token_kind::compare, comparison::eq}, {"!=", token_kind::compare, comparison::ne},
-    {">=", token_kind::compare, comparison::ge}, {"<=", token_kind::compare, comparison::le},
+    {"&&", token_kind::and_op},
+    {"||", token_kind::or_op},
+    {"==", token_kind::compare, comparison::eq},
+    {"!=", token_kind::compare, comparison::ne},
+    {">=", token_kind::compare, comparison::ge},
+    {"<=", token_kind::compare, comparison::le},
     {"=~", token_kind::compare, comparison::matches},
-    {">", token_kind::compare, comparison::gt}, {"<", token_kind::compare, comparison::lt},
-    {"!", token_kind::not_op}, {"(", token_kind::open}, {")", token_kind::close},
-    {"[", token_kind::open_array}, {"]", token_kind::close_array}, {",", token_kind::comma},
+    {">", token_kind::compare, comparison::gt},
+    {"<", token_kind::compare, comparison::lt},
+    {"!", token_kind::not_op},
+    {"(", token_kind::open},
+    {")", token_kind::close},
+    {"[", token_kind::open_array},
+    {"]", token_kind::close_array},
+    {",", token_kind::comma},
 });
 
 constexpr std::array keywords = std::to_array<spelling>({
-    {"and", token_kind::and_op}, {"or", token_kind::or_op}, {"not", token_kind::not_op},
-    {"eq", token_kind::compare, comparison::eq}, {"ne", token_kind::compare, comparison::ne},
-    {"gt", token_kind::compare, comparison::gt}, {"ge", token_kind::compare, comparison::ge},
-    {"lt", token_kind::compare, comparison::lt}, {"le", token_kind::compare, comparison::le},
+    {"and", token_kind::and_op},
+    {"or", token_kind::or_op},
+    {"not", token_kind::not_op},
+    {"eq", token_kind::compare, comparison::eq},
+    {"ne", token_kind::compare, comparison::ne},
+    {"gt", token_kind::compare, comparison::gt},
+    {"ge", token_kind::compare, comparison::ge},
+    {"lt", token_kind::compare, comparison::lt},
+    {"le", token_kind::compare, comparison::le},
     {"contains", token_kind::compare, comparison::contains},
-    {"matches", token_kind::compare, comparison::matches}, {"in", token_kind::compare, comparison::in},
+    {"matches", token_kind::compare, comparison::matches},
+    {"in", token_kind::compare, comparison::in},
 });
 
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr bool is_alpha(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-constexpr bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-constexpr bool is_word(char c) noexcept { return is_alpha(c) || is_digit(c) || c == '_' || c == '.' || c == ':' || c == '-'; }
+constexpr bool is_digit(char c) noexcept
+{
+    return c >= '0' && c <= '9';
+}
+constexpr bool is_alpha(char c) noexcept
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+constexpr bool is_space(char c) noexcept
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+constexpr bool is_word(char c) noexcept
+{
+    return is_alpha(c) || is_digit(c) || c == '_' || c == '.' || c == ':' || c == '-';
+}
 
 unsigned nibble(char c) noexcept
 {
     return static_cast<unsigned>(is_digit(c) ? c - '0' : to_lower(c) - 'a' + 10);
 }
 
-bool is_hex(char c) noexcept { return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f'); }
+bool is_hex(char c) noexcept
+{
+    return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f');
+}
 
 class lexer {
 public:
@@ -75,13 +104,16 @@ private:
         while (at_ < source_.size()) {
             if (is_space(source_[at_])) {
                 ++at_;
-            } else if (rest().starts_with("--")) {
+            }
+            else if (rest().starts_with("--")) {
                 at_ = std::min(source_.find('\n', at_), source_.size());
-            } else if (rest().starts_with("/*")) {
+            }
+            else if (rest().starts_with("/*")) {
                 const auto close = source_.find("*/", at_ + 2);
                 if (close == std::string_view::npos) throw syntax_error(at_, "the comment is not closed; '*/' expected");
                 at_ = close + 2;
-            } else {
+            }
+            else {
                 return true;
             }
         }
@@ -118,7 +150,8 @@ private:
             if (source_[at_] == '\\' && at_ + 1 < source_.size()) {
                 escape(out, source_[at_ + 1]);
                 at_ += 2;
-            } else {
+            }
+            else {
                 out += source_[at_++];
             }
         }
@@ -141,7 +174,9 @@ private:
             case 'n': out += '\n'; break;
             case 't': out += '\t'; break;
             case 'r': out += '\r'; break;
-            case '\\': case '"': case '\'': out += c; break;
+            case '\\':
+            case '"':
+            case '\'': out += c; break;
             default: throw syntax_error(at_, "unknown escape; a string knows \\n \\t \\r \\\\ \\\" \\'");
             }
         });
@@ -152,7 +187,7 @@ private:
     {
         const auto start = at_;
         const auto pattern = delimited(quote, "the regular expression", [quote](std::string& out, char c) {
-            if (c != quote || quote == '|') out += '\\';  // "\|" must stay a literal bar
+            if (c != quote || quote == '|') out += '\\'; // "\|" must stay a literal bar
             out += c;
         });
         return constant(start, make_regex(pattern, start));
@@ -241,7 +276,7 @@ private:
     std::size_t at_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 std::vector<token> tokenise(std::string_view source)
 {
@@ -268,4 +303,4 @@ literal make_regex(std::string_view pattern, std::size_t offset)
     return value;
 }
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

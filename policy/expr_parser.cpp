@@ -104,11 +104,13 @@ private:
     {
         const auto name = take();
         auto out = std::make_unique<node>();
-        if (equals_ignoring_case(name.text, "starts_with")) out->is = node::form::starts_with;
-        else if (equals_ignoring_case(name.text, "in_zone")) out->is = node::form::in_zone;
+        if (equals_ignoring_case(name.text, "starts_with"))
+            out->is = node::form::starts_with;
+        else if (equals_ignoring_case(name.text, "in_zone"))
+            out->is = node::form::in_zone;
         else {
-            throw syntax_error(name.offset, "unknown function '" + std::string(name.text) +
-                "'; there are starts_with, in_zone and zone");
+            throw syntax_error(name.offset,
+                               "unknown function '" + std::string(name.text) + "'; there are starts_with, in_zone and zone");
         }
         expect(token_kind::open, "'('");
         out->left = text_argument();
@@ -176,8 +178,8 @@ private:
         const bool membership = n.op == comparison::in || (array_left && n.op == comparison::contains);
         const auto op = membership ? comparison::eq : n.op;
         for (const auto& element : elements) check_pair(op, other, element.what, array_left ? left_offset : right_offset);
-        const bool ordering = n.op == comparison::lt || n.op == comparison::le || n.op == comparison::gt ||
-            n.op == comparison::ge;
+        const bool ordering =
+            n.op == comparison::lt || n.op == comparison::le || n.op == comparison::gt || n.op == comparison::ge;
         if (ordering) throw syntax_error(right_offset, "an array has no order");
     }
 
@@ -253,11 +255,11 @@ private:
     std::size_t depth_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 std::unique_ptr<node> parse_expression(std::string_view source)
 {
     return parser(source).run();
 }
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

@@ -18,10 +18,19 @@ truth set_of(bool no, bool yes, bool error) noexcept
     return static_cast<truth>((no ? 1U : 0U) | (yes ? 2U : 0U) | (error ? 4U : 0U));
 }
 
-truth from(bool b) noexcept { return b ? truth::yes : truth::no; }
+truth from(bool b) noexcept
+{
+    return b ? truth::yes : truth::no;
+}
 
-bool is_number(type t) noexcept { return t == type::integer || t == type::real; }
-bool is_textual(type t) noexcept { return t == type::text || t == type::octets; }
+bool is_number(type t) noexcept
+{
+    return t == type::integer || t == type::real;
+}
+bool is_textual(type t) noexcept
+{
+    return t == type::text || t == type::octets;
+}
 
 double as_real(const value& v) noexcept
 {
@@ -29,9 +38,18 @@ double as_real(const value& v) noexcept
     return static_cast<double>(v.constant ? v.constant->integer : v.integer);
 }
 
-std::int64_t as_integer(const value& v) noexcept { return v.constant ? v.constant->integer : v.integer; }
-bool as_boolean(const value& v) noexcept { return v.constant ? v.constant->boolean : v.boolean; }
-const ip_address& as_address(const value& v) noexcept { return v.constant ? v.constant->address : v.address; }
+std::int64_t as_integer(const value& v) noexcept
+{
+    return v.constant ? v.constant->integer : v.integer;
+}
+bool as_boolean(const value& v) noexcept
+{
+    return v.constant ? v.constant->boolean : v.boolean;
+}
+const ip_address& as_address(const value& v) noexcept
+{
+    return v.constant ? v.constant->address : v.address;
+}
 
 /// error or later if a side has no value yet; nothing to say otherwise (yes).
 truth readiness(const value& a, const value& b) noexcept
@@ -141,7 +159,7 @@ std::string_view without_port(std::string_view host) noexcept
     return colon == std::string_view::npos ? host : host.substr(0, colon);
 }
 
-}  // namespace
+} // namespace
 
 bool could_be_yes(truth t) noexcept
 {
@@ -256,4 +274,4 @@ value zone_of(const value& domain)
     return zone ? value::of(*zone) : value::missing();
 }
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

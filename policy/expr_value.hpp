@@ -2,10 +2,9 @@
 
 #include "core/ip.hpp"
 
-#include <re2/re2.h>
-
 #include <cstdint>
 #include <memory>
+#include <re2/re2.h>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,13 +17,13 @@ enum class truth : std::uint8_t { no = 1, yes = 2, error = 4, later = 7 };
 
 /// True if the outcome may still be yes.
 bool could_be_yes(truth t) noexcept;
-truth negate(truth t) noexcept;                 ///< error stays error
-truth both(truth a, truth b) noexcept;          ///< no if a side is no; else error if a side is error; else yes
-truth either(truth a, truth b) noexcept;        ///< yes if a side is yes; else error if a side is error; else no
+truth negate(truth t) noexcept;          ///< error stays error
+truth both(truth a, truth b) noexcept;   ///< no if a side is no; else error if a side is error; else yes
+truth either(truth a, truth b) noexcept; ///< yes if a side is yes; else error if a side is error; else no
 
 enum class type : std::uint8_t { boolean, integer, real, text, address, range, octets, regex, array };
 
-std::string_view to_string(type t) noexcept;   ///< for error messages: "a string", "an address"
+std::string_view to_string(type t) noexcept; ///< for error messages: "a string", "an address"
 
 /// A literal of an expression. Owns everything.
 struct literal {
@@ -32,18 +31,18 @@ struct literal {
     bool boolean = false;
     std::int64_t integer = 0;
     double real = 0;
-    std::string text;                     ///< of text, octets, and the pattern of regex
+    std::string text; ///< of text, octets, and the pattern of regex
     ip_address address;
     ip_prefix range;
     std::shared_ptr<const re2::RE2> regex;
-    std::vector<literal> elements;        ///< of array; never arrays themselves
+    std::vector<literal> elements; ///< of array; never arrays themselves
 };
 
 /// What an operand is worth during one evaluation. Owns nothing.
 struct value {
     enum class state : std::uint8_t {
         known,
-        open_host,   ///< `text` is a host to which a later stage may add ":port"
+        open_host, ///< `text` is a host to which a later stage may add ":port"
         later,
         missing,
     };
@@ -53,7 +52,7 @@ struct value {
     std::int64_t integer = 0;
     std::string_view text;
     ip_address address;
-    const literal* constant = nullptr;    ///< set for a literal; the members above then do not count
+    const literal* constant = nullptr; ///< set for a literal; the members above then do not count
 
     static value of(bool b) noexcept { return {.is = state::known, .what = type::boolean, .boolean = b}; }
     static value of(std::int64_t n) noexcept { return {.is = state::known, .what = type::integer, .integer = n}; }
@@ -81,4 +80,4 @@ truth in_zone(const value& domain, const value& zone);
 /// The registrable domain (eTLD+1) of a text; missing if it has none.
 value zone_of(const value& domain);
 
-}  // namespace cofferdam::policy::expr
+} // namespace cofferdam::policy::expr

@@ -22,7 +22,8 @@ bool parses(const std::string& line)
     try {
         static_cast<void>(parse_endpoint({line, {}}));
         return true;
-    } catch (const policy_error&) {
+    }
+    catch (const policy_error&) {
         return false;
     }
 }
@@ -30,10 +31,10 @@ bool parses(const std::string& line)
 bool is_entry_method(std::string_view method) noexcept
 {
     return !method.empty() && method.size() <= 32 &&
-        method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string_view::npos;
+           method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == std::string_view::npos;
 }
 
-}  // namespace
+} // namespace
 
 std::string hint_for(const name_query& query)
 {
@@ -64,9 +65,9 @@ std::string hint_for(const http_request& request, bool with_method)
     if (empty_segment != std::string_view::npos) path = path.substr(0, empty_segment + 1);
     for (auto slash = path.rfind('/'); slash != std::string_view::npos && slash > 0; slash = path.rfind('/', slash - 1)) {
         auto line = start + std::string(path.substr(0, slash + 1));
-        if (parses(line)) return line;  // else not a prefix that an entry can have; one segment less
+        if (parses(line)) return line; // else not a prefix that an entry can have; one segment less
     }
     return start + "/";
 }
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

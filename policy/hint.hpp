@@ -6,7 +6,7 @@
 
 namespace cofferdam::policy {
 
-inline constexpr std::size_t max_hint_path = 200;  ///< octets of path in a hint
+inline constexpr std::size_t max_hint_path = 200; ///< octets of path in a hint
 
 /// The narrowest sensible allow line that permits what was asked. Each parses as an endpoint that does. `with_method` limits
 /// the line to the request's method, for a URL that is listed with others. An address literal is written as `unmapped()`.
@@ -14,4 +14,4 @@ std::string hint_for(const name_query& query);
 std::string hint_for(const connection_attempt& attempt);
 std::string hint_for(const http_request& request, bool with_method);
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

@@ -20,7 +20,7 @@ std::uint64_t hash_of(std::string_view text) noexcept
     return hash;
 }
 
-}  // namespace
+} // namespace
 
 entry_number prefix_table::row::allows(std::string_view method) const noexcept
 {
@@ -61,13 +61,13 @@ void prefix_table::look_at(std::uint64_t hash, std::string_view prefix, std::str
 prefix_table::match prefix_table::find(std::string_view path, std::string_view method) const
 {
     match out;
-    if (path == "*") path = "/";  // OPTIONS *: about the whole server
+    if (path == "*") path = "/"; // OPTIONS *: about the whole server
     std::uint64_t hash = hash_start;
     const auto limit = std::min(path.size(), longest_);
     for (std::size_t i = 0; i < limit; ++i) {
-        if (path[i] == '/' && i > 0) look_at(hash, path.substr(0, i), method, out);       // "/acme" of "/acme/x"
+        if (path[i] == '/' && i > 0) look_at(hash, path.substr(0, i), method, out); // "/acme" of "/acme/x"
         hash = hash_more(hash, path[i]);
-        if (path[i] == '/') look_at(hash, path.substr(0, i + 1), method, out);            // "/acme/"
+        if (path[i] == '/') look_at(hash, path.substr(0, i + 1), method, out); // "/acme/"
     }
     // What is as long as the longest prefix itself: the whole path, or up to a boundary that the loop did not reach.
     const bool at_boundary = limit == path.size() || path[limit] == '/';
@@ -143,4 +143,4 @@ ip_address endpoint_index::network_of(const ip_address& address, unsigned length
     return ip_address::v6(bytes);
 }
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

@@ -21,8 +21,8 @@ inline constexpr entry_number no_entry = std::numeric_limits<entry_number>::max(
 class prefix_table {
 public:
     struct match {
-        entry_number entry = no_entry;   ///< allows path and method
-        bool covers_path = false;        ///< some prefix covers the path, whatever the method
+        entry_number entry = no_entry; ///< allows path and method
+        bool covers_path = false;      ///< some prefix covers the path, whatever the method
     };
 
     void add(const endpoint& e, entry_number number);
@@ -34,7 +34,7 @@ private:
     struct row {
         std::string prefix;
         entry_number any_method = no_entry;
-        std::vector<std::pair<std::string, entry_number>> methods;  // sorted by method
+        std::vector<std::pair<std::string, entry_number>> methods; // sorted by method
 
         entry_number allows(std::string_view method) const noexcept;
     };
@@ -47,8 +47,8 @@ private:
 
 /// Everything that the list says about one host pattern.
 struct host_rules {
-    std::unordered_map<std::uint16_t, entry_number> any, udp;        ///< by port
-    std::unordered_map<std::uint16_t, prefix_table> http, https;     ///< by port
+    std::unordered_map<std::uint16_t, entry_number> any, udp;    ///< by port
+    std::unordered_map<std::uint16_t, prefix_table> http, https; ///< by port
     entry_number first = no_entry;
 
     void add(const endpoint& e, entry_number number);
@@ -106,7 +106,7 @@ private:
     host_rules& rules_for(const host_pattern& pattern);
 
     name_map exact_, one_label_, many_labels_;
-    std::vector<level> levels_;   // longest first
+    std::vector<level> levels_; // longest first
 };
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

@@ -2,16 +2,24 @@
 
 #include "core/text.hpp"
 
-#include <idn2.h>
-
 #include <algorithm>
+#include <idn2.h>
 
 namespace cofferdam::policy {
 namespace {
 
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr bool is_hex(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f'); }
-constexpr bool is_label_octet(char c) noexcept { return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_'; }
+constexpr bool is_digit(char c) noexcept
+{
+    return c >= '0' && c <= '9';
+}
+constexpr bool is_hex(char c) noexcept
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f');
+}
+constexpr bool is_label_octet(char c) noexcept
+{
+    return (c >= 'a' && c <= 'z') || is_digit(c) || c == '-' || c == '_';
+}
 
 bool is_ascii(std::string_view text) noexcept
 {
@@ -63,7 +71,7 @@ error_code check_labels(std::string_view name)
     return reads_as_number(label) ? make_error_code(errc::ambiguous) : error_code{};
 }
 
-}  // namespace
+} // namespace
 
 result<std::string> canonical_name(std::string_view text)
 {
@@ -72,7 +80,8 @@ result<std::string> canonical_name(std::string_view text)
     std::string name;
     if (is_ascii(text)) {
         name = to_lower(text);
-    } else {
+    }
+    else {
         auto mapped = to_a_labels(text);
         if (!mapped) return mapped.error();
         name = to_lower(*mapped);
@@ -140,4 +149,4 @@ std::string join_host_port(std::string_view host, std::uint16_t port)
     return bracketed(host) + ":" + std::to_string(port);
 }
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

@@ -9,9 +9,9 @@
 
 namespace cofferdam::policy {
 
-inline constexpr std::size_t max_name_length = 253;        ///< octets of text without the trailing dot (RFC 1035, 2.3.4)
-inline constexpr std::size_t max_label_length = 63;        ///< RFC 1035, 2.3.4
-inline constexpr std::size_t max_name_input = 1024;        ///< octets of UTF-8 that are looked at; longer is errc::too_large
+inline constexpr std::size_t max_name_length = 253; ///< octets of text without the trailing dot (RFC 1035, 2.3.4)
+inline constexpr std::size_t max_label_length = 63; ///< RFC 1035, 2.3.4
+inline constexpr std::size_t max_name_input = 1024; ///< octets of UTF-8 that are looked at; longer is errc::too_large
 
 /// The one spelling of a host name that is judged, looked up, dialled and recorded: lower case A-labels, no trailing dot,
 /// labels of [a-z0-9_-] that neither begin nor end with '-'. Underscores are carried because DNS names use them.
@@ -23,8 +23,8 @@ result<std::string> canonical_name(std::string_view text);
 
 /// The host of an authority: a canonical name or an address literal.
 struct host {
-    std::string name;                    ///< canonical name; empty for a literal
-    std::optional<ip_address> address;   ///< set for a literal
+    std::string name;                  ///< canonical name; empty for a literal
+    std::optional<ip_address> address; ///< set for a literal
 
     /// The name, or the address in canonical text without brackets: what `http_request::host` holds.
     std::string to_string() const { return address ? address->to_string() : name; }
@@ -36,7 +36,7 @@ result<host> parse_host(std::string_view text);
 
 struct authority {
     host where;
-    std::optional<std::uint16_t> port;   ///< unset if the text has none
+    std::optional<std::uint16_t> port; ///< unset if the text has none
 };
 
 /// "host" or "host:port" (RFC 9110, 7.2). Refuses userinfo, an empty port, port 0, leading zeros and more than 65535.
@@ -51,4 +51,4 @@ std::string join_host_port(std::string_view host, std::uint16_t port);
 /// `host` with brackets around it if it is the text of an IPv6 address.
 std::string bracketed(std::string_view host);
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

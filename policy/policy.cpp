@@ -1,12 +1,11 @@
 #include "policy/policy.hpp"
 
+#include "core/text.hpp"
 #include "policy/expr.hpp"
 #include "policy/hint.hpp"
 #include "policy/index.hpp"
 #include "policy/name.hpp"
 #include "policy/url.hpp"
-
-#include "core/text.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -71,7 +70,8 @@ rule compile_rule(const rule_source& source, std::size_t number)
     const auto name = source.name.empty() ? "rule " + std::to_string(number + 1) : source.name;
     try {
         return {name, expr::expression::compile(source.expr), parse_action(source), parse_capture(source)};
-    } catch (const expr::syntax_error& wrong) {
+    }
+    catch (const expr::syntax_error& wrong) {
         throw policy_error(source.where, "rule '" + name + "', column " + std::to_string(wrong.offset + 1) +
                                              " of the expression: " + wrong.what());
     }
@@ -79,14 +79,17 @@ rule compile_rule(const rule_source& source, std::size_t number)
 
 /// The host that a question is about.
 struct judged_host {
-    std::string_view name;               // if not a literal
+    std::string_view name; // if not a literal
     std::optional<ip_address> literal;
 
     judged_host(std::string_view host, const ip_address* dialled)
     {
-        if (host.empty() && dialled) literal = dialled->unmapped();
-        else if (const auto parsed = ip_address::parse(host)) literal = parsed->unmapped();
-        else name = host;
+        if (host.empty() && dialled)
+            literal = dialled->unmapped();
+        else if (const auto parsed = ip_address::parse(host))
+            literal = parsed->unmapped();
+        else
+            name = host;
     }
 
     template <class Visit>
@@ -171,7 +174,7 @@ finding find_name(const list& allow, std::string_view name)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 policy_error::policy_error(location at, const std::string& message)
     : std::runtime_error(located(at, message)), where(std::move(at))
@@ -218,11 +221,13 @@ struct policy::impl {
             }
             if (r.then == rule_action::alert && some) {
                 out.alert = true;
-                const bool settled = out.by && out.by->capture;  // what decides has the last word on capture
+                const bool settled = out.by && out.by->capture; // what decides has the last word on capture
                 if (r.capture && !settled) out.capture = std::max(out.capture.value_or(*r.capture), *r.capture);
-            } else if (r.then == rule_action::deny && some) {
+            }
+            else if (r.then == rule_action::deny && some) {
                 settle(out, ruling::deny, r);
-            } else if (r.then == rule_action::allow && (all || (could && !last))) {
+            }
+            else if (r.then == rule_action::allow && (all || (could && !last))) {
                 settle(out, all ? ruling::allow : ruling::maybe, r);
             }
         }
@@ -246,8 +251,12 @@ struct policy::impl {
 
     decision denied(stage at, const outcome& ruled, reason why, std::string rule_text, std::string hint) const
     {
-        decision out{.act = how == mode::audit ? action::allow : action::deny, .would = action::deny, .at = at, .why = why,
-                     .rule = std::move(rule_text), .hint = std::move(hint)};
+        decision out{.act = how == mode::audit ? action::allow : action::deny,
+                     .would = action::deny,
+                     .at = at,
+                     .why = why,
+                     .rule = std::move(rule_text),
+                     .hint = std::move(hint)};
         out.alert = ruled.alert;
         out.capture = ruled.capture.value_or(capture_denied);
         return out;
@@ -288,16 +297,25 @@ std::shared_ptr<const policy> policy::compile(const policy_source& source, std::
 {
     const auto* chosen = &source.allow;
     for (const auto& [name, entries] : source.phases) {
-        if (name == phase) chosen = &entries;
-        else for (const auto& entry : entries) static_cast<void>(parse_endpoint(entry));  // a broken phase stops the load too
+        if (name == phase)
+            chosen = &entries;
+        else
+            for (const auto& entry : entries) static_cast<void>(parse_endpoint(entry)); // a broken phase stops the load too
     }
     if (!phase.empty() && chosen == &source.allow) {
         throw policy_error({}, "there is no phase '" + escape_line(phase) + "' in the configuration");
     }
-    if (chosen != &source.allow) for (const auto& entry : source.allow) static_cast<void>(parse_endpoint(entry));
+    if (chosen != &source.allow)
+        for (const auto& entry : source.allow) static_cast<void>(parse_endpoint(entry));
 
-    auto out = std::make_unique<impl>(impl{source.how, std::string(phase), source.capture_default, source.capture_denied,
-                                           list(*chosen, parse_endpoint), list(source.passthrough, parse_passthrough), {}, {}});
+    auto out = std::make_unique<impl>(impl{source.how,
+                                           std::string(phase),
+                                           source.capture_default,
+                                           source.capture_denied,
+                                           list(*chosen, parse_endpoint),
+                                           list(source.passthrough, parse_passthrough),
+                                           {},
+                                           {}});
     for (const auto& rule : source.rules) out->rules.push_back(compile_rule(rule, out->rules.size()));
     for (const auto& e : out->allow.entries) {
         if (e.kind == endpoint_kind::udp) out->udp_ports.push_back(e.port);
@@ -330,8 +348,8 @@ decision policy::decide(const connection_attempt& attempt) const
     const bool may_be_tls = attempt.app == application::tls || attempt.app == application::unknown;
     const bool may_pass = attempt.proto == transport::tcp && may_be_tls;
     const auto* unopened = may_pass && !host.literal ? p.find_passthrough(host.name, attempt.destination.port) : nullptr;
-    const bool opened_later = attempt.proto == transport::tcp && attempt.app != application::opaque &&
-                              !(unopened && attempt.app == application::tls);
+    const bool opened_later =
+        attempt.proto == transport::tcp && attempt.app != application::opaque && !(unopened && attempt.app == application::tls);
     const expr::fields known(attempt);
     const auto ruled = p.judge({&known}, !opened_later);
     if (auto settled = p.by_rule(stage::connection, ruled)) return std::move(*settled);
@@ -350,7 +368,8 @@ decision policy::decide(const http_request& request) const
     impl::outcome ruled;
     if (p.rules.empty() || !has_second_reading(request.path)) {
         ruled = p.judge({&known}, true);
-    } else {
+    }
+    else {
         const auto merged = merged_path(request.path);
         expr::fields second(request);
         second.set_path(merged);
@@ -375,8 +394,17 @@ bool policy::allows_address(const ip_endpoint& where) const
     });
 }
 
-const std::vector<std::uint16_t>& policy::udp_ports() const { return impl_->udp_ports; }
-mode policy::how() const noexcept { return impl_->how; }
-std::string_view policy::phase() const noexcept { return impl_->phase; }
+const std::vector<std::uint16_t>& policy::udp_ports() const
+{
+    return impl_->udp_ports;
+}
+mode policy::how() const noexcept
+{
+    return impl_->how;
+}
+std::string_view policy::phase() const noexcept
+{
+    return impl_->phase;
+}
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

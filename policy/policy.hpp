@@ -13,29 +13,29 @@ namespace cofferdam::policy {
 
 /// Where a piece of configuration stands, for errors and for `explain`.
 struct location {
-    std::string file;      ///< "policy.yaml", "--allow", "preset npm (.npmrc)"
-    int line = 0;          ///< 1-based; 0 if not from a file
+    std::string file; ///< "policy.yaml", "--allow", "preset npm (.npmrc)"
+    int line = 0;     ///< 1-based; 0 if not from a file
     int column = 0;
 };
 
 struct entry_source {
-    std::string text;      ///< one allow line, or a passthrough entry
+    std::string text; ///< one allow line, or a passthrough entry
     location where;
 };
 
 struct rule_source {
     std::string name, expr;
-    std::string action;                    ///< "allow", "deny" or "alert"
-    std::string capture;                   ///< "", "none", "summary", "headers", "full"
+    std::string action;  ///< "allow", "deny" or "alert"
+    std::string capture; ///< "", "none", "summary", "headers", "full"
     location where;
 };
 
 /// What the configuration says about policy, not yet compiled.
 struct policy_source {
     mode how = mode::enforce;
-    std::vector<entry_source> allow;               ///< presets already expanded
+    std::vector<entry_source> allow; ///< presets already expanded
     std::vector<rule_source> rules;
-    std::map<std::string, std::vector<entry_source>> phases;   ///< each replaces `allow`
+    std::map<std::string, std::vector<entry_source>> phases; ///< each replaces `allow`
     std::vector<entry_source> passthrough;
     capture_level capture_default = capture_level::summary;
     capture_level capture_denied = capture_level::full;
@@ -51,7 +51,8 @@ public:
 /// An immutable compiled policy. decide() is pure, thread-safe, and its cost does not grow with the number of endpoints.
 class policy {
 public:
-    /// Compiles `source` for `phase` ("" = the main allow-list). Throws policy_error on the first entry, rule or phase that does not parse.
+    /// Compiles `source` for `phase` ("" = the main allow-list). Throws policy_error on the first entry, rule or phase that does
+    /// not parse.
     static std::shared_ptr<const policy> compile(const policy_source& source, std::string_view phase = {});
     ~policy();
 
@@ -61,8 +62,8 @@ public:
 
     /// True if `tls.passthrough` lists host:port: judged by name only, spliced unopened.
     bool passthrough(std::string_view host, std::uint16_t port) const;
-    /// True if an entry names exactly this address range (a literal or CIDR entry), so that a name that resolves into it may be dialled.
-    /// Port 0 asks for any port.
+    /// True if an entry names exactly this address range (a literal or CIDR entry), so that a name that resolves into it may be
+    /// dialled. Port 0 asks for any port.
     bool allows_address(const ip_endpoint& where) const;
     /// The ports of `udp://` entries, sorted, unique.
     const std::vector<std::uint16_t>& udp_ports() const;
@@ -75,4 +76,4 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

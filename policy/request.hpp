@@ -27,26 +27,26 @@ enum class application : std::uint8_t { unknown, http, tls, opaque };
 struct connection_attempt {
     transport proto = transport::tcp;
     application app = application::unknown;
-    std::string_view host;         ///< empty if no name is known
-    ip_endpoint destination;       ///< what the client dialled; its address counts only when `host` is empty
-    std::string_view sni, alpn;    ///< for expressions
+    std::string_view host;      ///< empty if no name is known
+    ip_endpoint destination;    ///< what the client dialled; its address counts only when `host` is empty
+    std::string_view sni, alpn; ///< for expressions
     const flow_source* source = nullptr;
 };
 
-using header_list = std::vector<std::pair<std::string_view, std::string_view>>;  ///< names in lower case
+using header_list = std::vector<std::pair<std::string_view, std::string_view>>; ///< names in lower case
 
 /// Stage request.
 struct http_request {
-    std::string_view method;       ///< as sent; methods are case-sensitive (RFC 9110, 9.1)
-    std::string_view scheme;       ///< "http" or "https"
-    std::string_view host;         ///< canonical name or address literal without brackets
+    std::string_view method; ///< as sent; methods are case-sensitive (RFC 9110, 9.1)
+    std::string_view scheme; ///< "http" or "https"
+    std::string_view host;   ///< canonical name or address literal without brackets
     std::uint16_t port = 0;
-    std::string_view path;         ///< canonical path, starts with '/' (or "*" for OPTIONS)
-    std::string_view query;        ///< without '?', empty if none
+    std::string_view path;  ///< canonical path, starts with '/' (or "*" for OPTIONS)
+    std::string_view query; ///< without '?', empty if none
     const header_list* headers = nullptr;
     ip_endpoint destination;
     std::string_view sni, alpn, protocol = "http1";
     const flow_source* source = nullptr;
 };
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

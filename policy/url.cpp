@@ -19,13 +19,16 @@ std::optional<unsigned> hex_value(char c) noexcept
     return std::nullopt;
 }
 
-constexpr bool is_unreserved(unsigned octet) noexcept  // RFC 3986, 2.3
+constexpr bool is_unreserved(unsigned octet) noexcept // RFC 3986, 2.3
 {
     return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') || (octet >= '0' && octet <= '9') || octet == '-' ||
            octet == '.' || octet == '_' || octet == '~';
 }
 
-constexpr bool is_control(unsigned octet) noexcept { return octet < 0x20 || octet == 0x7F; }
+constexpr bool is_control(unsigned octet) noexcept
+{
+    return octet < 0x20 || octet == 0x7F;
+}
 
 /// Octets that never stand raw in a target.
 bool is_raw_forbidden(char c) noexcept
@@ -59,7 +62,8 @@ result<std::string> normalise_escapes(std::string_view path)
         if (!octet || is_control(*octet) || *octet == '\\') return errc::ambiguous;
         if (is_unreserved(*octet)) {
             out += static_cast<char>(*octet);
-        } else {
+        }
+        else {
             out += '%';
             out += hex_digits[*octet / 16];
             out += hex_digits[*octet % 16];
@@ -74,7 +78,7 @@ bool has_harmful_second_layer(std::string_view path) noexcept
 {
     for (auto at = path.find("%25"); at != std::string_view::npos; at = path.find("%25", at + 3)) {
         std::size_t digits = at + 3;
-        while (path.substr(digits).starts_with("25")) digits += 2;  // %252525...
+        while (path.substr(digits).starts_with("25")) digits += 2; // %252525...
         if (path.size() - digits < 2) continue;
         const auto high = hex_value(path[digits]);
         const auto low = hex_value(path[digits + 1]);
@@ -116,7 +120,7 @@ bool has_dot_segment(std::string_view decoded) noexcept
     return false;
 }
 
-}  // namespace
+} // namespace
 
 result<request_target> canonical_target(std::string_view origin_form)
 {
@@ -155,10 +159,12 @@ std::string merged_path(std::string_view path)
         const bool encoded = path.substr(i).starts_with("%2F");
         const bool slash = encoded || path[i] == '/';
         if (encoded) i += 2;
-        if (!slash) out += path[i];
-        else if (!out.ends_with('/')) out += '/';
+        if (!slash)
+            out += path[i];
+        else if (!out.ends_with('/'))
+            out += '/';
     }
     return out;
 }
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

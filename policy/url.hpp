@@ -7,16 +7,16 @@
 
 namespace cofferdam::policy {
 
-inline constexpr std::size_t max_target_length = 65536;  ///< octets of a request target; longer is errc::too_large
+inline constexpr std::size_t max_target_length = 65536; ///< octets of a request target; longer is errc::too_large
 
 /// A request target in the one form that is judged and forwarded.
 struct request_target {
-    std::string path;                ///< begins with '/', or is "*"
-    std::string query;               ///< without '?', byte for byte as sent
-    bool has_query = false;          ///< "/a?" and "/a" are different targets
-    bool has_encoded_slash = false;  ///< the path contains %2F
+    std::string path;               ///< begins with '/', or is "*"
+    std::string query;              ///< without '?', byte for byte as sent
+    bool has_query = false;         ///< "/a?" and "/a" are different targets
+    bool has_encoded_slash = false; ///< the path contains %2F
 
-    std::string to_string() const { return has_query ? path + '?' + query : path; }  ///< what goes on the wire
+    std::string to_string() const { return has_query ? path + '?' + query : path; } ///< what goes on the wire
     friend bool operator==(const request_target&, const request_target&) noexcept = default;
 };
 
@@ -44,4 +44,4 @@ std::string merged_path(std::string_view path);
 /// True if merged_path(path) differs from path; no allocation.
 bool has_second_reading(std::string_view path) noexcept;
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

@@ -1,16 +1,15 @@
 #include "policy/zone.hpp"
 
-#include <libpsl.h>
-
 #include <algorithm>
 #include <array>
+#include <libpsl.h>
 #include <string>
 
 namespace cofferdam::policy {
 namespace {
 
-constexpr std::array special_use = std::to_array<std::string_view>(
-    {"test", "example", "invalid", "localhost", "local", "internal", "onion", "alt"});
+constexpr std::array special_use =
+    std::to_array<std::string_view>({"test", "example", "invalid", "localhost", "local", "internal", "onion", "alt"});
 
 // On the Public Suffix List to keep cookies apart, but nobody else can register a name below.
 constexpr std::array operated_by_one = std::to_array<std::string_view>({"githubusercontent.com"});
@@ -20,7 +19,7 @@ const psl_ctx_t& suffix_list()
     return *psl_builtin();
 }
 
-}  // namespace
+} // namespace
 
 std::optional<std::string_view> registrable_domain(std::string_view name)
 {
@@ -40,4 +39,4 @@ bool is_shared_suffix(std::string_view name)
     return psl_is_public_suffix2(&suffix_list(), terminated.c_str(), PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE) != 0;
 }
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

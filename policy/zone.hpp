@@ -14,4 +14,4 @@ std::optional<std::string_view> registrable_domain(std::string_view name);
 /// Suffixes below which only their operator creates names (raw.githubusercontent.com) do not count, although the list has them.
 bool is_shared_suffix(std::string_view name);
 
-}  // namespace cofferdam::policy
+} // namespace cofferdam::policy

@@ -5,10 +5,9 @@
 #include "tls/leaf_key.hpp"
 #include "tls/openssl_error.hpp"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <array>
+#include <openssl/rand.h>
 #include <span>
 
 namespace cofferdam::tls {
@@ -38,7 +37,7 @@ void need(bool worked, const char* step)
 void set_serial(X509& certificate, std::span<std::uint8_t> bytes)
 {
     need(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1, "drawing a serial number");
-    bytes[0] = static_cast<std::uint8_t>((bytes[0] & 0x7f) | 0x40);  // positive, and always of the same length
+    bytes[0] = static_cast<std::uint8_t>((bytes[0] & 0x7f) | 0x40); // positive, and always of the same length
     need(ASN1_STRING_set(X509_get_serialNumber(&certificate), bytes.data(), static_cast<int>(bytes.size())) == 1, "serial");
 }
 
@@ -130,7 +129,7 @@ x509_ptr make_ca_certificate(std::string_view job, EVP_PKEY& key, authority::tim
     basic->pathlen = ASN1_INTEGER_new();
     need(basic->pathlen && ASN1_INTEGER_set(basic->pathlen, 0) == 1, "basicConstraints");
     add_extension(made, NID_basic_constraints, basic.get(), true);
-    add_key_usage(made, {5});  // keyCertSign
+    add_key_usage(made, {5}); // keyCertSign
     const auto id = key_identifier(made);
     add_extension(made, NID_subject_key_identifier, id.get(), false);
     need(X509_sign(&made, &key, EVP_sha256()) > 0, "signing the job's CA");
@@ -168,7 +167,7 @@ int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, co
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-}  // namespace
+} // namespace
 
 authority::authority(std::string_view job, const settings& options, time_point now)
     : ca_key_(EVP_EC_gen("P-256")), leaf_key_(make_leaf_key()), not_after_(now + options.ca_lifetime)
@@ -208,7 +207,7 @@ try {
     need(X509_set_issuer_name(&made, X509_get_subject_name(certificate_.get())) == 1, "issuer");
     need(X509_set_pubkey(&made, leaf_key_.get()) == 1, "public key");
 
-    add_key_usage(made, {0});  // digitalSignature
+    add_key_usage(made, {0}); // digitalSignature
     add_server_purpose(made);
     add_subject_alternative_name(made, host, address);
     const auto id = key_identifier(made);
@@ -285,4 +284,4 @@ ssl_ctx_ptr make_server_context()
     return context;
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

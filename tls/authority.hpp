@@ -18,8 +18,8 @@ namespace cofferdam::tls {
 
 /// Who a leaf pretends to be.
 enum class leaf_kind : std::uint8_t {
-    origin,   ///< the origin was dialled and its own certificate verified
-    refusal,  ///< the gateway itself answers: the subject says so to a person who looks
+    origin,  ///< the origin was dialled and its own certificate verified
+    refusal, ///< the gateway itself answers: the subject says so to a person who looks
 };
 
 /// A minted certificate; shared between the cache and the connections that present it.
@@ -64,7 +64,7 @@ class leaf_cache {
 public:
     struct lookup {
         leaf certificate;
-        bool hit = false;  ///< for cofferdam_leaf_certificates_total{cache}
+        bool hit = false; ///< for cofferdam_leaf_certificates_total{cache}
     };
 
     /// Keeps at most `capacity` (at least 1) leaves of `issuer`, which must outlive the cache.
@@ -83,7 +83,7 @@ private:
     const authority& issuer_;
     const std::size_t capacity_;
     mutable std::mutex mutex_;
-    std::list<entry> recent_;  ///< most recently used first; `index_` views its keys
+    std::list<entry> recent_; ///< most recently used first; `index_` views its keys
     std::unordered_map<std::string_view, std::list<entry>::iterator> index_;
 };
 
@@ -93,4 +93,4 @@ private:
 /// offers others only gets the no_application_protocol alert (RFC 7301 3.2). Throws std::runtime_error.
 ssl_ctx_ptr make_server_context();
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

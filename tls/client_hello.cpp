@@ -107,9 +107,7 @@ error_code read_extension(std::uint16_t type, byte_view body, client_hello& out)
     case supported_versions: return read_supported_versions(body, out);
     case session_ticket: out.has_ticket = !body.empty(); return {};
     case pre_shared_key: out.has_pre_shared_key = true; return {};
-    case early_data:
-        out.has_early_data = true;
-        return body.empty() ? error_code() : make_error_code(errc::malformed);
+    case early_data: out.has_early_data = true; return body.empty() ? error_code() : make_error_code(errc::malformed);
     case encrypted_client_hello:
     case encrypted_server_name: out.has_ech = true; return {};
     default: return {};
@@ -129,7 +127,7 @@ error_code read_extensions(byte_view list, client_hello& out)
         const auto end = seen.begin() + static_cast<std::ptrdiff_t>(count);
         if (count == seen.size() || std::find(seen.begin(), end, *type) != end) return errc::malformed;
         seen[count++] = *type;
-        if (out.has_pre_shared_key) return errc::malformed;  // RFC 8446 4.2.11: it is the last one
+        if (out.has_pre_shared_key) return errc::malformed; // RFC 8446 4.2.11: it is the last one
         if (const auto failure = read_extension(*type, *body, out)) return failure;
     }
     return {};
@@ -143,7 +141,7 @@ result<client_hello> parse_body(byte_view body)
     const auto version = in.u16();
     if (!version || *version >> 8 != 3) return errc::malformed;
     out.legacy_version = *version;
-    if (!in.take(32)) return errc::malformed;  // random
+    if (!in.take(32)) return errc::malformed; // random
     const auto session_id = vector8(in);
     if (!session_id || session_id->size() > 32) return errc::malformed;
     out.session_id_size = session_id->size();
@@ -151,7 +149,7 @@ result<client_hello> parse_body(byte_view body)
     if (!suites || suites->empty() || suites->size() % 2 != 0) return errc::malformed;
     const auto compression = vector8(in);
     if (!compression || std::find(compression->begin(), compression->end(), 0) == compression->end()) return errc::malformed;
-    if (in.empty()) return out;  // RFC 5246 7.4.1.2: a hello without the block of extensions
+    if (in.empty()) return out; // RFC 5246 7.4.1.2: a hello without the block of extensions
     const auto extensions = vector16(in);
     if (!extensions || !in.empty()) return errc::malformed;
     if (const auto failure = read_extensions(*extensions, out)) return failure;
@@ -161,7 +159,7 @@ result<client_hello> parse_body(byte_view body)
 /// One step through the records. `fragment` is what is there of the record's payload.
 struct record {
     byte_view fragment;
-    std::size_t size = 0;  ///< of the payload, as the header says
+    std::size_t size = 0; ///< of the payload, as the header says
 };
 
 result<record> next_record(byte_view bytes, std::size_t offset)
@@ -194,10 +192,10 @@ error_code sniff(byte_view bytes)
 
 /// What a walk through the records found out.
 struct extent {
-    std::size_t message = 0;   ///< bytes of the message, header included; 0 while unknown
-    std::size_t gathered = 0;  ///< bytes of it that are there
-    std::size_t end = 0;       ///< offset behind the last record looked at, complete or not
-    bool single = false;       ///< all of it in the first record
+    std::size_t message = 0;  ///< bytes of the message, header included; 0 while unknown
+    std::size_t gathered = 0; ///< bytes of it that are there
+    std::size_t end = 0;      ///< offset behind the last record looked at, complete or not
+    bool single = false;      ///< all of it in the first record
 };
 
 /// Takes the next message-header bytes from a fragment. False if this cannot become a ClientHello of at most `max`.
@@ -239,7 +237,7 @@ result<extent> measure(byte_view bytes, std::size_t max, extent& at)
     }
 }
 
-}  // namespace
+} // namespace
 
 result<client_hello> parse_client_hello(byte_view bytes, std::size_t max)
 {
@@ -269,10 +267,10 @@ std::size_t client_hello_wants(byte_view bytes) noexcept
     const auto next = bytes.size() + 1;
     if (bytes.empty() || bytes[0] != record_handshake) return next;
     extent at;
-    constexpr auto no_limit = std::size_t{1} << 25;  // above what a message header can say
+    constexpr auto no_limit = std::size_t{1} << 25; // above what a message header can say
     if (measure(bytes, no_limit, at)) return next;
     // In the middle of a record: its end. In the middle of a header: the end of that. Later records are not known yet.
     return std::max(next, at.end > bytes.size() ? at.end : at.end + record_header);
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

@@ -19,4 +19,4 @@ key_ptr make_leaf_key() noexcept
     return key;
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

@@ -1,13 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-
-#include <memory>
 
 namespace cofferdam::tls {
 
@@ -27,4 +26,4 @@ using x509_ptr = std::unique_ptr<X509, openssl_free<X509_free>>;
 using ssl_ctx_ptr = std::unique_ptr<SSL_CTX, openssl_free<SSL_CTX_free>>;
 using ssl_ptr = std::unique_ptr<SSL, openssl_free<SSL_free>>;
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

@@ -2,9 +2,8 @@
 
 #include "core/error.hpp"
 
-#include <openssl/err.h>
-
 #include <array>
+#include <openssl/err.h>
 
 namespace cofferdam::tls {
 namespace {
@@ -38,7 +37,7 @@ public:
     }
 };
 
-}  // namespace
+} // namespace
 
 const boost::system::error_category& stream_category() noexcept
 {
@@ -106,4 +105,4 @@ void set_stream_modes(SSL_CTX& context) noexcept
     SSL_CTX_set_read_ahead(&context, 1);
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

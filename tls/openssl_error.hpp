@@ -10,9 +10,9 @@ namespace cofferdam::tls {
 
 /// How a TLS stream can end besides the values of errc and the system's own codes.
 enum class stream_errc {
-    truncated = 1,         ///< the peer closed the connection without close_notify
-    client_rejected_leaf,  ///< the client sent a certificate alert (unknown_ca, bad_certificate, ...)
-    closed_after_leaf,     ///< the client left after it had seen our leaf, before it sent a byte: a silent rejection, likely
+    truncated = 1,        ///< the peer closed the connection without close_notify
+    client_rejected_leaf, ///< the client sent a certificate alert (unknown_ca, bad_certificate, ...)
+    closed_after_leaf,    ///< the client left after it had seen our leaf, before it sent a byte: a silent rejection, likely
 };
 
 const boost::system::error_category& stream_category() noexcept;
@@ -40,7 +40,8 @@ public:
 /// released while idle, and reads that take more than a record from the socket at once.
 void set_stream_modes(SSL_CTX& context) noexcept;
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls
 
 template <>
-struct boost::system::is_error_code_enum<cofferdam::tls::stream_errc> : std::true_type {};
+struct boost::system::is_error_code_enum<cofferdam::tls::stream_errc> : std::true_type {
+};

@@ -4,25 +4,24 @@
 #include "tls/openssl.hpp"
 #include "tls/openssl_error.hpp"
 
-#include <openssl/err.h>
-#include <openssl/sha.h>
-
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <openssl/err.h>
+#include <openssl/sha.h>
 #include <stdexcept>
 
 namespace cofferdam::tls {
 namespace {
 
 constexpr std::array system_bundles = {
-    "/etc/ssl/certs/ca-certificates.crt",                 // Debian, Alpine, Arch
-    "/etc/pki/tls/certs/ca-bundle.crt",                   // Red Hat, Fedora
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  // Red Hat
-    "/etc/ssl/ca-bundle.pem",                             // SUSE
-    "/etc/ssl/cert.pem",                                  // Alpine, BSD
+    "/etc/ssl/certs/ca-certificates.crt",                // Debian, Alpine, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",                  // Red Hat, Fedora
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Red Hat
+    "/etc/ssl/ca-bundle.pem",                            // SUSE
+    "/etc/ssl/cert.pem",                                 // Alpine, BSD
 };
 
 using der_bytes = std::vector<std::uint8_t>;
@@ -69,7 +68,7 @@ bio_ptr reading(std::string_view text)
     return bio_ptr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-}  // namespace
+} // namespace
 
 std::optional<std::filesystem::path> find_system_bundle()
 {
@@ -154,4 +153,4 @@ result<std::string> subject_hash_name(std::string_view pem)
     return std::string(name.data());
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

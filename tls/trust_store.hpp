@@ -41,4 +41,4 @@ result<std::vector<std::uint8_t>> java_trust_store(std::string_view system_pem, 
 /// Errors: `malformed` if `pem` holds no certificate.
 result<std::string> subject_hash_name(std::string_view pem);
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

@@ -5,13 +5,12 @@
 #include "core/text.hpp"
 #include "tls/openssl_error.hpp"
 
-#include <openssl/err.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <openssl/err.h>
 
 namespace cofferdam::tls {
 namespace {
@@ -153,7 +152,7 @@ int note_fault(int accepted, X509_STORE_CTX* chain)
                                  : verify_failure{code, "certificate", X509_verify_cert_error_string(code)};
         if (SSL_set_ex_data(connection, note_slot(), note.get()) == 1) static_cast<void>(note.release());
     }
-    catch (...) {  // out of memory: the fault stands, its words are lost; nothing may unwind through OpenSSL
+    catch (...) { // out of memory: the fault stands, its words are lost; nothing may unwind through OpenSSL
     }
     return 0;
 }
@@ -203,7 +202,7 @@ verify_failure describe_alert(int number)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 upstream_context::upstream_context(const settings& options) : context_(SSL_CTX_new(TLS_client_method()))
 {
@@ -272,4 +271,4 @@ verify_failure explain_failure(const SSL& connection, const error_code& failure)
     return out;
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

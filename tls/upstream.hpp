@@ -12,11 +12,11 @@ namespace cofferdam::tls {
 
 /// Why an upstream may not be spoken to.
 struct verify_failure {
-    int x509_error = 0;  ///< X509_V_ERR_*; 0 if no certificate was at fault
+    int x509_error = 0; ///< X509_V_ERR_*; 0 if no certificate was at fault
     /// One word: expired, not_yet_valid, host_name, self_signed, untrusted_issuer, purpose, revoked, weak_key, signature,
     /// certificate (another fault of it), tls_version, not_tls, alert, closed, tls (another fault of the handshake).
     std::string check;
-    std::string detail;  ///< a sentence for a person, one printable line whatever the peer sent
+    std::string detail; ///< a sentence for a person, one printable line whatever the peer sent
 };
 
 /// The context of all connections to origins, shared by every job and thread: the system's roots (SSL_CERT_FILE and
@@ -40,4 +40,4 @@ private:
 /// After a failed handshake on a connection made by upstream_context: what `failure`, as the stream reported it, means.
 verify_failure explain_failure(const SSL& connection, const error_code& failure);
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

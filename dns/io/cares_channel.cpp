@@ -12,11 +12,11 @@ namespace asio = boost::asio;
 struct cares_channel::watched_socket {
     watched_socket(asio::io_context& io, ares_socket_t fd_) : descriptor(io), fd(fd_) {}
 
-    asio::posix::stream_descriptor descriptor;  // borrows the socket: c-ares closes it
+    asio::posix::stream_descriptor descriptor; // borrows the socket: c-ares closes it
     ares_socket_t fd;
     bool want_read = false, want_write = false;
-    bool reading = false, writing = false;      // a wait is pending
-    bool closed = false;                        // c-ares has closed it; its number may belong to another by now
+    bool reading = false, writing = false; // a wait is pending
+    bool closed = false;                   // c-ares has closed it; its number may belong to another by now
 };
 
 namespace {
@@ -42,7 +42,7 @@ errc error_of(int status) noexcept
     return status == ARES_ETIMEOUT ? errc::timed_out : errc::closed;
 }
 
-}  // namespace
+} // namespace
 
 std::shared_ptr<cares_channel> cares_channel::open(asio::io_context& io, const settings& how, const std::string& resolv_conf)
 {
@@ -90,8 +90,8 @@ void cares_channel::close()
     if (channel_ == nullptr) return;
     timer_.cancel();
     const auto channel = channel_;
-    channel_ = nullptr;      // callbacks of the destruction find a closed channel
-    ares_destroy(channel);   // calls every pending callback, and on_socket_state for every socket
+    channel_ = nullptr;    // callbacks of the destruction find a closed channel
+    ares_destroy(channel); // calls every pending callback, and on_socket_state for every socket
 }
 
 void cares_channel::send(byte_view query_bytes, callback done)
@@ -122,7 +122,7 @@ void cares_channel::on_socket_state(ares_socket_t fd, bool read, bool write)
     if (at == sockets_.end()) {
         boost::system::error_code ec;
         socket->descriptor.assign(fd, ec);
-        if (ec) return;  // no exception may pass through c-ares; an unwatched query times out
+        if (ec) return; // no exception may pass through c-ares; an unwatched query times out
         sockets_.emplace(fd, socket);
     }
     socket->want_read = read;
@@ -186,4 +186,4 @@ void cares_channel::schedule_timer()
     });
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -1,15 +1,12 @@
 #pragma once
 
+#include "core/bytes.hpp"
 #include "dns/settings.hpp"
 
-#include "core/bytes.hpp"
-
+#include <ares.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-
-#include <ares.h>
-
 #include <functional>
 #include <map>
 #include <memory>
@@ -57,4 +54,4 @@ private:
     std::map<ares_socket_t, std::shared_ptr<watched_socket>> sockets_;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

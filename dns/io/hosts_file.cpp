@@ -34,4 +34,4 @@ void hosts_file::reload_if_changed()
     table_ = parse_hosts(text);
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

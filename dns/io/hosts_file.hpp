@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <string>
-
 #include <sys/stat.h>
 
 namespace cofferdam::dns {
@@ -26,4 +25,4 @@ private:
     hosts_table table_;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

@@ -3,12 +3,11 @@
 #include "dns/io/tcp_connection.hpp"
 #include "dns/io/udp_socket.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <algorithm>
 #include <exception>
 
 namespace cofferdam::dns {
@@ -19,8 +18,8 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr int batches_per_wake_up = 4;                       // then others have their turn
-constexpr std::chrono::milliseconds accept_pause{50};        // after EMFILE and the like
+constexpr int batches_per_wake_up = 4;                // then others have their turn
+constexpr std::chrono::milliseconds accept_pause{50}; // after EMFILE and the like
 
 struct udp_listener {
     udp_listener(asio::io_context& io, int fd) : descriptor(io, fd), socket(fd) {}
@@ -52,7 +51,7 @@ void reduce_to_servfail(answer& a)
     bytes[3] = static_cast<std::uint8_t>((bytes[3] & 0xF0U) | static_cast<unsigned>(rcode::servfail));
 }
 
-}  // namespace
+} // namespace
 
 struct server::impl : std::enable_shared_from_this<impl> {
     impl(asio::io_context& io_context, const settings& how, resolver& resolver_core, upstream_client& client, callbacks hooks)
@@ -115,8 +114,10 @@ void server::impl::on_message(byte_view message, transport how, const ip_endpoin
 void server::impl::deliver(answer a, const reply_path& to)
 {
     if (calls.on_record && !calls.on_record(a.facts)) reduce_to_servfail(a);
-    if (to.stream) to.stream->answer(a.bytes);
-    else if (to.datagram && to.datagram->descriptor.is_open()) to.datagram->socket.send(to.peer, a.bytes);
+    if (to.stream)
+        to.stream->answer(a.bytes);
+    else if (to.datagram && to.datagram->descriptor.is_open())
+        to.datagram->socket.send(to.peer, a.bytes);
 }
 
 void server::impl::deliver_waiting(std::vector<answer> answers)
@@ -133,8 +134,10 @@ asio::awaitable<void> server::impl::ask_upstream(std::shared_ptr<impl> self, for
         const auto bytes = co_await self->upstream.async_query(what.name, what.qtype);
         if (self->stopped) co_return;
         result<response> got = errc::malformed;
-        if (!bytes) got = bytes.error();
-        else if (const auto asked = name::parse(what.name)) got = parse_response(*bytes, {*asked, what.qtype});
+        if (!bytes)
+            got = bytes.error();
+        else if (const auto asked = name::parse(what.name))
+            got = parse_response(*bytes, {*asked, what.qtype});
         auto led_to = self->core.on_upstream(what.id, got, clock::now());
         self->deliver_waiting(std::move(led_to.answers));
         if (!led_to.next) co_return;
@@ -178,7 +181,7 @@ asio::awaitable<void> server::impl::accept_all(std::shared_ptr<impl> self, std::
 void server::impl::start(asio::ip::tcp::socket socket)
 {
     std::erase_if(connections, [](const std::weak_ptr<tcp_connection>& c) { return c.expired(); });
-    if (connections.size() >= limits.max_tcp_connections) return;  // the socket closes itself
+    if (connections.size() >= limits.max_tcp_connections) return; // the socket closes itself
     auto connection = std::make_shared<tcp_connection>(std::move(socket), limits.tcp_idle);
     connections.push_back(connection);
     spawn(serve(shared_from_this(), std::move(connection)));
@@ -247,4 +250,4 @@ std::size_t server::tcp_connections() const noexcept
         std::count_if(impl_->connections.begin(), impl_->connections.end(), [](const auto& c) { return !c.expired(); }));
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

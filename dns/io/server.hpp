@@ -4,7 +4,6 @@
 #include "dns/resolver.hpp"
 
 #include <boost/asio/io_context.hpp>
-
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -42,4 +41,4 @@ private:
     std::shared_ptr<impl> impl_;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

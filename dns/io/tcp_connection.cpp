@@ -18,7 +18,7 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::size_t read_size = 4096;
 
-}  // namespace
+} // namespace
 
 tcp_connection::tcp_connection(asio::ip::tcp::socket socket, clock::duration idle)
     : socket_(std::move(socket)), idle_timer_(socket_.get_executor()), room_(socket_.get_executor()), idle_(idle),
@@ -144,4 +144,4 @@ void tcp_connection::close()
     room_.cancel();
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

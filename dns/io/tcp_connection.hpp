@@ -5,7 +5,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-
 #include <deque>
 #include <functional>
 #include <memory>
@@ -16,8 +15,8 @@ namespace cofferdam::dns {
 /// and no answer has moved for `idle`, so that a client that sends an octet at a time, or does not read, gains nothing.
 class tcp_connection : public std::enable_shared_from_this<tcp_connection> {
 public:
-    static constexpr std::size_t max_unanswered = 64;            ///< then it reads no further queries until one is answered
-    static constexpr std::size_t max_outgoing = 256U << 10;      ///< octets of answers not yet taken; more closes it
+    static constexpr std::size_t max_unanswered = 64;       ///< then it reads no further queries until one is answered
+    static constexpr std::size_t max_outgoing = 256U << 10; ///< octets of answers not yet taken; more closes it
 
     using on_message = std::function<void(byte_view message)>;
 
@@ -26,8 +25,8 @@ public:
     /// Reads until the end, a violation or a time-out, and calls `deliver` for each message; each must be answered once.
     static boost::asio::awaitable<void> run(std::shared_ptr<tcp_connection> self, on_message deliver);
 
-    void answer(byte_view message);   ///< after close: nothing happens
-    void no_answer();                 ///< the message was dropped
+    void answer(byte_view message); ///< after close: nothing happens
+    void no_answer();               ///< the message was dropped
     void close();
 
     const ip_endpoint& peer() const noexcept { return peer_; }
@@ -41,7 +40,7 @@ private:
     void watch_idle();
 
     boost::asio::ip::tcp::socket socket_;
-    boost::asio::steady_timer idle_timer_, room_;   // room_: wakes the reader when an answer has gone
+    boost::asio::steady_timer idle_timer_, room_; // room_: wakes the reader when an answer has gone
     std::chrono::steady_clock::duration idle_;
     std::chrono::steady_clock::time_point last_move_;
     ip_endpoint peer_;
@@ -51,4 +50,4 @@ private:
     bool writing_ = false, read_ended_ = false, closed_ = false;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

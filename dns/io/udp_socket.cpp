@@ -17,7 +17,7 @@ void read_destination(msghdr& message, udp_path& out) noexcept
         if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
             std::memcpy(&out.local_v4, CMSG_DATA(c), sizeof out.local_v4);
             out.local_v4.ipi_spec_dst = out.local_v4.ipi_addr;
-            out.local_v4.ipi_ifindex = 0;  // the route decides, the address is what counts
+            out.local_v4.ipi_ifindex = 0; // the route decides, the address is what counts
             out.family = AF_INET;
         }
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
@@ -42,7 +42,7 @@ void write_source(msghdr& message, control_buffer& space, const udp_path& to) no
     std::memcpy(CMSG_DATA(c), v4 ? static_cast<const void*>(&to.local_v4) : &to.local_v6, size);
 }
 
-}  // namespace
+} // namespace
 
 ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept
 {
@@ -114,4 +114,4 @@ void udp_socket::send(const udp_path& to, byte_view datagram) noexcept
     ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

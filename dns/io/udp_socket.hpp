@@ -3,10 +3,9 @@
 #include "dns/message.hpp"
 
 #include <array>
-#include <vector>
-
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <vector>
 
 namespace cofferdam::dns {
 
@@ -17,10 +16,10 @@ struct udp_path {
     socklen_t peer_size = 0;
     in_pktinfo local_v4{};
     in6_pktinfo local_v6{};
-    int family = AF_UNSPEC;   ///< of the local address; AF_UNSPEC: unknown, the kernel chooses
+    int family = AF_UNSPEC; ///< of the local address; AF_UNSPEC: unknown, the kernel chooses
 };
 
-ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept;   ///< a v4-mapped address comes out as IPv4
+ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept; ///< a v4-mapped address comes out as IPv4
 
 /// Datagrams in batches on a socket made elsewhere; the socket is not owned. Not thread-safe.
 class udp_socket {
@@ -48,4 +47,4 @@ private:
     std::array<udp_path, batch> paths_{};
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

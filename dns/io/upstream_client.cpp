@@ -5,13 +5,11 @@
 #include "dns/message.hpp"
 #include "dns/ttl_cache.hpp"
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <algorithm>
 #include <map>
 #include <stdexcept>
-
 #include <sys/random.h>
 
 namespace cofferdam::dns {
@@ -60,7 +58,7 @@ private:
 // What one family's answer says: addresses, or why there are none.
 struct family_addresses {
     std::vector<ip_address> addresses;
-    error_code failed;                  // set: no usable answer; errc::not_found: a good answer without addresses
+    error_code failed; // set: no usable answer; errc::not_found: a good answer without addresses
     std::chrono::seconds ttl{1};
 };
 
@@ -88,7 +86,7 @@ std::vector<std::uint8_t> answer_from_hosts(const question& what, const std::vec
     return build_reply(*as_query, out, transport::tcp);
 }
 
-}  // namespace
+} // namespace
 
 struct upstream_client::impl : std::enable_shared_from_this<impl> {
     struct cached_addresses {
@@ -144,7 +142,7 @@ void upstream_client::impl::send(const question& what, bool with_edns, std::shar
     ++sent;
     auto on_answer = [weak = weak_from_this(), what, with_edns, into](bytes_result got) {
         const auto self = weak.lock();
-        if (self && with_edns && got && is_format_error(*got)) return self->send(what, false, into);  // a server older than EDNS
+        if (self && with_edns && got && is_format_error(*got)) return self->send(what, false, into); // a server older than EDNS
         if (self) self->in_flight.erase({what.qname.text(), what.qtype});
         into->finish(std::move(got));
     };
@@ -260,4 +258,4 @@ std::uint64_t upstream_client::sent() const noexcept
     return impl_->sent;
 }
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

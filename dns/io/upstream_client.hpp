@@ -1,12 +1,10 @@
 #pragma once
 
-#include "dns/settings.hpp"
-
 #include "core/bytes.hpp"
+#include "dns/settings.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
-
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,8 +18,8 @@ namespace cofferdam::dns {
 class upstream_client {
 public:
     struct sources {
-        std::string hosts_file = "/etc/hosts";   ///< looked at first for A and AAAA; read again when it changes; empty: none
-        std::string resolv_conf;                 ///< empty: the system's; only where settings.upstreams is empty
+        std::string hosts_file = "/etc/hosts"; ///< looked at first for A and AAAA; read again when it changes; empty: none
+        std::string resolv_conf;               ///< empty: the system's; only where settings.upstreams is empty
     };
 
     /// Throws std::runtime_error, one line that names the setting, if c-ares cannot be set up.
@@ -50,4 +48,4 @@ private:
     std::shared_ptr<impl> impl_;
 };
 
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns

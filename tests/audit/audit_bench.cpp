@@ -5,7 +5,6 @@
 #include "sample.hpp"
 
 #include <benchmark/benchmark.h>
-
 #include <thread>
 
 namespace cofferdam::audit {
@@ -46,5 +45,5 @@ void metrics_observe(benchmark::State& state)
 }
 BENCHMARK(metrics_observe);
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

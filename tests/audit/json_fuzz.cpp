@@ -30,7 +30,10 @@ void require(bool condition)
     if (!condition) std::abort();
 }
 
-bool space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 /// Matches of "authority"\s*:\s*"[^"]+"
 std::size_t authorities(std::string_view log)
@@ -80,7 +83,7 @@ record build(unsigned char kind, source_bytes& from)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t size)
 {

@@ -1,15 +1,13 @@
-#include "audit/json.hpp"
-
 #include "audit/chain.hpp"
+#include "audit/json.hpp"
 #include "audit/json_text.hpp"
 #include "core/text.hpp"
 #include "sample.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
-
-#include <algorithm>
 #include <regex>
 
 namespace cofferdam::audit {
@@ -46,18 +44,30 @@ std::vector<std::string> authorities(const std::string& log)
 
 const std::vector<std::string>& hostile()
 {
-    static const std::vector<std::string> all{
-        "a\r\n{\"type\":\"http\",\"authority\":\"forged.example\"}", "\x1b[2J\x1b]0;owned\x07", "quote\" back\\slash \\x41 \\\\x41",
-        "\x80\xff\xc0\xaf\xed\xa0\x80", "c1 \xc2\x85 sep \xe2\x80\xa8\xe2\x80\xa9 bidi \xe2\x80\xae\xef\xbb\xbf", "\xf0\x9f\x98\x80 ok",
-        std::string("nul\0byte", 8), R"("authority":"x")", R"("authority": "x", \"authority\": \"y\")", "\x7f", "\xe2\x80", "\\", "\\x4",
-        "authority", "\"", ",\"chain\":\"" + std::string(64, 'a') + "\"}"};
+    static const std::vector<std::string> all{"a\r\n{\"type\":\"http\",\"authority\":\"forged.example\"}",
+                                              "\x1b[2J\x1b]0;owned\x07",
+                                              "quote\" back\\slash \\x41 \\\\x41",
+                                              "\x80\xff\xc0\xaf\xed\xa0\x80",
+                                              "c1 \xc2\x85 sep \xe2\x80\xa8\xe2\x80\xa9 bidi \xe2\x80\xae\xef\xbb\xbf",
+                                              "\xf0\x9f\x98\x80 ok",
+                                              std::string("nul\0byte", 8),
+                                              R"("authority":"x")",
+                                              R"("authority": "x", \"authority\": \"y\")",
+                                              "\x7f",
+                                              "\xe2\x80",
+                                              "\\",
+                                              "\\x4",
+                                              "authority",
+                                              "\"",
+                                              ",\"chain\":\"" + std::string(64, 'a') + "\"}"};
     return all;
 }
 
 TEST(json, an_http_record_has_qtaps_fields_at_top_level_in_a_fixed_order)
 {
     const auto line = line_of(sample::http());
-    EXPECT_EQ(line.substr(0, line.rfind(",\"chain\"")),
+    EXPECT_EQ(
+        line.substr(0, line.rfind(",\"chain\"")),
         R"({"type":"http","seq":7,"time":"2025-10-21T21:36:48.691937519Z","job":"d3rvps07p3qhrpga1990",)"
         R"("source":{"address":"10.0.0.2:40000","process":{"pid":57081,"exe":"/usr/bin/curl",)"
         R"("cmdline":["curl","http://localhost:8000/get"],"uid":1000}},)"
@@ -163,8 +173,18 @@ TEST(json, secrets_on_command_lines_are_replaced)
 {
     auto entry = sample::http();
     auto who = std::make_shared<process_identity>();
-    who->cmdline = {"curl", "-u", "me:s3cret", "--password", "s3cret", "--token=s3cret", "NPM_TOKEN=s3cret", "-H", "Authorization: Bearer s3cret",
-                    "sh -c 'curl -H \"Cookie: s3cret\" https://me:s3cret@git.example/r'", "-u", "file"};
+    who->cmdline = {"curl",
+                    "-u",
+                    "me:s3cret",
+                    "--password",
+                    "s3cret",
+                    "--token=s3cret",
+                    "NPM_TOKEN=s3cret",
+                    "-H",
+                    "Authorization: Bearer s3cret",
+                    "sh -c 'curl -H \"Cookie: s3cret\" https://me:s3cret@git.example/r'",
+                    "-u",
+                    "file"};
     entry.source.process = who;
     const auto line = line_of(entry);
     EXPECT_EQ(line.find("s3cret"), std::string::npos) << line;
@@ -253,8 +273,8 @@ TEST(json_text, times_go_out_and_come_back)
     EXPECT_EQ(out, "2025-10-21T21:36:48.691937519Z");
     EXPECT_EQ(parse_time(out).value(), sample::instant);
     EXPECT_EQ(parse_time("2025-10-21T21:36:48Z").value(), sample::instant - std::chrono::nanoseconds(691'937'519));
-    for (const auto* bad : {"", "2025-10-21", "2025-13-21T21:36:48Z", "2025-02-30T21:36:48Z", "2025-10-21T21:36:48.Z", "2025-10-21T21:36:48+01:00",
-                            "2025-10-21T21:36:48.1234567890Z", "20x5-10-21T21:36:48Z"}) {
+    for (const auto* bad : {"", "2025-10-21", "2025-13-21T21:36:48Z", "2025-02-30T21:36:48Z", "2025-10-21T21:36:48.Z",
+                            "2025-10-21T21:36:48+01:00", "2025-10-21T21:36:48.1234567890Z", "20x5-10-21T21:36:48Z"}) {
         EXPECT_FALSE(parse_time(bad)) << bad;
     }
     out.clear();
@@ -272,5 +292,5 @@ TEST(json_text, a_cut_string_ends_on_a_whole_character)
     EXPECT_EQ(out, "\"abc\"");
 }
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

@@ -22,7 +22,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     if (!printable(render(outcome))) std::abort();
     std::istringstream again(log);
     const auto report = read_report(again);
-    for (const auto format : {report_format::text, report_format::json, report_format::markdown, report_format::html, report_format::sarif}) {
+    for (const auto format :
+         {report_format::text, report_format::json, report_format::markdown, report_format::html, report_format::sarif}) {
         if (!printable(render_report(report, format))) std::abort();
     }
     return 0;

@@ -1,11 +1,9 @@
-#include "audit/log_reader.hpp"
-
 #include "audit/json.hpp"
+#include "audit/log_reader.hpp"
 #include "core/error.hpp"
 #include "sample.hpp"
 
 #include <gtest/gtest.h>
-
 #include <sstream>
 
 namespace cofferdam::audit {
@@ -24,7 +22,8 @@ TEST(log_reader, gives_back_every_field)
     auto request = sample::http("a.example", "/x\xff\\x41");
     std::get<http_fields>(request.what).capture = "headers";
     std::get<http_fields>(request.what).request_headers = {{"X-Test", "1"}};
-    std::istringstream in(encoded({request, sample::dns("b.example", true), sample::connection("c.example", "[2001:db8::1]:22", false)}));
+    std::istringstream in(
+        encoded({request, sample::dns("b.example", true), sample::connection("c.example", "[2001:db8::1]:22", false)}));
     log_reader reader(in);
     const auto first = reader.next();
     ASSERT_TRUE(first);
@@ -88,7 +87,11 @@ TEST(log_reader, deep_nesting_and_odd_types_are_no_trouble)
 {
     std::string deep = R"({"request":)";
     for (int i = 0; i < 100'000; ++i) deep += '[';
-    std::istringstream in(deep + "}\n" R"({"request":[],"type":5})" "\n" R"({"request":{"authority":7,"method":null},"metadata":[]})" "\n");
+    std::istringstream in(deep + "}\n"
+                                 R"({"request":[],"type":5})"
+                                 "\n"
+                                 R"({"request":{"authority":7,"method":null},"metadata":[]})"
+                                 "\n");
     log_reader reader(in);
     EXPECT_EQ(reader.next().error(), make_error_code(errc::malformed));
     EXPECT_EQ(reader.next().error(), make_error_code(errc::unsupported));
@@ -98,5 +101,5 @@ TEST(log_reader, deep_nesting_and_odd_types_are_no_trouble)
     EXPECT_EQ(std::get<http_fields>(odd->entry.what).authority, "");
 }
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

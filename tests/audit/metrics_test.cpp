@@ -1,11 +1,9 @@
 #include "audit/metrics.hpp"
-
 #include "sample.hpp"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <algorithm>
 #include <set>
 #include <thread>
 #include <vector>
@@ -29,13 +27,15 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
     m.audit_queue_depth(5);
     m.observe(sample::job("start"));
     const auto text = m.render();
-    for (const auto* line : {"cofferdam_connections_total{action=\"deny\",kind=\"tls\"} 1", "cofferdam_requests_total{action=\"allow\",protocol=\"http1\"} 1",
-                             "cofferdam_dns_queries_total{action=\"deny\",reason=\"not_in_allow_list\"} 1", "cofferdam_bytes_total{direction=\"sent\"} 10",
-                             "cofferdam_active_connections 1", "cofferdam_request_duration_seconds_count 1",
-                             "cofferdam_request_duration_seconds_bucket{le=\"0.005\"} 1", "cofferdam_upstream_handshake_seconds_count 1",
-                             "cofferdam_leaf_certificates_total{cache=\"miss\"} 1", "cofferdam_nfqueue_packets_total{verdict=\"drop\"} 1",
-                             "cofferdam_audit_records_total{type=\"job\"} 1", "cofferdam_audit_queue_depth 5",
-                             "cofferdam_build_info{version=\"0.1.0\"} 1"}) {
+    for (const auto* line :
+         {"cofferdam_connections_total{action=\"deny\",kind=\"tls\"} 1",
+          "cofferdam_requests_total{action=\"allow\",protocol=\"http1\"} 1",
+          "cofferdam_dns_queries_total{action=\"deny\",reason=\"not_in_allow_list\"} 1",
+          "cofferdam_bytes_total{direction=\"sent\"} 10", "cofferdam_active_connections 1",
+          "cofferdam_request_duration_seconds_count 1", "cofferdam_request_duration_seconds_bucket{le=\"0.005\"} 1",
+          "cofferdam_upstream_handshake_seconds_count 1", "cofferdam_leaf_certificates_total{cache=\"miss\"} 1",
+          "cofferdam_nfqueue_packets_total{verdict=\"drop\"} 1", "cofferdam_audit_records_total{type=\"job\"} 1",
+          "cofferdam_audit_queue_depth 5", "cofferdam_build_info{version=\"0.1.0\"} 1"}) {
         EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
     }
     std::set<std::string> names;
@@ -78,5 +78,5 @@ TEST(metrics, counts_from_many_threads)
     EXPECT_THAT(text, HasSubstr("cofferdam_bytes_total{direction=\"received\"} 16760000\n"));
 }
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

@@ -1,12 +1,10 @@
-#include "audit/report.hpp"
-
 #include "audit/json.hpp"
+#include "audit/report.hpp"
 #include "sample.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
-
 #include <sstream>
 
 namespace cofferdam::audit {
@@ -23,7 +21,8 @@ log_report report_on(const std::vector<record>& records)
 
 std::vector<record> run_with(const std::string& host)
 {
-    return {sample::job("start"), sample::http("a.example"), sample::denied_http(host), sample::dns("b.example", false), sample::job("end")};
+    return {sample::job("start"), sample::http("a.example"), sample::denied_http(host), sample::dns("b.example", false),
+            sample::job("end")};
 }
 
 TEST(report, what_is_read_back_is_what_was_recorded)
@@ -66,7 +65,8 @@ TEST(report, every_format_escapes_what_clients_sent)
     EXPECT_EQ(html.find("<script>"), std::string::npos);
     EXPECT_NE(html.find("&lt;script&gt;"), std::string::npos);
     boost::json::parse(report_json(report));
-    for (const auto format : {report_format::text, report_format::json, report_format::markdown, report_format::html, report_format::sarif}) {
+    for (const auto format :
+         {report_format::text, report_format::json, report_format::markdown, report_format::html, report_format::sarif}) {
         const auto text = render_report(report, format);
         EXPECT_EQ(text.find('\x1b'), std::string::npos);
         EXPECT_TRUE(text.ends_with('\n'));
@@ -91,5 +91,5 @@ TEST(report, formats_are_known_by_name)
     EXPECT_FALSE(parse_report_format(""));
 }
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

@@ -11,7 +11,7 @@
 
 namespace cofferdam::audit::sample {
 
-inline constexpr auto instant = clock::time_point(std::chrono::nanoseconds(1'761'082'608'691'937'519));  // 2025-10-21T21:36:48Z
+inline constexpr auto instant = clock::time_point(std::chrono::nanoseconds(1'761'082'608'691'937'519)); // 2025-10-21T21:36:48Z
 
 inline record base()
 {
@@ -130,4 +130,4 @@ inline std::string content(const std::string& path)
     return out.str();
 }
 
-}  // namespace cofferdam::audit::sample
+} // namespace cofferdam::audit::sample

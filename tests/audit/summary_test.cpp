@@ -1,5 +1,4 @@
 #include "audit/summary.hpp"
-
 #include "sample.hpp"
 
 #include <gtest/gtest.h>
@@ -21,8 +20,9 @@ TEST(summary, is_one_line_when_nothing_happened)
 
 TEST(summary, adds_up_hosts_and_bytes)
 {
-    const auto s = of({sample::job("start"), sample::http("a.example"), sample::http("A.example:80"), sample::http("b.example:8080"),
-                       sample::dns("a.example", false), sample::connection("git.example", "198.18.0.3:22", false), sample::job("end")});
+    const auto s =
+        of({sample::job("start"), sample::http("a.example"), sample::http("A.example:80"), sample::http("b.example:8080"),
+            sample::dns("a.example", false), sample::connection("git.example", "198.18.0.3:22", false), sample::job("end")});
     EXPECT_EQ(s.requests, 3U);
     EXPECT_EQ(s.connections, 1U);
     EXPECT_EQ(s.queries, 1U);
@@ -51,23 +51,23 @@ TEST(summary, says_what_was_refused_why_and_how_to_allow_it)
     EXPECT_EQ(s.would_deny, 1U);
     ASSERT_EQ(s.refusals.size(), 2U);
     EXPECT_EQ(render_text(s),
-        "cofferdam: 4 requests to 4 hosts, 1 other connection, 1.7 kB received, 334 B sent; 2 refused; 1 would be refused\n"
-        "  host           requests      sent   received  refused\n"
-        "  evil.example          2     162 B      838 B        2\n"
-        "  a.example             1      81 B      419 B        0\n"
-        "  audit.example         1      81 B      419 B        1\n"
-        "  down.example          1      10 B       20 B        0\n"
-        "refused:\n"
-        "  GET https://evil.example/x (2 times) by /usr/bin/curl\n"
-        "    no allow-list entry names this destination [not_in_allow_list]\n"
-        "    to allow it: https://evil.example/\n"
-        "would be refused in mode enforce:\n"
-        "  GET https://audit.example/ by /usr/bin/curl\n"
-        "    no allow-list entry names this destination [not_in_allow_list]\n"
-        "    to allow it: https://audit.example/\n"
-        "failed:\n"
-        "  down.example: the server could not be reached (connection refused)\n"
-        "socket open to the job: /run/docker.sock\n");
+              "cofferdam: 4 requests to 4 hosts, 1 other connection, 1.7 kB received, 334 B sent; 2 refused; 1 would be refused\n"
+              "  host           requests      sent   received  refused\n"
+              "  evil.example          2     162 B      838 B        2\n"
+              "  a.example             1      81 B      419 B        0\n"
+              "  audit.example         1      81 B      419 B        1\n"
+              "  down.example          1      10 B       20 B        0\n"
+              "refused:\n"
+              "  GET https://evil.example/x (2 times) by /usr/bin/curl\n"
+              "    no allow-list entry names this destination [not_in_allow_list]\n"
+              "    to allow it: https://evil.example/\n"
+              "would be refused in mode enforce:\n"
+              "  GET https://audit.example/ by /usr/bin/curl\n"
+              "    no allow-list entry names this destination [not_in_allow_list]\n"
+              "    to allow it: https://audit.example/\n"
+              "failed:\n"
+              "  down.example: the server could not be reached (connection refused)\n"
+              "socket open to the job: /run/docker.sock\n");
 }
 
 TEST(summary, memory_is_bounded_however_many_hosts_there_are)
@@ -115,5 +115,5 @@ TEST(summary, sizes_for_people)
     EXPECT_EQ(human_bytes(~0ULL), "18.4 EB");
 }
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

@@ -1,13 +1,10 @@
-#include "audit/verify.hpp"
-
 #include "audit/json.hpp"
+#include "audit/verify.hpp"
 #include "sample.hpp"
 
 #include <gtest/gtest.h>
-
-#include <sys/wait.h>
-
 #include <sstream>
+#include <sys/wait.h>
 
 namespace cofferdam::audit {
 namespace {
@@ -29,7 +26,8 @@ std::string joined(const std::vector<std::string>& lines)
 
 std::vector<record> allowed_run()
 {
-    return {sample::job("start"), sample::dns("approved-api", false), sample::http("localhost:8000"), sample::http("approved-api"), sample::job("end")};
+    return {sample::job("start"), sample::dns("approved-api", false), sample::http("localhost:8000"),
+            sample::http("approved-api"), sample::job("end")};
 }
 
 verify_options allowing(const std::vector<std::string>& hosts)
@@ -88,8 +86,9 @@ TEST(verify, agrees_with_the_script_on_ports)
 TEST(verify, an_attempt_counts_even_if_it_was_refused)
 {
     auto records = allowed_run();
-    records.insert(records.end() - 1, {sample::denied_http("evil.example"), sample::denied_http("evil.example"), sample::dns("leak.evil.example", true),
-                                       sample::connection("git.example", "198.18.0.3:22", true)});
+    records.insert(records.end() - 1,
+                   {sample::denied_http("evil.example"), sample::denied_http("evil.example"),
+                    sample::dns("leak.evil.example", true), sample::connection("git.example", "198.18.0.3:22", true)});
     const auto log = joined(log_lines(records));
     const auto outcome = judge(log, allowing({"localhost:8000", "approved-api"}));
     ASSERT_EQ(outcome.outside.size(), 3U);
@@ -98,7 +97,8 @@ TEST(verify, an_attempt_counts_even_if_it_was_refused)
     EXPECT_EQ(outcome.outside[1].count, 2U);
     EXPECT_EQ(outcome.outside[2].subject, "git.example:22");
     EXPECT_FALSE(outcome.good());
-    EXPECT_TRUE(judge(log, allowing({"localhost:8000", "approved-api", "evil.example", "git.example:22", "leak.evil.example"})).good());
+    EXPECT_TRUE(
+        judge(log, allowing({"localhost:8000", "approved-api", "evil.example", "git.example:22", "leak.evil.example"})).good());
 }
 
 TEST(verify, without_a_list_nothing_may_have_been_refused)
@@ -138,7 +138,8 @@ TEST(verify, sees_edits_cuts_reordering_and_insertions)
     doubled.insert(doubled.begin() + 2, lines[1]);
     EXPECT_EQ(broken_at(doubled), 3U);
     auto foreign = lines;
-    foreign.insert(foreign.begin() + 2, R"({"request":{"authority":"localhost"}})" "\n");
+    foreign.insert(foreign.begin() + 2, R"({"request":{"authority":"localhost"}})"
+                                        "\n");
     EXPECT_EQ(broken_at(foreign), 3U);
     auto noise = lines;
     noise.insert(noise.begin() + 2, "noise\n");
@@ -178,11 +179,13 @@ TEST(verify, a_log_may_hold_several_runs)
 
 TEST(verify, reads_qtaps_own_output)
 {
-    const std::string log = "INFO starting up\n"
-                            R"({"metadata":{"process_id":"1"},"request":{"method":"GET","url":"http://localhost:8000/get","scheme":"http",)"
-                            R"("path":"/get","authority":"localhost:8000","protocol":"http1"},"response":{"status":200},)"
-                            R"("transaction_time":"2025-10-21T21:36:48.691937519Z","duration_ms":2,"direction":"egress-external"})" "\n\n"
-                            "{\n  \"request\": {\n    \"scheme\": \"https\",\n    \"authority\": \"example.com\"\n  }\n}\n";
+    const std::string log =
+        "INFO starting up\n"
+        R"({"metadata":{"process_id":"1"},"request":{"method":"GET","url":"http://localhost:8000/get","scheme":"http",)"
+        R"("path":"/get","authority":"localhost:8000","protocol":"http1"},"response":{"status":200},)"
+        R"("transaction_time":"2025-10-21T21:36:48.691937519Z","duration_ms":2,"direction":"egress-external"})"
+        "\n\n"
+        "{\n  \"request\": {\n    \"scheme\": \"https\",\n    \"authority\": \"example.com\"\n  }\n}\n";
     const auto outcome = judge(log, allowing({"localhost:8000"}));
     EXPECT_EQ(outcome.records, 2U);
     EXPECT_EQ(outcome.foreign_lines, 1U);
@@ -199,7 +202,8 @@ TEST(host_list, compares_whole_hosts)
     EXPECT_TRUE(list.add("Api.Example."));
     EXPECT_TRUE(list.add("db.example:5432"));
     EXPECT_TRUE(list.add("[2001:DB8::1]:443"));
-    for (const auto* bad : {"", "https://a.example/", "a b", "a:0", "a:99999", "a:", "*.example", "[::1", "[x]:1"}) EXPECT_FALSE(list.add(bad)) << bad;
+    for (const auto* bad : {"", "https://a.example/", "a b", "a:0", "a:99999", "a:", "*.example", "[::1", "[x]:1"})
+        EXPECT_FALSE(list.add(bad)) << bad;
     EXPECT_TRUE(list.contains("api.example", 443));
     EXPECT_TRUE(list.contains("API.EXAMPLE:443", 443));
     EXPECT_FALSE(list.contains("api.example:8443", 443));
@@ -212,5 +216,5 @@ TEST(host_list, compares_whole_hosts)
     EXPECT_TRUE(list.contains("[2001:db8:0::1]", 443));
 }
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

@@ -1,19 +1,16 @@
-#include "audit/writer.hpp"
-
 #include "audit/verify.hpp"
+#include "audit/writer.hpp"
 #include "sample.hpp"
-
-#include <gtest/gtest.h>
-
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
+#include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sstream>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 namespace cofferdam::audit {
 namespace {
@@ -78,7 +75,7 @@ TEST(writer, writes_what_is_committed_and_ends_with_the_totals)
     EXPECT_TRUE(outcome.broken.empty());
     EXPECT_EQ(outcome.chain_head, totals.chain_head);
     EXPECT_NE(sample::content(path).find(R"("records":4,"denied":1,)"), std::string::npos);
-    struct stat status{};
+    struct stat status {};
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777U, 0600U);
 }
@@ -140,7 +137,7 @@ TEST(writer, the_queue_is_bounded_by_bytes_too)
     ASSERT_EQ(::pipe2(pipe_ends, O_CLOEXEC), 0);
     std::vector<sink> sinks;
     sinks.push_back(sink::adopt(pipe_ends[1], "pipe"));
-    auto out = std::make_unique<writer>(how, std::move(sinks));   // nobody reads: the pipe fills and the queue after it
+    auto out = std::make_unique<writer>(how, std::move(sinks)); // nobody reads: the pipe fills and the queue after it
     std::size_t taken = 0;
     for (; taken < 10'000; ++taken) {
         auto place = out->reserve();
@@ -156,10 +153,12 @@ TEST(writer, the_queue_is_bounded_by_bytes_too)
         while (::read(fd, buffer, sizeof buffer) > 0) {}
     });
     EXPECT_TRUE(out->flush(5s));
-    if (auto place = out->reserve()) place->cancel();
-    else ADD_FAILURE() << "no place although all is written";
+    if (auto place = out->reserve())
+        place->cancel();
+    else
+        ADD_FAILURE() << "no place although all is written";
     EXPECT_EQ(out->close(5s).lost, 0U);
-    out.reset();   // closes the pipe
+    out.reset(); // closes the pipe
     reader.join();
     ::close(pipe_ends[0]);
 }
@@ -186,7 +185,7 @@ TEST(writer, a_full_disk_closes_the_gate_and_nothing_is_lost_when_space_returns)
 {
     // A file size limit stands in for the disk: write(2) stops short, then fails with EFBIG; lifted, it goes on.
     const sample::scratch dir;
-    struct rlimit before{};
+    struct rlimit before {};
     ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
     std::vector<std::string> messages;
     std::mutex guard;
@@ -195,8 +194,10 @@ TEST(writer, a_full_disk_closes_the_gate_and_nothing_is_lost_when_space_returns)
         const std::lock_guard lock(guard);
         messages.push_back(message);
     };
-    std::signal(SIGXFSZ, SIG_IGN);   // for this thread, should the test's own output go to a file
-    struct rlimit tight{before};
+    std::signal(SIGXFSZ, SIG_IGN); // for this thread, should the test's own output go to a file
+    struct rlimit tight {
+        before
+    };
     tight.rlim_cur = 1000;
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tight), 0);
     writer out(to_file(dir.file("log")), hooks);
@@ -210,7 +211,7 @@ TEST(writer, a_full_disk_closes_the_gate_and_nothing_is_lost_when_space_returns)
     EXPECT_EQ(out.close(5s).lost, 0U);
     std::ifstream in(dir.file("log"));
     verify_options options;
-    options.require_end = false;   // the reservation dropped above left a record after the end
+    options.require_end = false; // the reservation dropped above left a record after the end
     EXPECT_TRUE(verify(in, options).broken.empty());
     const std::lock_guard lock(guard);
     ASSERT_EQ(messages.size(), 2U);
@@ -249,7 +250,7 @@ TEST(writer, a_blocked_sink_does_not_hold_up_the_end)
     std::vector<sink> sinks;
     sinks.push_back(sink::adopt(pipe_ends[1], "pipe"));
     writer out(settings{}, std::move(sinks));
-    for (int i = 0; i < 300; ++i) commit(out, sample::http());   // more than a pipe holds
+    for (int i = 0; i < 300; ++i) commit(out, sample::http()); // more than a pipe holds
     const auto start = std::chrono::steady_clock::now();
     EXPECT_GT(out.close(200ms).lost, 0U);
     EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
@@ -321,5 +322,5 @@ TEST(writer, a_hundred_thousand_records_from_eight_threads_stay_in_order_with_th
     EXPECT_EQ(count, 100'001U);
 }
 
-}  // namespace
-}  // namespace cofferdam::audit
+} // namespace
+} // namespace cofferdam::audit

@@ -6,7 +6,8 @@ using namespace cofferdam;
 
 TEST(ip_address, round_trips_canonical_text)
 {
-    for (const char* text : {"0.0.0.0", "192.0.2.1", "255.255.255.255", "::", "::1", "2001:db8::1", "1:0:0:2::", "1:2:3:4:5:6:7:8", "2001:db8:0:1:1:1:1:1", "fe80::1"}) {
+    for (const char* text : {"0.0.0.0", "192.0.2.1", "255.255.255.255", "::", "::1", "2001:db8::1",
+                             "1:0:0:2::", "1:2:3:4:5:6:7:8", "2001:db8:0:1:1:1:1:1", "fe80::1"}) {
         const auto address = ip_address::parse(text);
         ASSERT_TRUE(address) << text;
         EXPECT_EQ(address->to_string(), text);
@@ -15,8 +16,31 @@ TEST(ip_address, round_trips_canonical_text)
 
 TEST(ip_address, refuses_every_sloppy_form)
 {
-    for (const char* text : {"", "1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "0x7f.0.0.1", "127.1", "2130706433", "1.2.3.256", "1.2.3.", " 1.2.3.4", "1.2.3.4 ",
-                             "1..2.3", "::g", ":::", "1::2::3", "12345::", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "fe80::1%eth0", "[::1]", "::1.2.3", "1:2:3:4:5:6:7::8:9", ":1::", "1.2.3.4::"}) {
+    for (const char* text : {"",
+                             "1",
+                             "1.2.3",
+                             "1.2.3.4.5",
+                             "01.2.3.4",
+                             "0x7f.0.0.1",
+                             "127.1",
+                             "2130706433",
+                             "1.2.3.256",
+                             "1.2.3.",
+                             " 1.2.3.4",
+                             "1.2.3.4 ",
+                             "1..2.3",
+                             "::g",
+                             ":::",
+                             "1::2::3",
+                             "12345::",
+                             "1:2:3:4:5:6:7",
+                             "1:2:3:4:5:6:7:8:9",
+                             "fe80::1%eth0",
+                             "[::1]",
+                             "::1.2.3",
+                             "1:2:3:4:5:6:7::8:9",
+                             ":1::",
+                             "1.2.3.4::"}) {
         EXPECT_FALSE(ip_address::parse(text)) << text;
     }
 }
@@ -31,14 +55,28 @@ TEST(ip_address, unmapping_finds_the_embedded_address)
 TEST(ip_address, scopes)
 {
     const std::pair<const char*, ip_scope> cases[] = {
-        {"8.8.8.8", ip_scope::global}, {"127.9.9.9", ip_scope::loopback}, {"10.1.2.3", ip_scope::private_use},
-        {"172.31.255.255", ip_scope::private_use}, {"172.32.0.0", ip_scope::global}, {"192.168.0.1", ip_scope::private_use},
-        {"169.254.169.254", ip_scope::metadata}, {"169.254.1.1", ip_scope::link_local}, {"100.64.0.2", ip_scope::shared},
-        {"198.18.0.1", ip_scope::benchmarking}, {"0.0.0.0", ip_scope::unspecified}, {"::1", ip_scope::loopback},
-        {"::ffff:10.0.0.1", ip_scope::private_use}, {"64:ff9b::a00:1", ip_scope::private_use}, {"fd00:ec2::254", ip_scope::metadata},
-        {"fe80::1", ip_scope::link_local}, {"2606:4700::1", ip_scope::global}, {"224.0.0.1", ip_scope::multicast}, {"255.255.255.255", ip_scope::reserved},
+        {"8.8.8.8", ip_scope::global},
+        {"127.9.9.9", ip_scope::loopback},
+        {"10.1.2.3", ip_scope::private_use},
+        {"172.31.255.255", ip_scope::private_use},
+        {"172.32.0.0", ip_scope::global},
+        {"192.168.0.1", ip_scope::private_use},
+        {"169.254.169.254", ip_scope::metadata},
+        {"169.254.1.1", ip_scope::link_local},
+        {"100.64.0.2", ip_scope::shared},
+        {"198.18.0.1", ip_scope::benchmarking},
+        {"0.0.0.0", ip_scope::unspecified},
+        {"::1", ip_scope::loopback},
+        {"::ffff:10.0.0.1", ip_scope::private_use},
+        {"64:ff9b::a00:1", ip_scope::private_use},
+        {"fd00:ec2::254", ip_scope::metadata},
+        {"fe80::1", ip_scope::link_local},
+        {"2606:4700::1", ip_scope::global},
+        {"224.0.0.1", ip_scope::multicast},
+        {"255.255.255.255", ip_scope::reserved},
     };
-    for (const auto& [text, scope] : cases) EXPECT_EQ(to_string(ip_address::parse(text)->scope()), std::string(to_string(scope))) << text;
+    for (const auto& [text, scope] : cases)
+        EXPECT_EQ(to_string(ip_address::parse(text)->scope()), std::string(to_string(scope))) << text;
 }
 
 TEST(ip_prefix, contains_and_refuses_host_bits)
@@ -50,5 +88,6 @@ TEST(ip_prefix, contains_and_refuses_host_bits)
     EXPECT_TRUE(ip_prefix::parse("0.0.0.0/0")->contains(*ip_address::parse("1.2.3.4")));
     EXPECT_TRUE(ip_prefix::parse("2001:db8::/33")->contains(*ip_address::parse("2001:db8:7fff::1")));
     EXPECT_FALSE(ip_prefix::parse("2001:db8::/33")->contains(*ip_address::parse("2001:db8:8000::1")));
-    for (const char* text : {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "::1/64"}) EXPECT_FALSE(ip_prefix::parse(text)) << text;
+    for (const char* text : {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08", "10.0.0.0/-1", "::1/64"})
+        EXPECT_FALSE(ip_prefix::parse(text)) << text;
 }

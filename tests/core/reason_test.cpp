@@ -1,9 +1,7 @@
+#include "core/identity.hpp"
 #include "core/reason.hpp"
 
-#include "core/identity.hpp"
-
 #include <gtest/gtest.h>
-
 #include <set>
 
 using namespace cofferdam;

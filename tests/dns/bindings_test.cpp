@@ -2,7 +2,6 @@
 #include "dns/ttl_cache.hpp"
 
 #include <gtest/gtest.h>
-
 #include <set>
 #include <thread>
 
@@ -12,9 +11,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-ip_prefix prefix(const char* text) { return ip_prefix::parse(text).value(); }
+ip_prefix prefix(const char* text)
+{
+    return ip_prefix::parse(text).value();
+}
 
-}  // namespace
+} // namespace
 
 TEST(bindings, a_name_keeps_its_address_and_the_address_its_name)
 {

@@ -1,6 +1,5 @@
-#include "packets.hpp"
-
 #include "core/text.hpp"
+#include "packets.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +9,15 @@ using namespace cofferdam::dns::test;
 
 namespace {
 
-name named(std::string_view text) { return name::parse(text).value(); }
+name named(std::string_view text)
+{
+    return name::parse(text).value();
+}
 
-query parsed(const packet& p) { return parse_query(p).value(); }
+query parsed(const packet& p)
+{
+    return parse_query(p).value();
+}
 
 // What a response parser reads back from a built reply.
 std::string round_trip(std::uint16_t type, rdata data)
@@ -25,7 +30,7 @@ std::string round_trip(std::uint16_t type, rdata data)
     return to_text(back->answers[0]);
 }
 
-}  // namespace
+} // namespace
 
 namespace cofferdam::dns {
 // So that a bad fault in a test throws and names it.
@@ -33,7 +38,7 @@ namespace cofferdam::dns {
 {
     throw std::runtime_error("bad query, fault " + std::to_string(static_cast<int>(bad.fault)));
 }
-}  // namespace cofferdam::dns
+} // namespace cofferdam::dns
 
 TEST(build_reply, every_carried_type_comes_back_as_it_went)
 {
@@ -55,8 +60,8 @@ TEST(build_reply, echoes_id_case_and_flags)
     const auto bytes = build_reply(parsed(make_query("WwW.rEgistry.example")), {rcode::nxdomain, {}, {}}, transport::udp);
     EXPECT_EQ(bytes[0], 0x12);
     EXPECT_EQ(bytes[1], 0x34);
-    EXPECT_EQ(bytes[2], 0x81);  // QR, RD
-    EXPECT_EQ(bytes[3], 0x83);  // RA, NXDOMAIN
+    EXPECT_EQ(bytes[2], 0x81); // QR, RD
+    EXPECT_EQ(bytes[3], 0x83); // RA, NXDOMAIN
     EXPECT_NE(text_of(bytes).find("\x03WwW\x08rEgistry"), std::string::npos);
 }
 
@@ -67,7 +72,7 @@ TEST(build_reply, owner_names_become_a_pointer_to_the_question)
     const auto bytes = build_reply(q, {rcode::noerror, {a, a}, {}}, transport::udp);
     EXPECT_EQ(bytes.size(), 12U + 22 + 4 + 2 * 16);
     EXPECT_EQ(count_of(bytes, 1), 2U);
-    EXPECT_EQ(count_of(bytes, 3), 0U);  // no OPT to a client without EDNS
+    EXPECT_EQ(count_of(bytes, 3), 0U); // no OPT to a client without EDNS
 }
 
 TEST(build_reply, truncates_to_the_client_over_udp_and_not_over_tcp)
@@ -90,7 +95,7 @@ TEST(build_reply, truncates_to_the_client_over_udp_and_not_over_tcp)
     EXPECT_FALSE(truncated(stream));
     EXPECT_EQ(count_of(stream, 1), 60U);
     const auto tiny = parsed(header({.ar = 1}) + question_octets(labels("www.registry.example"), rr::txt) + opt_record(0));
-    EXPECT_GE(build_reply(tiny, {}, transport::udp).size(), 12U);  // sizes under 512 count as 512, RFC 6891, 6.2.3
+    EXPECT_GE(build_reply(tiny, {}, transport::udp).size(), 12U); // sizes under 512 count as 512, RFC 6891, 6.2.3
 }
 
 TEST(build_reply, extended_error_only_with_edns_and_always_one_line_of_utf8)
@@ -103,7 +108,7 @@ TEST(build_reply, extended_error_only_with_edns_and_always_one_line_of_utf8)
     const auto text = text_of(with);
     const auto at = text.find("cofferdam");
     ASSERT_NE(at, std::string::npos);
-    EXPECT_EQ(text.substr(at - 2, 2), std::string("\x00\x0f", 2));  // Blocked
+    EXPECT_EQ(text.substr(at - 2, 2), std::string("\x00\x0f", 2)); // Blocked
     EXPECT_TRUE(is_utf8(text.substr(at)));
     EXPECT_EQ(text.substr(at).find('\n'), std::string::npos);
     EXPECT_EQ(text.size() - at, max_ede_text);

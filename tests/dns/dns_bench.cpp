@@ -1,6 +1,5 @@
-#include "packets.hpp"
-
 #include "dns/resolver.hpp"
+#include "packets.hpp"
 
 #include <benchmark/benchmark.h>
 
@@ -47,7 +46,7 @@ void refuse_denied(benchmark::State& state)
     for (auto _ : state) benchmark::DoNotOptimize(core.on_query(packet_bytes, transport::udp, {}, 2, {}));
 }
 
-}  // namespace
+} // namespace
 
 BENCHMARK(parse_one_query);
 BENCHMARK(answer_from_cache);

@@ -1,12 +1,11 @@
 #include "fake_authority.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <stdexcept>
-
 #include <arpa/inet.h>
+#include <cctype>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,7 +38,7 @@ unsigned short port_of(int fd)
     return ntohs(at.sin_port);
 }
 
-}  // namespace
+} // namespace
 
 fake_authority::fake_authority()
 {
@@ -158,4 +157,4 @@ std::optional<packet> fake_authority::respond(const packet& query, bool tcp)
     return header({.id = id, .flags = 0x8180U | how.code, .an = how.answers}) + question + how.records;
 }
 
-}  // namespace cofferdam::dns::test
+} // namespace cofferdam::dns::test

@@ -19,7 +19,7 @@ namespace cofferdam::dns::test {
 class fake_authority {
 public:
     struct query_seen {
-        std::string name;      ///< as sent, case kept
+        std::string name; ///< as sent, case kept
         unsigned type = 0;
         bool tcp = false;
         bool edns = false;
@@ -29,9 +29,9 @@ public:
         unsigned answers = 0;
         packet records;
         unsigned code = 0;
-        bool silent = false;            ///< never answers
-        bool truncate_udp = false;      ///< TC over UDP, whole over TCP
-        bool refuses_edns = false;      ///< FORMERR to a query with OPT
+        bool silent = false;       ///< never answers
+        bool truncate_udp = false; ///< TC over UDP, whole over TCP
+        bool refuses_edns = false; ///< FORMERR to a query with OPT
         std::chrono::milliseconds delay{0};
     };
 
@@ -63,4 +63,4 @@ private:
     std::thread thread_;
 };
 
-}  // namespace cofferdam::dns::test
+} // namespace cofferdam::dns::test

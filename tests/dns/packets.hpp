@@ -12,7 +12,10 @@ namespace cofferdam::dns::test {
 
 using packet = std::vector<std::uint8_t>;
 
-inline void put(packet& out, std::string_view octets) { out.insert(out.end(), octets.begin(), octets.end()); }
+inline void put(packet& out, std::string_view octets)
+{
+    out.insert(out.end(), octets.begin(), octets.end());
+}
 inline void put16(packet& out, unsigned v)
 {
     out.push_back(static_cast<std::uint8_t>(v >> 8));
@@ -93,11 +96,23 @@ inline packet record_octets(const packet& owner, unsigned type, std::uint32_t tt
     return out + data;
 }
 
-inline unsigned rcode_of(const packet& p) { return p.size() < 12 ? 999U : (p[3] & 0xFU); }
-inline unsigned count_of(const packet& p, unsigned section) { return unsigned{p[4 + 2 * section]} << 8 | p[5 + 2 * section]; }
-inline bool truncated(const packet& p) { return (p[2] & 0x02U) != 0; }
-inline std::string text_of(const packet& p) { return std::string(p.begin(), p.end()); }
+inline unsigned rcode_of(const packet& p)
+{
+    return p.size() < 12 ? 999U : (p[3] & 0xFU);
+}
+inline unsigned count_of(const packet& p, unsigned section)
+{
+    return unsigned{p[4 + 2 * section]} << 8 | p[5 + 2 * section];
+}
+inline bool truncated(const packet& p)
+{
+    return (p[2] & 0x02U) != 0;
+}
+inline std::string text_of(const packet& p)
+{
+    return std::string(p.begin(), p.end());
+}
 
-inline const packet to_question{0xC0, 0x0C};  // pointer to the question's name
+inline const packet to_question{0xC0, 0x0C}; // pointer to the question's name
 
-}  // namespace cofferdam::dns::test
+} // namespace cofferdam::dns::test

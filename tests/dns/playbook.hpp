@@ -1,11 +1,9 @@
 #pragma once
 
+#include "dns/resolver.hpp"
 #include "packets.hpp"
 
-#include "dns/resolver.hpp"
-
 #include <gtest/gtest.h>
-
 #include <map>
 #include <set>
 
@@ -13,9 +11,9 @@
 namespace cofferdam::dns::test {
 
 struct seen {
-    unsigned code = 999;             ///< rcode of the answer's header
+    unsigned code = 999; ///< rcode of the answer's header
     std::vector<std::string> answers;
-    std::string text;                ///< the whole answer, for the EDE
+    std::string text; ///< the whole answer, for the EDE
     query_facts facts;
 };
 
@@ -23,8 +21,9 @@ class playbook {
 public:
     explicit playbook(settings how = {})
         : names(how.virtual_range, how.max_names),
-          core(how, names, {[this](std::string_view name, std::uint16_t qtype) { return judge(name, qtype); },
-                            [this](const ip_address& a) { return permitted_addresses.contains(a.to_string()); }})
+          core(how, names,
+               {[this](std::string_view name, std::uint16_t qtype) { return judge(name, qtype); },
+                [this](const ip_address& a) { return permitted_addresses.contains(a.to_string()); }})
     {
         source = {ip_address::parse("100.64.0.2").value(), 4242};
     }
@@ -52,10 +51,7 @@ public:
         }
         return read(*got);
     }
-    static seen read(const answer& a)
-    {
-        return {rcode_of(a.bytes), a.facts.answers, text_of(a.bytes), a.facts};
-    }
+    static seen read(const answer& a) { return {rcode_of(a.bytes), a.facts.answers, text_of(a.bytes), a.facts}; }
     static forward forwarded(const action& a)
     {
         const auto* got = std::get_if<forward>(&a);
@@ -107,4 +103,4 @@ inline settings real_answers()
     return s;
 }
 
-}  // namespace cofferdam::dns::test
+} // namespace cofferdam::dns::test

@@ -12,7 +12,7 @@ void require(bool holds)
     if (!holds) std::abort();
 }
 
-}  // namespace
+} // namespace
 
 // A good query, rebuilt, is again a good query for the same name and type; a bad one can be answered; no answer exceeds its
 // bound.

@@ -20,7 +20,7 @@ packet with_name(const packet& qname)
     return header() + question_octets(qname, rr::a);
 }
 
-}  // namespace
+} // namespace
 
 TEST(parse_query, reads_name_type_and_edns)
 {
@@ -33,7 +33,7 @@ TEST(parse_query, reads_name_type_and_edns)
     EXPECT_TRUE(q->recursion_desired);
     ASSERT_TRUE(q->opt);
     EXPECT_EQ(q->opt->udp_size, 1232);
-    EXPECT_EQ(as_text(q->question()).substr(0, 4), "\x03WwW");  // the case of the question survives for the answer
+    EXPECT_EQ(as_text(q->question()).substr(0, 4), "\x03WwW"); // the case of the question survives for the answer
 }
 
 TEST(parse_query, names_up_to_the_limits)
@@ -85,7 +85,7 @@ TEST(parse_query, covert_sections_are_format_errors)
     EXPECT_EQ(fault_of(header({.ar = 2}) + q + opt_record() + opt_record()), query_fault::formerr);
     EXPECT_EQ(fault_of(header({.ar = 0xFFFF}) + q), query_fault::formerr);
     EXPECT_EQ(fault_of(header() + q + packet{'s', 'e', 'c', 'r', 'e', 't'}), query_fault::formerr);
-    EXPECT_EQ(fault_of(header({.flags = 0x0300}) + q), query_fault::formerr);  // TC in a query
+    EXPECT_EQ(fault_of(header({.flags = 0x0300}) + q), query_fault::formerr); // TC in a query
     auto named_opt = labels("secret.example");
     const auto opt = opt_record();
     named_opt.insert(named_opt.end(), opt.begin() + 1, opt.end());
@@ -126,7 +126,10 @@ TEST(parse_query, odd_octets_inside_a_label_are_refused_but_can_be_answered)
 TEST(parse_query, edns_options_are_read_for_shape_only)
 {
     const auto q = question_octets(labels("a.example"), rr::a);
-    const std::string cookie("\x00\x0a\x00\x08" "12345678", 12), subnet("\x00\x08\x00\x07\x00\x01\x18\x00\xc0\x00\x02", 11);
+    const std::string cookie("\x00\x0a\x00\x08"
+                             "12345678",
+                             12),
+        subnet("\x00\x08\x00\x07\x00\x01\x18\x00\xc0\x00\x02", 11);
     const auto good = parse_query(header({.ar = 1}) + q + opt_record(4096, 0x8000, cookie + subnet));
     ASSERT_TRUE(good);
     EXPECT_TRUE(good->opt->dnssec_ok);
@@ -142,6 +145,6 @@ TEST(parse_query, badvers_goes_into_the_extended_rcode)
     const auto bytes = build_reply(parsed.error().head, {rcode::badvers, {}, {}}, transport::udp);
     EXPECT_EQ(rcode_of(bytes), 0U);
     const auto opt = packet(bytes.end() - 11, bytes.end());
-    EXPECT_EQ(opt[5], 1);   // upper bits of 16
-    EXPECT_EQ(opt[6], 0);   // the version we speak
+    EXPECT_EQ(opt[5], 1); // upper bits of 16
+    EXPECT_EQ(opt[6], 0); // the version we speak
 }

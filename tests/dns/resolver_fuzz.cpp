@@ -32,7 +32,7 @@ struct ledger {
     }
 };
 
-}  // namespace
+} // namespace
 
 // Messages of the stream are queries to the job's resolver and upstream's answers to them, in turn.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)

@@ -11,9 +11,12 @@ namespace {
 
 const packet public_v6{0x26, 0x06, 0x47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
-std::string ede(unsigned code) { return {'\0', static_cast<char>(code)}; }
+std::string ede(unsigned code)
+{
+    return {'\0', static_cast<char>(code)};
+}
 
-}  // namespace
+} // namespace
 
 TEST(resolver_denied, is_refused_at_once_says_why_and_asks_nobody)
 {
@@ -80,7 +83,7 @@ TEST(resolver_virtual, gives_one_address_once_upstream_knows_the_name)
     EXPECT_EQ(got.facts.duration, 1s);
     EXPECT_EQ(got.facts.decision.rule, "dns:registry.example");
     EXPECT_EQ(p.names.name_of(ip_address::parse("198.18.0.1").value()), "registry.example");
-    EXPECT_EQ(p.answered(p.ask("registry.example")).answers, answers_t{"198.18.0.1"});  // from the cache
+    EXPECT_EQ(p.answered(p.ask("registry.example")).answers, answers_t{"198.18.0.1"}); // from the cache
 }
 
 TEST(resolver_virtual, aaaa_is_empty_and_asks_nobody)
@@ -134,7 +137,7 @@ TEST(resolver_virtual, nxdomain_and_failure_stay_honest)
     EXPECT_EQ(slow.facts.decision.why, reason::upstream_timed_out);
     EXPECT_NE(slow.text.find("upstream_timed_out"), std::string::npos);
     EXPECT_EQ(only(p.fail(p.forwarded(p.ask("broken.example")), errc::malformed)).facts.decision.why, reason::upstream_malformed);
-    EXPECT_EQ(only(p.reply(p.forwarded(p.ask("lame.example")), 0, {}, 5)).code, 2U);  // our upstream's REFUSED is not ours
+    EXPECT_EQ(only(p.reply(p.forwarded(p.ask("lame.example")), 0, {}, 5)).code, 2U); // our upstream's REFUSED is not ours
 }
 
 TEST(resolver_virtual, the_chain_stays_hidden)
@@ -179,7 +182,7 @@ TEST(resolver_real, carries_the_chain_and_the_remaining_time)
     EXPECT_EQ(back->chain[0].ttl, 280U);
     EXPECT_EQ(back->answers[0].ttl, 40U);
     p.pass(40s);
-    p.forwarded(p.ask("www.example"));  // the shortest time is over
+    p.forwarded(p.ask("www.example")); // the shortest time is over
 }
 
 TEST(resolver_chain, a_target_that_a_rule_denies_refuses_the_name)
@@ -194,7 +197,7 @@ TEST(resolver_chain, a_target_that_a_rule_denies_refuses_the_name)
         EXPECT_EQ(got.code, 5U);
         EXPECT_EQ(got.facts.decision.why, reason::denied_by_rule);
         EXPECT_EQ(got.facts.decision.rule, "no tracker.example");
-        EXPECT_EQ(p.answered(p.ask("www.example")).code, 5U);  // the cache is judged like the wire
+        EXPECT_EQ(p.answered(p.ask("www.example")).code, 5U); // the cache is judged like the wire
     }
 }
 
@@ -266,7 +269,7 @@ TEST(resolver_special, localhost_and_reverse_names_are_answered_here)
     EXPECT_EQ(p.answered(p.ask("1.0.0.127.in-addr.arpa", rr::ptr)).answers, answers_t{"localhost"});
     EXPECT_EQ(p.answered(p.ask("2.0.64.100.in-addr.arpa", rr::ptr)).code, 3U);
     EXPECT_TRUE(p.judged.empty());
-    EXPECT_EQ(p.answered(p.ask("8.8.8.8.in-addr.arpa", rr::ptr)).code, 5U);  // a public one is a name like any other
+    EXPECT_EQ(p.answered(p.ask("8.8.8.8.in-addr.arpa", rr::ptr)).code, 5U); // a public one is a name like any other
     EXPECT_EQ(p.answered(p.ask("secret.10.in-addr.arpa", rr::ptr)).code, 5U);
 }
 
@@ -328,7 +331,7 @@ TEST(resolver_bounds, equal_questions_share_one_upstream_query)
         EXPECT_EQ(a.facts.answers, answers_t{"198.18.0.1"});
     }
     EXPECT_EQ(tickets.size(), 6U);
-    EXPECT_TRUE(p.core.on_upstream(f.id, errc::timed_out, p.now).answers.empty());  // a second answer finds nobody
+    EXPECT_TRUE(p.core.on_upstream(f.id, errc::timed_out, p.now).answers.empty()); // a second answer finds nobody
 }
 
 TEST(resolver_bounds, in_flight_queries_and_waiters_are_bounded)
@@ -346,7 +349,7 @@ TEST(resolver_bounds, in_flight_queries_and_waiters_are_bounded)
     while (std::holds_alternative<waiting>(p.ask("a.example"))) ASSERT_LT(++waiting_now, 1000);
     EXPECT_EQ(waiting_now, 16);
     EXPECT_EQ(p.reply_address(a).answers.size(), 15U);
-    p.forwarded(p.ask("c.example"));  // and it recovers
+    p.forwarded(p.ask("c.example")); // and it recovers
 }
 
 TEST(resolver_bounds, the_cache_is_bounded_and_clamped)
@@ -363,13 +366,13 @@ TEST(resolver_bounds, the_cache_is_bounded_and_clamped)
     p.allowed.insert("zero.example");
     p.reply_address(p.forwarded(p.ask("zero.example")), {93, 184, 216, 34}, 0);
     p.pass(4s);
-    p.answered(p.ask("zero.example"));  // min_ttl
+    p.answered(p.ask("zero.example")); // min_ttl
     p.pass(2s);
     p.reply_address(p.forwarded(p.ask("zero.example")), {93, 184, 216, 34}, 1'000'000);
     p.pass(3599s);
     p.answered(p.ask("zero.example"));
     p.pass(2s);
-    p.forwarded(p.ask("zero.example"));  // max_ttl
+    p.forwarded(p.ask("zero.example")); // max_ttl
 }
 
 TEST(resolver_bounds, negative_answers_and_failures_are_cached_for_a_short_time)
@@ -394,7 +397,7 @@ TEST(resolver_policy, is_asked_for_every_query_also_where_the_cache_could_answer
     playbook p;
     p.allowed = {"registry.example"};
     p.reply_address(p.forwarded(p.ask("registry.example")));
-    p.allowed.clear();  // a reload, or the next phase
+    p.allowed.clear(); // a reload, or the next phase
     EXPECT_EQ(p.answered(p.ask("registry.example")).code, 5U);
 }
 

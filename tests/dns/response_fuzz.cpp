@@ -24,7 +24,7 @@ question question_of(byte_view packet)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 // What was accepted can be rebuilt for a client over TCP, and reads back the same.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     back.answers.insert(back.answers.end(), parsed->answers.begin(), parsed->answers.end());
     const auto built = build_reply(*q, back, transport::tcp);
     const auto again = parse_response(built, asked);
-    if ((built[3] & 0xF) == 2) return 0;  // grew over 64 KiB without the original's compression
+    if ((built[3] & 0xF) == 2) return 0; // grew over 64 KiB without the original's compression
     require(again.has_value() && again->answers.size() == parsed->answers.size() && again->chain.size() == parsed->chain.size());
     return 0;
 }

@@ -21,7 +21,7 @@ packet answer_to(std::string_view qname, std::uint16_t qtype, unsigned an, const
 
 const packet four_octets{93, 184, 216, 34};
 
-}  // namespace
+} // namespace
 
 TEST(parse_response, reads_addresses_through_a_chain_in_any_order)
 {
@@ -67,12 +67,14 @@ TEST(parse_response, pointer_loops_and_forward_pointers_end_it)
         return packet{static_cast<std::uint8_t>(0xC0 | (to >> 8)), static_cast<std::uint8_t>(to)};
     };
     const packet owners[] = {
-        pointer(here),                                  // itself
-        packet{1, 'a'} + pointer(here),                 // the run it ends
-        pointer(here + 2),                              // forward
-        pointer(0), pointer(11),                        // into the header
-        packet{0xC0},                                   // cut
-        packet{0x40, 'a', 0}, packet{0x80, 'a', 0},
+        pointer(here),                  // itself
+        packet{1, 'a'} + pointer(here), // the run it ends
+        pointer(here + 2),              // forward
+        pointer(0),
+        pointer(11),  // into the header
+        packet{0xC0}, // cut
+        packet{0x40, 'a', 0},
+        packet{0x80, 'a', 0},
     };
     for (const auto& owner : owners) {
         const auto p = answer_to("www.example", rr::a, 1, record_octets(owner, rr::a, 60, four_octets));
@@ -153,7 +155,7 @@ TEST(parse_response, rdata_must_have_its_exact_length)
     EXPECT_FALSE(check(rr::cname, labels("b.example") + packet{0}));
     EXPECT_FALSE(check(rr::caa, {0, 0}));
     EXPECT_FALSE(check(rr::caa, {0, 3, 'a', '\n', 'b', 'x'}));
-    EXPECT_FALSE(check(rr::svcb, packet{0, 1} + labels("b.example") + packet{0, 3, 0, 2, 1, 187, 0, 1, 0, 0}));  // keys descend
+    EXPECT_FALSE(check(rr::svcb, packet{0, 1} + labels("b.example") + packet{0, 3, 0, 2, 1, 187, 0, 1, 0, 0})); // keys descend
 }
 
 TEST(parse_response, negative_answers_carry_the_smaller_of_the_soa_times)

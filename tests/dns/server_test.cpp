@@ -1,14 +1,11 @@
 #include "dns/io/server.hpp"
 #include "dns/tcp_framing.hpp"
-
 #include "fake_authority.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
-#include <future>
-
 #include <arpa/inet.h>
+#include <future>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -127,7 +124,10 @@ protected:
     void TearDown() override
     {
         if (thread.joinable()) {
-            on_io([this] { served.reset(); upstream.reset(); });
+            on_io([this] {
+                served.reset();
+                upstream.reset();
+            });
             io.stop();
             thread.join();
         }
@@ -173,7 +173,7 @@ protected:
     std::thread thread;
 };
 
-}  // namespace
+} // namespace
 
 TEST_F(dns_server, answers_over_udp_and_tcp_alike)
 {
@@ -186,7 +186,7 @@ TEST_F(dns_server, answers_over_udp_and_tcp_alike)
     const auto first = datagram.receive(), second = stream.receive_framed();
     EXPECT_EQ(rcode_of(first), 0U);
     EXPECT_EQ(first, second);
-    EXPECT_NE(text_of(first).find(std::string("\xc6\x12\x00\x01", 4)), std::string::npos);  // 198.18.0.1
+    EXPECT_NE(text_of(first).find(std::string("\xc6\x12\x00\x01", 4)), std::string::npos); // 198.18.0.1
     ASSERT_EQ(kept_when(2), 2U);
     EXPECT_EQ(world.count("www.allowed.example"), 1U);
     EXPECT_EQ(kept()[0].source.address.to_string(), "127.0.0.1");
@@ -237,7 +237,7 @@ TEST_F(dns_server, a_thousand_queries_at_once_are_one_upstream_query_and_a_thous
     for (int i = 0; i < 20; ++i) clients.push_back(std::make_unique<client>(SOCK_DGRAM, udp_port));
     for (unsigned i = 0; i < 50; ++i) {
         for (const auto& c : clients) c->send(make_query("hot.allowed.example", rr::a, true, i));
-        std::this_thread::sleep_for(500us);  // the socket buffer holds fewer than a thousand, whoever reads it
+        std::this_thread::sleep_for(500us); // the socket buffer holds fewer than a thousand, whoever reads it
     }
     for (const auto& c : clients) {
         for (int i = 0; i < 50; ++i) ASSERT_EQ(rcode_of(c->receive()), 0U);

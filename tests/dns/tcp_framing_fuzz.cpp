@@ -33,7 +33,7 @@ outcome read_all(byte_view stream, std::size_t step)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 // However the stream is split, the same messages and the same end.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)

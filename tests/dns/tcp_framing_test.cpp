@@ -1,6 +1,5 @@
-#include "packets.hpp"
-
 #include "dns/tcp_framing.hpp"
+#include "packets.hpp"
 
 #include <gtest/gtest.h>
 
@@ -34,7 +33,7 @@ TEST(tcp_framing, lengths_that_hold_no_header_end_the_stream)
         in.push(packet{0, length});
         EXPECT_EQ(in.next().error(), errc::malformed);
         in.push(frame(make_query("a.example")));
-        EXPECT_EQ(in.next().error(), errc::malformed);  // and stay so
+        EXPECT_EQ(in.next().error(), errc::malformed); // and stay so
     }
 }
 

@@ -1,16 +1,12 @@
 #include "dns/io/upstream_client.hpp"
-
 #include "fake_authority.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
-
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 using namespace cofferdam;
@@ -67,7 +63,7 @@ protected:
     void run()
     {
         io.restart();
-        io.run_for(5s);  // returns when nothing is left to do
+        io.run_for(5s); // returns when nothing is left to do
     }
     static std::string text(const addresses_result& r)
     {
@@ -86,7 +82,7 @@ protected:
 
 const packet v6_address{0x26, 0x06, 0x47, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
 
-}  // namespace
+} // namespace
 
 TEST_F(upstream, sends_a_query_made_of_name_and_type_alone)
 {
@@ -167,7 +163,7 @@ TEST_F(upstream, failures_are_told_apart)
     EXPECT_EQ(addresses("empty.example"), "not found");
     EXPECT_EQ(addresses("silent.example"), "timed out");
     EXPECT_EQ(addresses("fail.example"), "closed by the peer");
-    EXPECT_GE(world.count("silent.example"), 4U);  // both tries of both types
+    EXPECT_GE(world.count("silent.example"), 4U); // both tries of both types
 }
 
 TEST_F(upstream, truncated_answers_come_over_tcp)
@@ -258,7 +254,7 @@ TEST_F(upstream, frames_destroyed_with_the_io_context_leave_nothing_behind)
         asio::co_spawn(short_lived, keep_answer(c, "silent.example", rr::a, out), asio::detached);
         short_lived.run_for(20ms);
     }
-    EXPECT_EQ(out.error(), errc::ambiguous);  // never resumed
+    EXPECT_EQ(out.error(), errc::ambiguous); // never resumed
 }
 
 TEST_F(upstream, a_missing_resolv_conf_fails_the_lookup_and_not_the_start)

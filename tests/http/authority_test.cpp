@@ -1,9 +1,7 @@
+#include "core/error.hpp"
 #include "http/authority.hpp"
 
-#include "core/error.hpp"
-
 #include <gtest/gtest.h>
-
 #include <string>
 
 using namespace cofferdam;

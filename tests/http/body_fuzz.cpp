@@ -71,7 +71,7 @@ void check_round_trip(const outcome& body)
     FUZZ_REQUIRE(again.done && again.consumed == sent.size() && again.payload == body.payload && again.trailers == body.trailers);
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count)
 {

@@ -1,9 +1,7 @@
+#include "core/error.hpp"
 #include "http/body.hpp"
 
-#include "core/error.hpp"
-
 #include <gtest/gtest.h>
-
 #include <string>
 
 using namespace cofferdam;
@@ -15,7 +13,7 @@ const limits bounds;
 
 struct decoded {
     std::string payload;
-    std::string rest;      // input after the body
+    std::string rest; // input after the body
     bool done = false;
     error_code error;
     std::vector<std::pair<std::string, std::string>> trailers;
@@ -41,9 +39,12 @@ decoded decode(body_kind kind, std::uint64_t length, std::string_view input)
     return out;
 }
 
-decoded chunked(std::string_view input) { return decode(body_kind::chunked, 0, input); }
+decoded chunked(std::string_view input)
+{
+    return decode(body_kind::chunked, 0, input);
+}
 
-}  // namespace
+} // namespace
 
 TEST(body, takes_off_chunk_framing)
 {

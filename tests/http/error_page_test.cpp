@@ -1,5 +1,4 @@
 #include "http/error_page.hpp"
-
 #include "http/head.hpp"
 
 #include <gtest/gtest.h>
@@ -20,7 +19,7 @@ refusal sample()
     return out;
 }
 
-}  // namespace
+} // namespace
 
 TEST(error_page, explains_in_plain_text)
 {

@@ -1,9 +1,7 @@
+#include "http/body.hpp"
 #include "http/forward.hpp"
 
-#include "http/body.hpp"
-
 #include <gtest/gtest.h>
-
 #include <string>
 
 using namespace cofferdam;
@@ -36,7 +34,7 @@ std::string answered(const std::string& text, unsigned client_minor = 1, bool ke
     return out;
 }
 
-}  // namespace
+} // namespace
 
 TEST(forward_request, is_rebuilt)
 {

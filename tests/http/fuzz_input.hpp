@@ -9,12 +9,12 @@
 namespace cofferdam::http {
 
 /// A property that must hold for every input.
-#define FUZZ_REQUIRE(condition)                                                     \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);    \
-            std::abort();                                                           \
-        }                                                                           \
+#define FUZZ_REQUIRE(condition)                                                                                                  \
+    do {                                                                                                                         \
+        if (!(condition)) {                                                                                                      \
+            std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                 \
+            std::abort();                                                                                                        \
+        }                                                                                                                        \
     } while (false)
 
 /// Where to cut the input next: derived from the input itself, so that a finding is one file.
@@ -33,4 +33,4 @@ private:
     std::uint32_t state_;
 };
 
-}  // namespace cofferdam::http
+} // namespace cofferdam::http

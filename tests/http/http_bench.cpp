@@ -2,7 +2,6 @@
 #include "http/forward.hpp"
 
 #include <benchmark/benchmark.h>
-
 #include <string>
 
 using namespace cofferdam::http;
@@ -27,18 +26,17 @@ const std::string request_text =
     "accept-encoding: gzip,deflate\r\n"
     "Host: registry.npm.example\r\n\r\n";
 
-const std::string response_text =
-    "HTTP/1.1 200 OK\r\n"
-    "Date: Mon, 05 Feb 2024 10:00:00 GMT\r\n"
-    "Content-Type: application/octet-stream\r\n"
-    "Content-Length: 3619\r\n"
-    "Connection: keep-alive\r\n"
-    "CF-Ray: 850a1b2c3d4e5f60-FRA\r\n"
-    "Accept-Ranges: bytes\r\n"
-    "Cache-Control: public, immutable, max-age=31557600\r\n"
-    "ETag: \"e6ec8d1e1a2b3c4d5e6f708192a3b4c5\"\r\n"
-    "Last-Modified: Mon, 09 Apr 2018 01:10:45 GMT\r\n"
-    "Vary: Accept-Encoding\r\n\r\n";
+const std::string response_text = "HTTP/1.1 200 OK\r\n"
+                                  "Date: Mon, 05 Feb 2024 10:00:00 GMT\r\n"
+                                  "Content-Type: application/octet-stream\r\n"
+                                  "Content-Length: 3619\r\n"
+                                  "Connection: keep-alive\r\n"
+                                  "CF-Ray: 850a1b2c3d4e5f60-FRA\r\n"
+                                  "Accept-Ranges: bytes\r\n"
+                                  "Cache-Control: public, immutable, max-age=31557600\r\n"
+                                  "ETag: \"e6ec8d1e1a2b3c4d5e6f708192a3b4c5\"\r\n"
+                                  "Last-Modified: Mon, 09 Apr 2018 01:10:45 GMT\r\n"
+                                  "Vary: Accept-Encoding\r\n\r\n";
 
 void parse_request(benchmark::State& state)
 {
@@ -120,4 +118,4 @@ void decode_chunked(benchmark::State& state)
 }
 BENCHMARK(decode_chunked)->Arg(16)->Arg(1024)->Arg(16384);
 
-}  // namespace
+} // namespace

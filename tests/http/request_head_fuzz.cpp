@@ -82,7 +82,7 @@ void check_forwarding(const request_head& head)
     FUZZ_REQUIRE(sent_again == sent);
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count)
 {

@@ -1,9 +1,7 @@
+#include "core/error.hpp"
 #include "http/head.hpp"
 
-#include "core/error.hpp"
-
 #include <gtest/gtest.h>
-
 #include <string>
 
 using namespace cofferdam;
@@ -22,8 +20,14 @@ struct parsed {
 };
 
 /// A GET with these field lines (without final empty line).
-parsed with(const std::string& fields) { return parsed("GET / HTTP/1.1\r\n" + fields + "\r\n"); }
-parsed with_host(const std::string& fields) { return with("Host: a.example\r\n" + fields); }
+parsed with(const std::string& fields)
+{
+    return parsed("GET / HTTP/1.1\r\n" + fields + "\r\n");
+}
+parsed with_host(const std::string& fields)
+{
+    return with("Host: a.example\r\n" + fields);
+}
 
 struct refused {
     std::string text;
@@ -49,7 +53,7 @@ void expect_fields_refused(const std::vector<refused>& table)
     }
 }
 
-}  // namespace
+} // namespace
 
 TEST(request_head, reads_a_plain_request)
 {
@@ -84,8 +88,11 @@ TEST(request_head, allows_one_empty_line_before_it)
 
 TEST(request_head, asks_for_more)
 {
-    expect_refused({{"", errc::need_more}, {"\r\n", errc::need_more}, {"GET", errc::need_more},
-                    {"GET / HTTP/1.1\r\n", errc::need_more}, {"GET / HTTP/1.1\r\nHost: a.example\r\n", errc::need_more},
+    expect_refused({{"", errc::need_more},
+                    {"\r\n", errc::need_more},
+                    {"GET", errc::need_more},
+                    {"GET / HTTP/1.1\r\n", errc::need_more},
+                    {"GET / HTTP/1.1\r\nHost: a.example\r\n", errc::need_more},
                     {"GET / HTTP/1.1\r\nHost: a.example\r\n\r", errc::need_more}});
 }
 
@@ -93,7 +100,7 @@ TEST(request_head, refuses_malformed_request_lines)
 {
     const std::string rest = "\r\nHost: a.example\r\n\r\n";
     expect_refused({
-        {"GET /" + rest, errc::malformed},                     // HTTP/0.9
+        {"GET /" + rest, errc::malformed}, // HTTP/0.9
         {"GET  / HTTP/1.1" + rest, errc::malformed},
         {"GET /  HTTP/1.1" + rest, errc::malformed},
         {" GET / HTTP/1.1" + rest, errc::malformed},
@@ -116,7 +123,7 @@ TEST(request_head, refuses_malformed_request_lines)
         {std::string(33, 'A') + " / HTTP/1.1" + rest, errc::too_large},
         {"GET /" + std::string(16384, 'a') + " HTTP/1.1" + rest, errc::too_large},
         {"GET /" + std::string(20000, 'a'), errc::too_large},
-        {"\x16\x03\x01", errc::malformed},                     // TLS where HTTP was expected
+        {"\x16\x03\x01", errc::malformed}, // TLS where HTTP was expected
     });
 }
 
@@ -244,7 +251,7 @@ TEST(request_head, bounds_fields_and_size)
     const auto p = with_host("A: " + std::string(bounds.max_head, 'x') + "\r\n");
     EXPECT_EQ(p.size.error(), errc::too_large);
     EXPECT_EQ(p.head.why->status, 431);
-    EXPECT_EQ(p.head.method, "GET");  // enough for the record
+    EXPECT_EQ(p.head.method, "GET"); // enough for the record
 
     const std::string start = "GET / HTTP/1.1\r\nHost: a.example\r\nA: ";
     const std::string exact = start + std::string(bounds.max_head - start.size() - 4, 'x') + "\r\n\r\n";
@@ -265,8 +272,8 @@ TEST(request_head, frames_bodies)
 TEST(request_head, refuses_smuggling_shapes)
 {
     expect_fields_refused({
-        {"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", errc::ambiguous},   // CL.TE
-        {"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", errc::ambiguous},   // TE.CL
+        {"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", errc::ambiguous}, // CL.TE
+        {"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n", errc::ambiguous}, // TE.CL
         {"Content-Length: 1\r\nContent-Length: 1\r\n", errc::ambiguous},
         {"Content-Length: 1\r\nContent-Length: 2\r\n", errc::ambiguous},
         {"Content-Length: 1, 1\r\n", errc::malformed},
@@ -291,7 +298,9 @@ TEST(request_head, refuses_smuggling_shapes)
         {"Transfer-Encoding: chunked, identity\r\n", errc::malformed},
         {"Transfer-Encoding: chunked;q=1\r\n", errc::malformed},
         {"Transfer-Encoding: identity\r\n", errc::malformed},
-        {"Transfer-Encoding: \x0b" "chunked\r\n", errc::malformed},
+        {"Transfer-Encoding: \x0b"
+         "chunked\r\n",
+         errc::malformed},
         {"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", errc::malformed},
         {"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", errc::malformed},
         {"Transfer-Encoding: gzip, chunked\r\n", errc::unsupported},
@@ -345,7 +354,7 @@ TEST(request_head, recognises_a_websocket_handshake_and_no_other_upgrade)
 TEST(request_head, recognises_expectations)
 {
     EXPECT_TRUE(with_host("Content-Length: 1\r\nExpect: 100-Continue\r\n").head.expect_continue);
-    EXPECT_FALSE(with_host("Expect: 100-continue\r\n").head.expect_continue);  // nothing to continue with
+    EXPECT_FALSE(with_host("Expect: 100-continue\r\n").head.expect_continue); // nothing to continue with
     for (const std::string value : {"", "200-ok", "100-continue, x", "100-continue;x"}) {
         const auto p = with_host("Content-Length: 1\r\nExpect: " + value + "\r\n");
         EXPECT_EQ(p.size.error(), errc::unsupported);

@@ -60,7 +60,7 @@ void check_forwarding(const response_head& head, const response_context& context
     FUZZ_REQUIRE(sent_again == sent);
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t count)
 {

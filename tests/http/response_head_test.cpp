@@ -1,9 +1,7 @@
+#include "core/error.hpp"
 #include "http/head.hpp"
 
-#include "core/error.hpp"
-
 #include <gtest/gtest.h>
-
 #include <string>
 
 using namespace cofferdam;
@@ -23,9 +21,12 @@ struct parsed {
     result<std::size_t> size;
 };
 
-parsed with(const std::string& fields) { return parsed("HTTP/1.1 200 OK\r\n" + fields + "\r\n"); }
+parsed with(const std::string& fields)
+{
+    return parsed("HTTP/1.1 200 OK\r\n" + fields + "\r\n");
+}
 
-}  // namespace
+} // namespace
 
 TEST(response_head, reads_a_plain_response)
 {

@@ -1,9 +1,7 @@
+#include "core/error.hpp"
 #include "http/body.hpp"
 
-#include "core/error.hpp"
-
 #include <gtest/gtest.h>
-
 #include <string>
 
 using namespace cofferdam;
@@ -22,7 +20,7 @@ const char* const requests[] = {
     "\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-    "GET / HTTP/3.0\r\nA: b\n\r\n",  // the start line's fault wins over the later one
+    "GET / HTTP/3.0\r\nA: b\n\r\n", // the start line's fault wins over the later one
 };
 
 const char* const bodies[] = {
@@ -83,7 +81,7 @@ body_outcome feed_body(std::string_view text, const std::vector<std::size_t>& cu
     return out;
 }
 
-}  // namespace
+} // namespace
 
 TEST(split, request_heads_are_judged_alike_however_they_arrive)
 {
@@ -119,8 +117,10 @@ TEST(split, a_large_head_in_single_bytes_is_looked_at_once)
     for (std::size_t i = 0; i < text.size(); ++i) {
         buffer.push_back(text[i]);
         const auto end = scanner.find_end(buffer, bounds);
-        if (i + 1 < text.size()) ASSERT_EQ(end.error(), errc::need_more) << i;
-        else ASSERT_EQ(*end, text.size());
+        if (i + 1 < text.size())
+            ASSERT_EQ(end.error(), errc::need_more) << i;
+        else
+            ASSERT_EQ(*end, text.size());
         if (i > 100 && i + 8 < text.size()) buffer[i - 8] = '\n';
     }
 }

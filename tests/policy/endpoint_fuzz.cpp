@@ -42,7 +42,7 @@ void judge(std::string_view text)
     if (!host->address) require_hint(name_query{name});
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {
@@ -54,8 +54,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         require((entry.kind == endpoint_kind::url) == entry.path.starts_with('/'));
         const auto again = parse_endpoint({entry.text, {}});
         require(again.where == entry.where && again.path == entry.path && again.port == entry.port &&
-            again.methods == entry.methods);
-    } catch (const policy_error& wrong) {
+                again.methods == entry.methods);
+    }
+    catch (const policy_error& wrong) {
         require(wrong.where.line == 1 && wrong.where.column >= 1);
         require(wrong.where.column <= static_cast<int>(size) + 1);
     }

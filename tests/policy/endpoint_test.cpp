@@ -9,14 +9,18 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-endpoint parsed(const std::string& text) { return parse_endpoint({text, {"policy.yaml", 3, 7}}); }
+endpoint parsed(const std::string& text)
+{
+    return parse_endpoint({text, {"policy.yaml", 3, 7}});
+}
 
 std::string refusal(const std::string& text)
 {
     try {
         const auto e = parsed(text);
         return "accepted: " + e.where.to_string();
-    } catch (const policy_error& wrong) {
+    }
+    catch (const policy_error& wrong) {
         return wrong.what();
     }
 }
@@ -58,9 +62,12 @@ TEST(endpoint, other_forms)
     EXPECT_EQ(parsed("udp://192.0.2.0/24:123").where.range.length(), 24U);
     EXPECT_EQ(parsed("dns:Example.org.").where.name, "example.org");
     EXPECT_EQ(parsed("host:5432").where.name, "host");
-    EXPECT_EQ(parsed("dns:53").where.name, "dns");   // a host called "dns"
+    EXPECT_EQ(parsed("dns:53").where.name, "dns"); // a host called "dns"
     EXPECT_EQ(parsed("dns:53").port, 53);
-    EXPECT_EQ(parsed("b\xc3\xbc" "cher.example:22").where.name, "xn--bcher-kva.example");
+    EXPECT_EQ(parsed("b\xc3\xbc"
+                     "cher.example:22")
+                  .where.name,
+              "xn--bcher-kva.example");
 }
 
 TEST(endpoint, wildcards)
@@ -92,51 +99,57 @@ TEST_P(endpoint_refuses, and_says_what_was_expected)
     EXPECT_THAT(refusal(GetParam().text), testing::StartsWith("policy.yaml:3:"));
 }
 
-INSTANTIATE_TEST_SUITE_P(bare, endpoint_refuses, testing::Values(
-    refused_entry{"a.example", "'https://a.example/' for HTTPS, 'a.example:PORT' for any protocol, 'dns:a.example'"},
-    refused_entry{"10.0.0.1", "'10.0.0.1:PORT'"}, refused_entry{"10.0.0.0/8", "a port is missing"},
-    refused_entry{"a.example/path", "https://a.example/path"}, refused_entry{"a.example:443/path", "a path needs a URL"},
-    refused_entry{"", "empty"}, refused_entry{"host", "host:PORT"}));
-INSTANTIATE_TEST_SUITE_P(wildcard, endpoint_refuses, testing::Values(
-    refused_entry{"*.com:443", "anybody can register"}, refused_entry{"**.com:443", "anybody can register"},
-    refused_entry{"https://*.eu.org/", "public suffix"}, refused_entry{"https://*.github.io/", "public suffix"},
-    refused_entry{"dns:**.co.uk", "public suffix"}, refused_entry{"*:443", "whole leftmost label"},
-        refused_entry{"**:443", "whole leftmost label"},
-    refused_entry{"https://*/", "whole leftmost label"}, refused_entry{"a*.b.example:1", "whole leftmost label"},
-    refused_entry{"a.*.example:1", "whole leftmost label"}, refused_entry{"*.*.example:1", "whole leftmost label"},
-    refused_entry{"***.b.example:1", "whole leftmost label"}, refused_entry{"a.example:*", "no wildcard for ports"},
-    refused_entry{"https://a.example/*", "no wildcards"}, refused_entry{"*.10.0.0.1:80", "is an address"}));
-INSTANTIATE_TEST_SUITE_P(urls, endpoint_refuses, testing::Values(
-    refused_entry{"https://a.example/x?y", "no query"}, refused_entry{"https://a.example?y", "no query"},
-        refused_entry{"https://a.example/#f", "no fragment"},
-    refused_entry{"https://u:p@a.example/", "user name"}, refused_entry{"https://a.example/../x", "two ways"},
-    refused_entry{"https://a.example/%2e%2e/x", "two ways"}, refused_entry{"https://a.example//x", "empty segment"},
-    refused_entry{"https://[2001:db8::/32]/", "']' is missing"}, refused_entry{"https:///x", "host is missing"},
-        refused_entry{"https://a.example:/x", "not a port"},
-    refused_entry{"ssh://a.example", "NAME:PORT"}, refused_entry{"wss://a.example/", "https://"},
-        refused_entry{"HTTPS://a.example/", "unknown scheme"}));
-INSTANTIATE_TEST_SUITE_P(rest, endpoint_refuses, testing::Values(
-    refused_entry{"get https://a.example/", "upper case"}, refused_entry{"GET, HEAD https://a.example/", "commas alone"},
-        refused_entry{"GET, https://a.example/", "not a method"},
-    refused_entry{"GET HEAD https://a.example/", "commas alone"}, refused_entry{"GET a.example:443", "methods need"},
-    refused_entry{"GET dns:a.example", "methods need"}, refused_entry{"a.example:0", "1 to 65535"},
-        refused_entry{"a.example:65536", "1 to 65535"},
-    refused_entry{"a.example:0443", "1 to 65535"}, refused_entry{"2001:db8::1:53", "brackets"},
-        refused_entry{"[10.0.0.1]:53", "only IPv6"},
-    refused_entry{"[::1", "']' is missing"}, refused_entry{"[::1]53", "expected ':PORT'"},
-        refused_entry{"10.0.0.1/8:53", "host bits"},
-    refused_entry{"0x7f.1:80", "could be read as an address"}, refused_entry{"2130706433:80", "could be read as an address"},
-    refused_entry{"[::ffff:10.0.0.1]:80", "write that one: '10.0.0.1'"}, refused_entry{"[2002:a00:1::]:80", "write that one"},
-    refused_entry{"dns:10.0.0.1", "is an address"}, refused_entry{"dns:a b", "not a method"},
-        refused_entry{"a\x1b[31m.example:1", "\\x1b"},
-    refused_entry{std::string(max_entry_length + 1, 'a'), "longer"}));
+INSTANTIATE_TEST_SUITE_P(
+    bare, endpoint_refuses,
+    testing::Values(refused_entry{"a.example",
+                                  "'https://a.example/' for HTTPS, 'a.example:PORT' for any protocol, 'dns:a.example'"},
+                    refused_entry{"10.0.0.1", "'10.0.0.1:PORT'"}, refused_entry{"10.0.0.0/8", "a port is missing"},
+                    refused_entry{"a.example/path", "https://a.example/path"},
+                    refused_entry{"a.example:443/path", "a path needs a URL"}, refused_entry{"", "empty"},
+                    refused_entry{"host", "host:PORT"}));
+INSTANTIATE_TEST_SUITE_P(
+    wildcard, endpoint_refuses,
+    testing::Values(refused_entry{"*.com:443", "anybody can register"}, refused_entry{"**.com:443", "anybody can register"},
+                    refused_entry{"https://*.eu.org/", "public suffix"}, refused_entry{"https://*.github.io/", "public suffix"},
+                    refused_entry{"dns:**.co.uk", "public suffix"}, refused_entry{"*:443", "whole leftmost label"},
+                    refused_entry{"**:443", "whole leftmost label"}, refused_entry{"https://*/", "whole leftmost label"},
+                    refused_entry{"a*.b.example:1", "whole leftmost label"},
+                    refused_entry{"a.*.example:1", "whole leftmost label"},
+                    refused_entry{"*.*.example:1", "whole leftmost label"},
+                    refused_entry{"***.b.example:1", "whole leftmost label"},
+                    refused_entry{"a.example:*", "no wildcard for ports"}, refused_entry{"https://a.example/*", "no wildcards"},
+                    refused_entry{"*.10.0.0.1:80", "is an address"}));
+INSTANTIATE_TEST_SUITE_P(
+    urls, endpoint_refuses,
+    testing::Values(refused_entry{"https://a.example/x?y", "no query"}, refused_entry{"https://a.example?y", "no query"},
+                    refused_entry{"https://a.example/#f", "no fragment"}, refused_entry{"https://u:p@a.example/", "user name"},
+                    refused_entry{"https://a.example/../x", "two ways"}, refused_entry{"https://a.example/%2e%2e/x", "two ways"},
+                    refused_entry{"https://a.example//x", "empty segment"},
+                    refused_entry{"https://[2001:db8::/32]/", "']' is missing"}, refused_entry{"https:///x", "host is missing"},
+                    refused_entry{"https://a.example:/x", "not a port"}, refused_entry{"ssh://a.example", "NAME:PORT"},
+                    refused_entry{"wss://a.example/", "https://"}, refused_entry{"HTTPS://a.example/", "unknown scheme"}));
+INSTANTIATE_TEST_SUITE_P(
+    rest, endpoint_refuses,
+    testing::Values(
+        refused_entry{"get https://a.example/", "upper case"}, refused_entry{"GET, HEAD https://a.example/", "commas alone"},
+        refused_entry{"GET, https://a.example/", "not a method"}, refused_entry{"GET HEAD https://a.example/", "commas alone"},
+        refused_entry{"GET a.example:443", "methods need"}, refused_entry{"GET dns:a.example", "methods need"},
+        refused_entry{"a.example:0", "1 to 65535"}, refused_entry{"a.example:65536", "1 to 65535"},
+        refused_entry{"a.example:0443", "1 to 65535"}, refused_entry{"2001:db8::1:53", "brackets"},
+        refused_entry{"[10.0.0.1]:53", "only IPv6"}, refused_entry{"[::1", "']' is missing"},
+        refused_entry{"[::1]53", "expected ':PORT'"}, refused_entry{"10.0.0.1/8:53", "host bits"},
+        refused_entry{"0x7f.1:80", "could be read as an address"}, refused_entry{"2130706433:80", "could be read as an address"},
+        refused_entry{"[::ffff:10.0.0.1]:80", "write that one: '10.0.0.1'"}, refused_entry{"[2002:a00:1::]:80", "write that one"},
+        refused_entry{"dns:10.0.0.1", "is an address"}, refused_entry{"dns:a b", "not a method"},
+        refused_entry{"a\x1b[31m.example:1", "\\x1b"}, refused_entry{std::string(max_entry_length + 1, 'a'), "longer"}));
 
 TEST(endpoint, error_points_into_the_entry)
 {
     try {
         static_cast<void>(parsed("GET,post https://a.example/"));
         FAIL();
-    } catch (const policy_error& wrong) {
+    }
+    catch (const policy_error& wrong) {
         EXPECT_EQ(wrong.where.line, 3);
         EXPECT_EQ(wrong.where.column, 11);
     }
@@ -149,12 +162,11 @@ struct coverage {
 
 TEST(covers_path, at_segment_boundaries)
 {
-    for (const auto& [prefix, path, covered] : {
-             coverage{"/acme/", "/acme/", true}, coverage{"/acme/", "/acme/x", true}, coverage{"/acme/", "/acme", false},
-             coverage{"/acme", "/acme", true}, coverage{"/acme", "/acme/x", true}, coverage{"/acme", "/acmeevil", false},
-             coverage{"/acme", "/acme.git", false}, coverage{"/acme", "/acme;x", false}, coverage{"/", "/x", true},
-                 coverage{"/", "*", true},
-             coverage{"/acme", "*", false}, coverage{"/acme", "/ACME", false}}) {
+    for (const auto& [prefix, path, covered] :
+         {coverage{"/acme/", "/acme/", true}, coverage{"/acme/", "/acme/x", true}, coverage{"/acme/", "/acme", false},
+          coverage{"/acme", "/acme", true}, coverage{"/acme", "/acme/x", true}, coverage{"/acme", "/acmeevil", false},
+          coverage{"/acme", "/acme.git", false}, coverage{"/acme", "/acme;x", false}, coverage{"/", "/x", true},
+          coverage{"/", "*", true}, coverage{"/acme", "*", false}, coverage{"/acme", "/ACME", false}}) {
         EXPECT_EQ(covers_path(prefix, path), covered) << prefix << " " << path;
     }
 }
@@ -168,5 +180,5 @@ TEST(passthrough, is_name_and_port)
     }
 }
 
-}  // namespace
-}  // namespace cofferdam::policy
+} // namespace
+} // namespace cofferdam::policy

@@ -14,8 +14,11 @@ truth judged(const Question& question, std::string_view text)
 
 connection_attempt attempt(application app, std::uint16_t port = 443)
 {
-    return {.app = app, .host = "a.example", .destination = {ip_address::v4(0xC6120001), port}, .sni = "a.example",
-        .alpn = "http/1.1"};
+    return {.app = app,
+            .host = "a.example",
+            .destination = {ip_address::v4(0xC6120001), port},
+            .sni = "a.example",
+            .alpn = "http/1.1"};
 }
 
 TEST(fields_at_name, know_the_name_and_nothing_else)
@@ -25,12 +28,12 @@ TEST(fields_at_name, know_the_name_and_nothing_else)
     EXPECT_EQ(judged(q, "http.req.host == \"a.example\""), truth::yes);
     EXPECT_EQ(judged(q, "http.req.host == \"b.example\""), truth::no);
     EXPECT_EQ(judged(q, "direction == \"egress\""), truth::yes);
-    for (const auto* text : {"http.req.method == \"GET\"", "http.req.path == \"/\"", "dst.port == 443", "tls.enabled",
-        "protocol == \"http1\"",
-                             "src.ip == 10.0.0.1", "http.req.scheme == \"https\"", "http.req.headers.a == \"b\""}) {
+    for (const auto* text :
+         {"http.req.method == \"GET\"", "http.req.path == \"/\"", "dst.port == 443", "tls.enabled", "protocol == \"http1\"",
+          "src.ip == 10.0.0.1", "http.req.scheme == \"https\"", "http.req.headers.a == \"b\""}) {
         EXPECT_EQ(judged(q, text), truth::later) << text;
     }
-    EXPECT_EQ(judged(q, "dst.ip == 10.0.0.0/8"), truth::error);  // a name is dialled by its name: there never is one
+    EXPECT_EQ(judged(q, "dst.ip == 10.0.0.0/8"), truth::error); // a name is dialled by its name: there never is one
 }
 
 TEST(fields_at_name, host_may_still_get_a_port)
@@ -52,8 +55,7 @@ TEST(fields_at_connection, of_tls)
 {
     const auto c = attempt(application::tls);
     for (const auto* text : {"tls.enabled", "tls.sni == \"a.example\"", "tls.alpn == \"http/1.1\"",
-        "http.req.scheme == \"https\"",
-                             "http.req.host == \"a.example\"", "dst.port == 443"}) {
+                             "http.req.scheme == \"https\"", "http.req.host == \"a.example\"", "dst.port == 443"}) {
         EXPECT_EQ(judged(c, text), truth::yes) << text;
     }
     EXPECT_EQ(judged(c, "http.req.path == \"/\""), truth::later);
@@ -91,8 +93,8 @@ TEST(fields, of_the_source)
     const flow_source source{{ip_address::v4(0x0A000001), 40000}, process};
     auto c = attempt(application::tls);
     c.source = &source;
-    for (const auto* text : {"src.process.path == '/usr/bin/git'", "src.process.binary == 'git'",
-                             "src.process.user.id == 1000"}) {
+    for (const auto* text :
+         {"src.process.path == '/usr/bin/git'", "src.process.binary == 'git'", "src.process.user.id == 1000"}) {
         EXPECT_EQ(judged(c, text), truth::yes) << text;
     }
     EXPECT_EQ(judged(c, "src.ip == 10.0.0.1 and src.port == 40000"), truth::yes);
@@ -111,5 +113,5 @@ TEST(fields, host_and_url_as_sent)
     EXPECT_EQ(judged(r, "http.req.host == \"[2001:db8::1]\" and not tls.enabled"), truth::yes);
 }
 
-}  // namespace
-}  // namespace cofferdam::policy::expr
+} // namespace
+} // namespace cofferdam::policy::expr

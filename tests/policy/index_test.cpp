@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <random>
 
 namespace cofferdam::policy {
@@ -10,7 +9,10 @@ namespace {
 
 using testing::ElementsAre;
 
-endpoint entry(const std::string& text) { return parse_endpoint({text, {}}); }
+endpoint entry(const std::string& text)
+{
+    return parse_endpoint({text, {}});
+}
 
 TEST(prefix_table, longest_prefix_that_allows_the_method)
 {
@@ -33,7 +35,7 @@ TEST(prefix_table, longest_prefix_that_allows_the_method)
 
 TEST(prefix_table, agrees_with_covers_path)
 {
-    std::mt19937 random(7);  // fixed: the same cases each time
+    std::mt19937 random(7); // fixed: the same cases each time
     const auto path = [&] {
         std::string out = "/";
         for (auto n = random() % 7; n > 0; --n) out += "ab/"[random() % 3];
@@ -61,17 +63,18 @@ std::vector<entry_number> matches(const endpoint_index& index, std::string_view 
         out.push_back(rules.first);
         return false;
     };
-    if (const auto literal = ip_address::parse(host)) index.for_each_match(*literal, note);
-    else index.for_each_match(host, note);
+    if (const auto literal = ip_address::parse(host))
+        index.for_each_match(*literal, note);
+    else
+        index.for_each_match(host, note);
     return out;
 }
 
 TEST(endpoint_index, narrowest_pattern_first)
 {
     endpoint_index index;
-    const std::vector<std::string> lines{"**.example:1", "**.b.example:1", "*.b.example:1", "a.b.example:1",
-                                         "10.0.0.0/8:1", "10.1.0.0/16:1", "10.1.2.3:1", "[2001:db8::/32]:1", "0.0.0.0/0:1",
-                                             "[::/0]:1"};
+    const std::vector<std::string> lines{"**.example:1",  "**.b.example:1", "*.b.example:1",     "a.b.example:1", "10.0.0.0/8:1",
+                                         "10.1.0.0/16:1", "10.1.2.3:1",     "[2001:db8::/32]:1", "0.0.0.0/0:1",   "[::/0]:1"};
     for (entry_number i = 0; i < lines.size(); ++i) index.add(entry(lines[i]), i);
     EXPECT_THAT(matches(index, "a.b.example"), ElementsAre(3, 2, 1, 0));
     EXPECT_THAT(matches(index, "x.a.b.example"), ElementsAre(1, 0));
@@ -83,5 +86,5 @@ TEST(endpoint_index, narrowest_pattern_first)
     EXPECT_THAT(matches(index, "::1"), ElementsAre(9));
 }
 
-}  // namespace
-}  // namespace cofferdam::policy
+} // namespace
+} // namespace cofferdam::policy

@@ -64,13 +64,13 @@ void with_ten_rules(benchmark::State& state)
     policy_source source;
     source.allow.push_back({"https://mirror.example/", {}});
     for (int i = 0; i < 10; ++i) {
-        source.rules.push_back({"r", "http.req.method == \"POST\" and in_zone(dst.domain, \"z" + std::to_string(i) +
-            ".example\")", "deny", "", {}});
+        source.rules.push_back(
+            {"r", "http.req.method == \"POST\" and in_zone(dst.domain, \"z" + std::to_string(i) + ".example\")", "deny", "", {}});
     }
     run(state, *cofferdam::policy::policy::compile(source), request("mirror.example", "/a/b"), true);
 }
 
-}  // namespace
+} // namespace
 
 BENCHMARK(many_hosts)->Arg(10)->Arg(10000);
 BENCHMARK(many_wildcards)->Arg(10)->Arg(10000);

@@ -30,8 +30,8 @@ connection_attempt connection(application app, std::string_view host, std::uint1
     return {.app = app, .host = host, .destination = {{}, port}};
 }
 
-const auto no_uploads = rule("no uploads", R"(http.req.method == "POST" && not (http.req.host in ["api.staging.acme.test"]))",
-    "deny", "full");
+const auto no_uploads =
+    rule("no uploads", R"(http.req.method == "POST" && not (http.req.host in ["api.staging.acme.test"]))", "deny", "full");
 
 TEST(rules, come_before_the_list)
 {
@@ -58,15 +58,15 @@ TEST(rules, first_allow_or_deny_decides)
 
 TEST(rules, an_erring_rule_does_not_match)
 {
-    const auto p = with({rule("deny", R"(http.req.headers.x == "1")", "deny"),
-        rule("allow", R"(http.req.headers.y != "1")", "allow")});
+    const auto p =
+        with({rule("deny", R"(http.req.headers.x == "1")", "deny"), rule("allow", R"(http.req.headers.y != "1")", "allow")});
     EXPECT_EQ(p->decide(request("GET", "a.example", "/")).why, reason::not_in_allow_list);
 }
 
 TEST(rules, deny_early_only_where_definitely_true)
 {
     const auto p = with({no_uploads, rule("no evil", R"(in_zone(dst.domain, "evil.example"))", "deny")},
-        {"https://a.example/", "https://**.evil.example/"});
+                        {"https://a.example/", "https://**.evil.example/"});
     EXPECT_TRUE(p->decide(name_query{"a.example"}).allowed());
     EXPECT_TRUE(p->decide(connection(application::tls, "a.example")).allowed());
     const auto d = p->decide(name_query{"x.evil.example"});
@@ -89,8 +89,8 @@ TEST(rules, an_allow_rule_that_could_be_true_lets_go_on)
 
 TEST(rules, an_earlier_allow_that_could_be_true_holds_back_a_later_deny)
 {
-    const auto p = with({rule("one path", R"(http.req.path == "/ok")", "allow"),
-        rule("rest", R"(dst.domain == "a.example")", "deny")});
+    const auto p =
+        with({rule("one path", R"(http.req.path == "/ok")", "allow"), rule("rest", R"(dst.domain == "a.example")", "deny")});
     EXPECT_TRUE(p->decide(connection(application::tls, "a.example")).allowed());
     EXPECT_TRUE(p->decide(request("GET", "a.example", "/ok")).allowed());
     EXPECT_FALSE(p->decide(request("GET", "a.example", "/no")).allowed());
@@ -99,7 +99,8 @@ TEST(rules, an_earlier_allow_that_could_be_true_holds_back_a_later_deny)
 TEST(rules, nothing_is_decided_later_for_byte_streams)
 {
     const auto p = with({rule("gets", R"(dst.domain == "a.example" and http.req.method == "GET")", "allow"),
-                         rule("ssh", R"(dst.domain == "git.example" and dst.port == 22)", "allow")}, {}, {"a.example:8443"});
+                         rule("ssh", R"(dst.domain == "git.example" and dst.port == 22)", "allow")},
+                        {}, {"a.example:8443"});
     EXPECT_FALSE(p->decide(connection(application::opaque, "a.example")).allowed());
     EXPECT_TRUE(p->decide(connection(application::opaque, "git.example", 22)).allowed());
     auto datagram = connection(application::unknown, "a.example");
@@ -123,21 +124,21 @@ TEST(rules, the_dialled_address_allows_no_name)
 TEST(rules, judge_both_readings_of_a_path)
 {
     const auto p = with({rule("secret", R"(http.req.path =~ /^\/a\/secret(\/|$)/)", "deny"),
-        rule("a", R"(starts_with(http.req.path, "/@s/"))", "allow")},
+                         rule("a", R"(starts_with(http.req.path, "/@s/"))", "allow")},
                         {"https://a.example/"});
     for (const auto* path : {"/a/secret", "//a/secret/x", "/a//secret", "/a%2Fsecret", "/a/%2Fsecret/x"}) {
         EXPECT_EQ(p->decide(request("GET", "a.example", path)).why, reason::denied_by_rule) << path;
     }
     EXPECT_TRUE(p->decide(request("GET", "a.example", "/a//public")).allowed());
     EXPECT_EQ(p->decide(request("GET", "b.example", "/@s/n")).why, reason::allowed_by_rule);
-    EXPECT_FALSE(p->decide(request("GET", "b.example", "/@s%2Fn")).allowed());   // true in one reading only
+    EXPECT_FALSE(p->decide(request("GET", "b.example", "/@s%2Fn")).allowed()); // true in one reading only
 }
 
 TEST(rules, alert_only_marks)
 {
     const auto p = with({rule("seen", R"(http.req.method == "POST")", "alert", "headers"),
-        rule("deny", R"(http.req.path == "/no")", "deny"),
-                         rule("after", R"(http.req.path == "/no")", "alert")}, {"https://a.example/"});
+                         rule("deny", R"(http.req.path == "/no")", "deny"), rule("after", R"(http.req.path == "/no")", "alert")},
+                        {"https://a.example/"});
     const auto get = p->decide(request("GET", "a.example", "/"));
     EXPECT_FALSE(get.alert);
     EXPECT_EQ(get.capture, capture_level::summary);
@@ -169,5 +170,5 @@ TEST(rules, audit_mode_lets_a_deny_rule_pass)
     EXPECT_EQ(d.rule, "no");
 }
 
-}  // namespace
-}  // namespace cofferdam::policy
+} // namespace
+} // namespace cofferdam::policy

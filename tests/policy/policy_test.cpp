@@ -23,12 +23,22 @@ std::shared_ptr<const policy> allowing(const std::vector<std::string>& lines)
     return policy::compile(source);
 }
 
-const std::vector<std::string> sample{
-    "https://pypi.example/simple/", "GET,HEAD https://github.example/acme/", "https://*.cdn.example/", "*.actions.example:443",
-        "git.example:22",
-    "9.9.9.9:53", "10.20.0.0/16:5432", "udp://time.example:123", "dns:only.example", "host:5432", "http://host:8080/api/",
-        "https://10.0.0.5/",
-    "[2001:db8::5]:22", "udp://192.0.2.1:53", "https://alt.example:8443/", "http://mirror.example/debian"};
+const std::vector<std::string> sample{"https://pypi.example/simple/",
+                                      "GET,HEAD https://github.example/acme/",
+                                      "https://*.cdn.example/",
+                                      "*.actions.example:443",
+                                      "git.example:22",
+                                      "9.9.9.9:53",
+                                      "10.20.0.0/16:5432",
+                                      "udp://time.example:123",
+                                      "dns:only.example",
+                                      "host:5432",
+                                      "http://host:8080/api/",
+                                      "https://10.0.0.5/",
+                                      "[2001:db8::5]:22",
+                                      "udp://192.0.2.1:53",
+                                      "https://alt.example:8443/",
+                                      "http://mirror.example/debian"};
 
 struct asked {
     std::string method, scheme, host;
@@ -44,8 +54,8 @@ TEST_P(request_stage, decides)
 {
     const auto& a = GetParam();
     const auto p = allowing(sample);
-    const auto d = p->decide(http_request{.method = a.method, .scheme = a.scheme, .host = a.host, .port = a.port,
-        .path = a.path});
+    const auto d =
+        p->decide(http_request{.method = a.method, .scheme = a.scheme, .host = a.host, .port = a.port, .path = a.path});
     EXPECT_EQ(d.allowed(), a.allowed) << d.rule << d.hint;
     EXPECT_EQ(d.act, d.would);
     EXPECT_EQ(d.why, a.why) << to_string(d.why);
@@ -56,43 +66,46 @@ TEST_P(request_stage, decides)
 
 constexpr auto by_entry = reason::allowed_by_endpoint;
 
-INSTANTIATE_TEST_SUITE_P(allowed, request_stage, testing::Values(
-    asked{"GET", "https", "pypi.example", 443, "/simple/x/", true, by_entry},
-        asked{"POST", "https", "pypi.example", 443, "/simple/", true, by_entry},
-    asked{"HEAD", "https", "github.example", 443, "/acme/r.git", true, by_entry},
-        asked{"GET", "https", "a.cdn.example", 443, "/", true, by_entry},
-    asked{"GET", "https", "a.actions.example", 443, "/x", true, by_entry},
-        asked{"GET", "http", "a.actions.example", 443, "/x", true, by_entry},
-    asked{"GET", "http", "host", 8080, "/api/x", true, by_entry}, asked{"GET", "https", "10.0.0.5", 443, "/", true, by_entry},
-    asked{"GET", "https", "::ffff:10.0.0.5", 443, "/", true, by_entry},
-        asked{"GET", "https", "2002:a00:5::1", 443, "/", true, by_entry},
-    asked{"GET", "http", "10.20.3.4", 5432, "/", true, by_entry}, asked{"GET", "https", "alt.example", 8443, "/", true, by_entry},
-    asked{"GET", "http", "mirror.example", 80, "/debian", true, by_entry},
-        asked{"GET", "http", "mirror.example", 80, "/debian/x", true, by_entry},
-    asked{"OPTIONS", "https", "a.cdn.example", 443, "*", true, by_entry},
-        asked{"GET", "https", "pypi.example", 443, "/simple//x", true, by_entry},
-    asked{"GET", "https", "pypi.example", 443, "/simple/@s%2Fn", true, by_entry}));
-INSTANTIATE_TEST_SUITE_P(refused, request_stage, testing::Values(
-    asked{"GET", "https", "pypi.example", 443, "/packages/", false, reason::path_not_allowed},
-    asked{"GET", "https", "pypi.example", 443, "/simple", false, reason::path_not_allowed},
-    asked{"GET", "https", "pypi.example", 443, "/simple%2Fx", false, reason::path_not_allowed},
-    asked{"GET", "https", "pypi.example", 443, "//simple/x", false, reason::path_not_allowed},
-    asked{"OPTIONS", "https", "pypi.example", 443, "*", false, reason::path_not_allowed},
-    asked{"GET", "http", "mirror.example", 80, "/debianevil", false, reason::path_not_allowed},
-    asked{"GET", "http", "pypi.example", 80, "/simple/", false, reason::port_not_allowed},
-    asked{"GET", "https", "pypi.example", 8443, "/simple/", false, reason::port_not_allowed},
-    asked{"GET", "http", "pypi.example", 443, "/simple/", false, reason::port_not_allowed},
-    asked{"POST", "https", "github.example", 443, "/acme/x", false, reason::method_not_allowed},
-    asked{"get", "https", "github.example", 443, "/acme/x", false, reason::method_not_allowed},
-    asked{"GET", "https", "only.example", 443, "/", false, reason::port_not_allowed},
-    asked{"GET", "http", "time.example", 123, "/", false, reason::port_not_allowed},
-    asked{"GET", "https", "evil.example", 443, "/", false, reason::not_in_allow_list},
-    asked{"GET", "https", "pypi.example.evil.example", 443, "/simple/", false, reason::not_in_allow_list},
-    asked{"GET", "https", "evilpypi.example", 443, "/simple/", false, reason::not_in_allow_list},
-    asked{"GET", "https", "a.b.cdn.example", 443, "/", false, reason::not_in_allow_list},
-    asked{"GET", "https", "cdn.example", 443, "/", false, reason::not_in_allow_list},
-    asked{"GET", "https", "10.0.0.6", 443, "/", false, reason::not_in_allow_list},
-    asked{"GET", "http", "10.21.0.0", 5432, "/", false, reason::not_in_allow_list}));
+INSTANTIATE_TEST_SUITE_P(allowed, request_stage,
+                         testing::Values(asked{"GET", "https", "pypi.example", 443, "/simple/x/", true, by_entry},
+                                         asked{"POST", "https", "pypi.example", 443, "/simple/", true, by_entry},
+                                         asked{"HEAD", "https", "github.example", 443, "/acme/r.git", true, by_entry},
+                                         asked{"GET", "https", "a.cdn.example", 443, "/", true, by_entry},
+                                         asked{"GET", "https", "a.actions.example", 443, "/x", true, by_entry},
+                                         asked{"GET", "http", "a.actions.example", 443, "/x", true, by_entry},
+                                         asked{"GET", "http", "host", 8080, "/api/x", true, by_entry},
+                                         asked{"GET", "https", "10.0.0.5", 443, "/", true, by_entry},
+                                         asked{"GET", "https", "::ffff:10.0.0.5", 443, "/", true, by_entry},
+                                         asked{"GET", "https", "2002:a00:5::1", 443, "/", true, by_entry},
+                                         asked{"GET", "http", "10.20.3.4", 5432, "/", true, by_entry},
+                                         asked{"GET", "https", "alt.example", 8443, "/", true, by_entry},
+                                         asked{"GET", "http", "mirror.example", 80, "/debian", true, by_entry},
+                                         asked{"GET", "http", "mirror.example", 80, "/debian/x", true, by_entry},
+                                         asked{"OPTIONS", "https", "a.cdn.example", 443, "*", true, by_entry},
+                                         asked{"GET", "https", "pypi.example", 443, "/simple//x", true, by_entry},
+                                         asked{"GET", "https", "pypi.example", 443, "/simple/@s%2Fn", true, by_entry}));
+INSTANTIATE_TEST_SUITE_P(
+    refused, request_stage,
+    testing::Values(asked{"GET", "https", "pypi.example", 443, "/packages/", false, reason::path_not_allowed},
+                    asked{"GET", "https", "pypi.example", 443, "/simple", false, reason::path_not_allowed},
+                    asked{"GET", "https", "pypi.example", 443, "/simple%2Fx", false, reason::path_not_allowed},
+                    asked{"GET", "https", "pypi.example", 443, "//simple/x", false, reason::path_not_allowed},
+                    asked{"OPTIONS", "https", "pypi.example", 443, "*", false, reason::path_not_allowed},
+                    asked{"GET", "http", "mirror.example", 80, "/debianevil", false, reason::path_not_allowed},
+                    asked{"GET", "http", "pypi.example", 80, "/simple/", false, reason::port_not_allowed},
+                    asked{"GET", "https", "pypi.example", 8443, "/simple/", false, reason::port_not_allowed},
+                    asked{"GET", "http", "pypi.example", 443, "/simple/", false, reason::port_not_allowed},
+                    asked{"POST", "https", "github.example", 443, "/acme/x", false, reason::method_not_allowed},
+                    asked{"get", "https", "github.example", 443, "/acme/x", false, reason::method_not_allowed},
+                    asked{"GET", "https", "only.example", 443, "/", false, reason::port_not_allowed},
+                    asked{"GET", "http", "time.example", 123, "/", false, reason::port_not_allowed},
+                    asked{"GET", "https", "evil.example", 443, "/", false, reason::not_in_allow_list},
+                    asked{"GET", "https", "pypi.example.evil.example", 443, "/simple/", false, reason::not_in_allow_list},
+                    asked{"GET", "https", "evilpypi.example", 443, "/simple/", false, reason::not_in_allow_list},
+                    asked{"GET", "https", "a.b.cdn.example", 443, "/", false, reason::not_in_allow_list},
+                    asked{"GET", "https", "cdn.example", 443, "/", false, reason::not_in_allow_list},
+                    asked{"GET", "https", "10.0.0.6", 443, "/", false, reason::not_in_allow_list},
+                    asked{"GET", "http", "10.21.0.0", 5432, "/", false, reason::not_in_allow_list}));
 
 struct dialled {
     transport proto;
@@ -109,8 +122,8 @@ TEST_P(connection_stage, decides)
 {
     const auto& a = GetParam();
     const auto p = allowing(sample);
-    const auto d = p->decide(connection_attempt{.proto = a.proto, .app = a.app, .host = a.host,
-        .destination = {*ip_address::parse(a.address), a.port}});
+    const auto d = p->decide(connection_attempt{
+        .proto = a.proto, .app = a.app, .host = a.host, .destination = {*ip_address::parse(a.address), a.port}});
     EXPECT_EQ(d.allowed(), a.allowed) << d.rule << d.hint;
     EXPECT_EQ(d.why, a.why) << to_string(d.why);
     EXPECT_EQ(d.at, stage::connection);
@@ -120,45 +133,48 @@ constexpr auto tcp = transport::tcp;
 constexpr auto udp = transport::udp;
 constexpr auto* anywhere = "198.18.0.9";
 
-INSTANTIATE_TEST_SUITE_P(named, connection_stage, testing::Values(
-    dialled{tcp, application::tls, "pypi.example", anywhere, 443, true, by_entry},
-    dialled{tcp, application::unknown, "pypi.example", anywhere, 443, true, by_entry},
-    dialled{tcp, application::http, "pypi.example", anywhere, 443, false, reason::port_not_allowed},
-    dialled{tcp, application::opaque, "pypi.example", anywhere, 443, false, reason::port_not_allowed},
-    dialled{tcp, application::unknown, "pypi.example", anywhere, 22, false, reason::port_not_allowed},
-    dialled{tcp, application::http, "mirror.example", anywhere, 80, true, by_entry},
-    dialled{tcp, application::unknown, "mirror.example", anywhere, 80, true, by_entry},
-    dialled{tcp, application::tls, "mirror.example", anywhere, 80, false, reason::port_not_allowed},
-    dialled{tcp, application::opaque, "git.example", anywhere, 22, true, by_entry},
-    dialled{tcp, application::unknown, "git.example", anywhere, 22, true, by_entry},
-    dialled{tcp, application::opaque, "host", anywhere, 5432, true, by_entry},
-    dialled{tcp, application::opaque, "x.actions.example", anywhere, 443, true, by_entry},
-    dialled{tcp, application::unknown, "only.example", anywhere, 443, false, reason::port_not_allowed},
-    dialled{tcp, application::opaque, "time.example", anywhere, 123, false, reason::port_not_allowed},
-    dialled{tcp, application::tls, "evil.example", anywhere, 443, false, reason::not_in_allow_list},
-    // An allowed address does not make a name allowed, nor the other way round.
-    dialled{tcp, application::tls, "evil.example", "10.0.0.5", 443, false, reason::not_in_allow_list},
-    dialled{tcp, application::opaque, "evil.example", "9.9.9.9", 53, false, reason::not_in_allow_list}));
-INSTANTIATE_TEST_SUITE_P(literal, connection_stage, testing::Values(
-    dialled{tcp, application::opaque, "", "9.9.9.9", 53, true, by_entry},
-        dialled{tcp, application::unknown, "", "::ffff:9.9.9.9", 53, true, by_entry},
-    dialled{tcp, application::opaque, "", "64:ff9b::909:909", 53, true, by_entry},
-        dialled{tcp, application::opaque, "9.9.9.9", "192.0.2.9", 53, true, by_entry},
-    dialled{tcp, application::opaque, "", "9.9.9.9", 54, false, reason::port_not_allowed},
-        dialled{tcp, application::opaque, "", "10.20.255.1", 5432, true, by_entry},
-    dialled{tcp, application::tls, "", "10.0.0.5", 443, true, by_entry},
-        dialled{tcp, application::opaque, "", "10.0.0.5", 443, false, reason::port_not_allowed},
-    dialled{tcp, application::opaque, "", "2001:db8::5", 22, true, by_entry},
-        dialled{tcp, application::opaque, "", "0.0.0.0", 22, false, reason::not_in_allow_list},
-    dialled{tcp, application::opaque, "", "169.254.169.254", 80, false, reason::not_in_allow_list}));
-INSTANTIATE_TEST_SUITE_P(datagrams, connection_stage, testing::Values(
-    dialled{udp, application::unknown, "time.example", anywhere, 123, true, by_entry},
-    dialled{udp, application::unknown, "time.example", anywhere, 124, false, reason::port_not_allowed},
-    dialled{udp, application::unknown, "pypi.example", anywhere, 443, false, reason::protocol_not_allowed},
-    dialled{udp, application::unknown, "git.example", anywhere, 22, false, reason::protocol_not_allowed},
-    dialled{udp, application::unknown, "", "192.0.2.1", 53, true, by_entry},
-        dialled{udp, application::unknown, "", "9.9.9.9", 53, false, reason::protocol_not_allowed},
-    dialled{udp, application::unknown, "evil.example", anywhere, 443, false, reason::protocol_not_allowed}));
+INSTANTIATE_TEST_SUITE_P(
+    named, connection_stage,
+    testing::Values(dialled{tcp, application::tls, "pypi.example", anywhere, 443, true, by_entry},
+                    dialled{tcp, application::unknown, "pypi.example", anywhere, 443, true, by_entry},
+                    dialled{tcp, application::http, "pypi.example", anywhere, 443, false, reason::port_not_allowed},
+                    dialled{tcp, application::opaque, "pypi.example", anywhere, 443, false, reason::port_not_allowed},
+                    dialled{tcp, application::unknown, "pypi.example", anywhere, 22, false, reason::port_not_allowed},
+                    dialled{tcp, application::http, "mirror.example", anywhere, 80, true, by_entry},
+                    dialled{tcp, application::unknown, "mirror.example", anywhere, 80, true, by_entry},
+                    dialled{tcp, application::tls, "mirror.example", anywhere, 80, false, reason::port_not_allowed},
+                    dialled{tcp, application::opaque, "git.example", anywhere, 22, true, by_entry},
+                    dialled{tcp, application::unknown, "git.example", anywhere, 22, true, by_entry},
+                    dialled{tcp, application::opaque, "host", anywhere, 5432, true, by_entry},
+                    dialled{tcp, application::opaque, "x.actions.example", anywhere, 443, true, by_entry},
+                    dialled{tcp, application::unknown, "only.example", anywhere, 443, false, reason::port_not_allowed},
+                    dialled{tcp, application::opaque, "time.example", anywhere, 123, false, reason::port_not_allowed},
+                    dialled{tcp, application::tls, "evil.example", anywhere, 443, false, reason::not_in_allow_list},
+                    // An allowed address does not make a name allowed, nor the other way round.
+                    dialled{tcp, application::tls, "evil.example", "10.0.0.5", 443, false, reason::not_in_allow_list},
+                    dialled{tcp, application::opaque, "evil.example", "9.9.9.9", 53, false, reason::not_in_allow_list}));
+INSTANTIATE_TEST_SUITE_P(literal, connection_stage,
+                         testing::Values(dialled{tcp, application::opaque, "", "9.9.9.9", 53, true, by_entry},
+                                         dialled{tcp, application::unknown, "", "::ffff:9.9.9.9", 53, true, by_entry},
+                                         dialled{tcp, application::opaque, "", "64:ff9b::909:909", 53, true, by_entry},
+                                         dialled{tcp, application::opaque, "9.9.9.9", "192.0.2.9", 53, true, by_entry},
+                                         dialled{tcp, application::opaque, "", "9.9.9.9", 54, false, reason::port_not_allowed},
+                                         dialled{tcp, application::opaque, "", "10.20.255.1", 5432, true, by_entry},
+                                         dialled{tcp, application::tls, "", "10.0.0.5", 443, true, by_entry},
+                                         dialled{tcp, application::opaque, "", "10.0.0.5", 443, false, reason::port_not_allowed},
+                                         dialled{tcp, application::opaque, "", "2001:db8::5", 22, true, by_entry},
+                                         dialled{tcp, application::opaque, "", "0.0.0.0", 22, false, reason::not_in_allow_list},
+                                         dialled{tcp, application::opaque, "", "169.254.169.254", 80, false,
+                                                 reason::not_in_allow_list}));
+INSTANTIATE_TEST_SUITE_P(
+    datagrams, connection_stage,
+    testing::Values(dialled{udp, application::unknown, "time.example", anywhere, 123, true, by_entry},
+                    dialled{udp, application::unknown, "time.example", anywhere, 124, false, reason::port_not_allowed},
+                    dialled{udp, application::unknown, "pypi.example", anywhere, 443, false, reason::protocol_not_allowed},
+                    dialled{udp, application::unknown, "git.example", anywhere, 22, false, reason::protocol_not_allowed},
+                    dialled{udp, application::unknown, "", "192.0.2.1", 53, true, by_entry},
+                    dialled{udp, application::unknown, "", "9.9.9.9", 53, false, reason::protocol_not_allowed},
+                    dialled{udp, application::unknown, "evil.example", anywhere, 443, false, reason::protocol_not_allowed}));
 
 TEST(name_stage, any_entry_makes_its_names_resolvable)
 {
@@ -238,7 +254,7 @@ TEST(policy, passthrough_is_by_name_and_port)
     EXPECT_FALSE(p->passthrough("pins.example", 8443));
     EXPECT_EQ(p->decide(name_query{"pinned.example"}).why, reason::allowed_by_passthrough);
     connection_attempt c{.app = application::opaque, .host = "pinned.example", .destination = {{}, 443}};
-    EXPECT_FALSE(p->decide(c).allowed());   // spliced is TLS, not any byte stream
+    EXPECT_FALSE(p->decide(c).allowed()); // spliced is TLS, not any byte stream
     c.app = application::unknown;
     EXPECT_TRUE(p->decide(c).allowed());
     c.proto = transport::udp;
@@ -249,8 +265,8 @@ TEST(policy, the_documented_sample_loads)
 {
     policy_source source;
     source.allow = entries({"https://pypi.example/simple/", "GET,HEAD https://github.com/acme/",
-        "https://*.githubusercontent.com/", "*.actions.githubusercontent.com:443", "staex.io:22", "9.9.9.9:53", "10.20.0.0/16:5432", "udp://time.cloudflare.com:123",
-        "dns:example.org", "host:5432"});
+                            "https://*.githubusercontent.com/", "*.actions.githubusercontent.com:443", "staex.io:22",
+                            "9.9.9.9:53", "10.20.0.0/16:5432", "udp://time.cloudflare.com:123", "dns:example.org", "host:5432"});
     const auto* uploads = R"(http.req.method == "POST" && not (http.req.host in ["api.staging.acme.test"]))";
     source.rules = {{"no uploads", uploads, "deny", "full", {}}};
     source.phases["build"] = {};
@@ -276,7 +292,8 @@ std::string load_error(const policy_source& source, std::string_view phase = {})
     try {
         static_cast<void>(policy::compile(source, phase));
         return "loaded";
-    } catch (const policy_error& wrong) {
+    }
+    catch (const policy_error& wrong) {
         return wrong.what();
     }
 }
@@ -307,7 +324,7 @@ TEST(hint, is_the_narrowest_line)
 {
     const auto p = allowing({"GET https://b.example/x/"});
     const auto request_hint = [&](std::string_view method, std::string_view scheme, std::string_view host, std::uint16_t port,
-        std::string_view path) {
+                                  std::string_view path) {
         return p->decide(http_request{.method = method, .scheme = scheme, .host = host, .port = port, .path = path}).hint;
     };
     EXPECT_EQ(request_hint("GET", "https", "a.example", 443, "/one/two"), "https://a.example/one/");
@@ -321,8 +338,10 @@ TEST(hint, is_the_narrowest_line)
     EXPECT_EQ(request_hint("OPTIONS", "https", "a.example", 443, "*"), "https://a.example/");
     EXPECT_EQ(request_hint("GET", "https", "a.example", 443, "/" + std::string(300, 'x') + "/y"), "https://a.example/");
     const auto connection_hint = [&](transport proto, application app, std::string_view host, std::uint16_t port) {
-        return p->decide(connection_attempt{.proto = proto, .app = app, .host = host,
-            .destination = {ip_address::v4(0xC0000201), port}}).hint;
+        return p
+            ->decide(
+                connection_attempt{.proto = proto, .app = app, .host = host, .destination = {ip_address::v4(0xC0000201), port}})
+            .hint;
     };
     EXPECT_EQ(connection_hint(tcp, application::opaque, "a.example", 22), "a.example:22");
     EXPECT_EQ(connection_hint(tcp, application::opaque, "", 22), "192.0.2.1:22");
@@ -341,8 +360,8 @@ TEST_P(hint_allows_what_was_refused, for_every_kind_of_question)
         ASSERT_FALSE(d.allowed());
         EXPECT_TRUE(allowing({d.hint})->decide(question).allowed()) << d.hint;
     };
-    for (const std::string path : {"/", "*", "/a", "/a/b/", "/x/y", "//", "//a", "/a//b/c", "/@s%2Fn/x", "/%25/a%20b/'c'/{d}/e",
-        "/a/*/**/c", "/:/;/x"}) {
+    for (const std::string path :
+         {"/", "*", "/a", "/a/b/", "/x/y", "//", "//a", "/a//b/c", "/@s%2Fn/x", "/%25/a%20b/'c'/{d}/e", "/a/*/**/c", "/:/;/x"}) {
         for (const auto* method : {"GET", "post", "X!Y"}) {
             agrees(http_request{.method = method, .scheme = "https", .host = host, .port = 443, .path = path});
             agrees(http_request{.method = method, .scheme = "http", .host = host, .port = 53, .path = path});
@@ -358,10 +377,10 @@ TEST_P(hint_allows_what_was_refused, for_every_kind_of_question)
     if (!literal && !listed) agrees(name_query{host, 28});
 }
 
-INSTANTIATE_TEST_SUITE_P(hosts, hint_allows_what_was_refused, testing::Values(
-    "a.example", "b.example", "_x._tcp.a.example", "host", "dns", "udp", "xn--bcher-kva.example", "github.io", "com",
-        "192.0.2.7", "2001:db8::7",
-    "::ffff:192.0.2.7", "2002:c000:207::1", "64:ff9b::c000:207"));
+INSTANTIATE_TEST_SUITE_P(hosts, hint_allows_what_was_refused,
+                         testing::Values("a.example", "b.example", "_x._tcp.a.example", "host", "dns", "udp",
+                                         "xn--bcher-kva.example", "github.io", "com", "192.0.2.7", "2001:db8::7",
+                                         "::ffff:192.0.2.7", "2002:c000:207::1", "64:ff9b::c000:207"));
 
 TEST(to_string, tokens)
 {
@@ -371,5 +390,5 @@ TEST(to_string, tokens)
     EXPECT_EQ(to_string(capture_level::headers), "headers");
 }
 
-}  // namespace
-}  // namespace cofferdam::policy
+} // namespace
+} // namespace cofferdam::policy

@@ -28,7 +28,8 @@ std::string decoded(std::string_view text)
         if (text[i] == '%' && i + 2 < text.size() && nibble(text[i + 1]) >= 0 && nibble(text[i + 2]) >= 0) {
             out += static_cast<char>(nibble(text[i + 1]) * 16 + nibble(text[i + 2]));
             i += 2;
-        } else {
+        }
+        else {
             out += text[i];
         }
     }
@@ -47,7 +48,7 @@ void require_plain(std::string_view path)
     }
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {

@@ -18,13 +18,13 @@ TEST(registrable_domain, by_both_sections)
 
 TEST(is_shared_suffix, where_strangers_register)
 {
-    for (const auto* name : {"com", "co.uk", "eu.org", "github.io", "unknowntld",
-        "s3.amazonaws.com"}) EXPECT_TRUE(is_shared_suffix(name)) << name;
+    for (const auto* name : {"com", "co.uk", "eu.org", "github.io", "unknowntld", "s3.amazonaws.com"})
+        EXPECT_TRUE(is_shared_suffix(name)) << name;
     for (const auto* name : {"staex.io", "github.com", "example", "test", "internal", "user.github.io", "corp.internal",
                              "githubusercontent.com", "actions.githubusercontent.com"}) {
         EXPECT_FALSE(is_shared_suffix(name)) << name;
     }
 }
 
-}  // namespace
-}  // namespace cofferdam::policy
+} // namespace
+} // namespace cofferdam::policy

@@ -1,10 +1,8 @@
-#include "tls/authority.hpp"
-
 #include "core/error.hpp"
+#include "tls/authority.hpp"
 #include "tls/openssl_error.hpp"
 
 #include <gtest/gtest.h>
-
 #include <set>
 #include <thread>
 
@@ -178,5 +176,5 @@ TEST_F(an_authority, cache_serves_many_threads)
     EXPECT_EQ(cache.size(), 8U);
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

@@ -1,6 +1,5 @@
-#include "tls/client_hello.hpp"
-
 #include "core/error.hpp"
+#include "tls/client_hello.hpp"
 
 #include <cstdlib>
 #include <vector>
@@ -33,7 +32,7 @@ std::vector<std::uint8_t> split_again(byte_view wire, std::size_t size)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 /// A prefix of what parses needs more and wants no more than there is; other records say the same; the verdict on a
 /// prefix is final unless it is need_more.

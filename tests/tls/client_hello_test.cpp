@@ -1,8 +1,6 @@
-#include "tls/client_hello.hpp"
-
-#include "hello_samples.hpp"
-
 #include "core/error.hpp"
+#include "hello_samples.hpp"
+#include "tls/client_hello.hpp"
 
 #include <gtest/gtest.h>
 
@@ -31,8 +29,8 @@ error_code refused(const bytes& wire, std::size_t max = limit)
     return hello ? error_code() : hello.error();
 }
 
-const std::vector<std::string> names = {"openssl_tls13", "openssl_tls12", "openssl_no_sni", "curl",
-                                        "python_ssl",    "node",          "go",             "java"};
+const std::vector<std::string> names = {"openssl_tls13", "openssl_tls12", "openssl_no_sni", "curl", "python_ssl", "node", "go",
+                                        "java"};
 
 TEST(client_hello, reads_real_clients)
 {
@@ -170,9 +168,8 @@ TEST(client_hello, refuses_what_two_readers_could_take_differently)
 
 TEST(client_hello, tolerates_grease_and_marks_ech)
 {
-    const auto message =
-        hello_message({{0x0a0a, {}}, server_name("A.example."), {0x1a1a, {0}}, {0xfe0d, {0, 1, 2}}, {35, {}},
-                       {43, {4, 0x2a, 0x2a, 3, 4}}});
+    const auto message = hello_message(
+        {{0x0a0a, {}}, server_name("A.example."), {0x1a1a, {0}}, {0xfe0d, {0, 1, 2}}, {35, {}}, {43, {4, 0x2a, 0x2a, 3, 4}}});
     const auto hello = parsed(in_records(message, max_record));
     EXPECT_EQ(hello.sni, "A.example.") << "as sent: policy makes it canonical";
     EXPECT_TRUE(hello.has_ech);
@@ -197,5 +194,5 @@ TEST(client_hello, every_lying_length_is_refused_or_read_the_same)
     }
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

@@ -1,7 +1,6 @@
 // Real clients in front of a minted leaf: those that trust the job's CA are served, the others are recognised.
 #include "loopback.hpp"
 #include "temporary_file.hpp"
-
 #include "tls/authority.hpp"
 #include "tls/openssl_error.hpp"
 #include "tls/trust_store.hpp"
@@ -127,7 +126,7 @@ TEST_F(real_clients, curl)
     is_served(command + " --tlsv1.2 --tls-max 1.2 --cacert " + ca_.path());
     rejects(command, stream_errc::client_rejected_leaf);
     rejects("curl -sS --connect-to b.example:443:127.0.0.1:PORT https://b.example/ --cacert " + ca_.path(),
-            stream_errc::closed_after_leaf);  // it compares the name when the handshake is over
+            stream_errc::closed_after_leaf); // it compares the name when the handshake is over
 }
 
 TEST_F(real_clients, python)
@@ -141,7 +140,7 @@ TEST_F(real_clients, node)
 {
     const test::temporary_file source(node_source);
     is_served("NODE_EXTRA_CA_CERTS=" + ca_.path() + " node " + source.path() + " PORT");
-    rejects("node " + source.path() + " PORT", stream_errc::closed_after_leaf);  // it looks when the handshake is over
+    rejects("node " + source.path() + " PORT", stream_errc::closed_after_leaf); // it looks when the handshake is over
 }
 
 TEST_F(real_clients, java)
@@ -154,5 +153,5 @@ TEST_F(real_clients, java)
     rejects("java --source 11 " + source.path() + " PORT", stream_errc::client_rejected_leaf);
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

@@ -82,4 +82,4 @@ inline raw_extension server_name(const std::string& name, std::uint8_t type = 0)
     return out;
 }
 
-}  // namespace cofferdam::tls::test
+} // namespace cofferdam::tls::test

@@ -1,19 +1,16 @@
 #pragma once
 
 #include "test_pki.hpp"
-
 #include "tls/io/stream.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
-#include <gtest/gtest.h>
-
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <gtest/gtest.h>
 
 namespace cofferdam::tls::test {
 
@@ -23,7 +20,7 @@ namespace asio = boost::asio;
 struct loopback {
     loopback()
     {
-        std::signal(SIGPIPE, SIG_IGN);  // as the gateway does
+        std::signal(SIGPIPE, SIG_IGN); // as the gateway does
         asio::ip::tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
         near.connect(acceptor.local_endpoint());
         acceptor.accept(far);
@@ -66,4 +63,4 @@ inline ssl_ptr accepting(SSL_CTX& context)
     return out;
 }
 
-}  // namespace cofferdam::tls::test
+} // namespace cofferdam::tls::test

@@ -1,16 +1,13 @@
-#include "tls/io/peek.hpp"
-
+#include "core/error.hpp"
 #include "hello_samples.hpp"
 #include "loopback.hpp"
-
-#include "core/error.hpp"
+#include "tls/io/peek.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-
 #include <optional>
 
 namespace cofferdam::tls {
@@ -108,5 +105,5 @@ TEST(peek, ends_when_cancelled)
     EXPECT_TRUE(loop.far.is_open());
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

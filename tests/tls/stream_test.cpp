@@ -1,7 +1,6 @@
+#include "core/error.hpp"
 #include "loopback.hpp"
 #include "temporary_file.hpp"
-
-#include "core/error.hpp"
 #include "tls/authority.hpp"
 #include "tls/openssl_error.hpp"
 #include "tls/upstream.hpp"
@@ -10,7 +9,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
 #include <memory>
 #include <vector>
 
@@ -122,7 +120,7 @@ TEST_F(downstream, a_client_that_leaves_without_a_word_is_reported)
         test::loopback loop;
         tls_stream client(std::move(loop.near), client_connection(true));
         tls_stream gateway(std::move(loop.far), gateway_connection());
-        auto dialling = [&]() -> awaitable<void> {  // as Node does: checks the certificate when the handshake is over
+        auto dialling = [&]() -> awaitable<void> { // as Node does: checks the certificate when the handshake is over
             co_await client.async_handshake();
             if (reset) client.socket().set_option(asio::socket_base::linger(true, 0));
             client.close();
@@ -220,7 +218,7 @@ TEST_F(downstream, closing_from_outside_ends_what_is_under_way)
 {
     connect();
     error_code handshake;
-    auto gateway = [&]() -> awaitable<void> { handshake = co_await gateway_->async_handshake(); };  // no client ever speaks
+    auto gateway = [&]() -> awaitable<void> { handshake = co_await gateway_->async_handshake(); }; // no client ever speaks
     auto reaper = [&]() -> awaitable<void> {
         asio::steady_timer soon(loop_.io, milliseconds(20));
         co_await soon.async_wait(asio::use_awaitable);
@@ -242,7 +240,7 @@ TEST_F(downstream, shutdown_does_not_wait_for_ever)
 {
     connect();
     error_code seen;
-    auto client = [&]() -> awaitable<void> { co_await client_->async_handshake(); };  // and never closes
+    auto client = [&]() -> awaitable<void> { co_await client_->async_handshake(); }; // and never closes
     auto gateway = [&]() -> awaitable<void> {
         co_await gateway_->async_handshake();
         seen = co_await gateway_->async_shutdown(milliseconds(30));
@@ -263,7 +261,7 @@ TEST_F(downstream, gives_way_while_bytes_never_run_out)
     bool done = false;
     auto busy = [&]() -> awaitable<void> {
         std::vector<std::uint8_t> byte(1);
-        for (int i = 0; i < 3200; ++i) co_await from.async_write(byte);  // never has to wait
+        for (int i = 0; i < 3200; ++i) co_await from.async_write(byte); // never has to wait
         done = true;
     };
     auto other = [&]() -> awaitable<void> {
@@ -280,7 +278,7 @@ TEST_F(downstream, gives_way_while_bytes_never_run_out)
 
 /// Sends `total` bytes of a pattern over `out`, and reads as many from `in` and compares, in both directions at once.
 struct duplex {
-    static constexpr std::size_t block = 61'003;  // no divisor of anything
+    static constexpr std::size_t block = 61'003; // no divisor of anything
 
     static std::uint8_t pattern(std::size_t at, std::uint8_t seed)
     {
@@ -370,5 +368,5 @@ TEST(plain, a_hundred_megabytes_both_ways_at_once)
     duplex::run(loop, a, b, big);
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

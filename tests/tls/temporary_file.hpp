@@ -1,13 +1,12 @@
 #pragma once
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 namespace cofferdam::tls::test {
 
@@ -33,4 +32,4 @@ private:
     std::filesystem::path path_;
 };
 
-}  // namespace cofferdam::tls::test
+} // namespace cofferdam::tls::test

@@ -11,9 +11,9 @@ namespace cofferdam::tls::test {
 /// What a fixture certificate says. Lists are in OpenSSL's configuration syntax (x509v3_config(5)).
 struct certificate_options {
     std::string common_name = "origin.example";
-    std::string alternative_names = "DNS:origin.example";  ///< empty: none
-    std::string purpose = "serverAuth";                    ///< empty: none
-    long from = -3600;                                     ///< seconds from now
+    std::string alternative_names = "DNS:origin.example"; ///< empty: none
+    std::string purpose = "serverAuth";                   ///< empty: none
+    long from = -3600;                                    ///< seconds from now
     long to = 3600;
     bool is_ca = false;
 };
@@ -74,4 +74,4 @@ inline identity make_root(const std::string& name = "Fixture Root")
     return issue(options);
 }
 
-}  // namespace cofferdam::tls::test
+} // namespace cofferdam::tls::test

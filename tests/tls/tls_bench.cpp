@@ -1,5 +1,4 @@
 #include "hello_samples.hpp"
-
 #include "tls/authority.hpp"
 #include "tls/client_hello.hpp"
 #include "tls/upstream.hpp"
@@ -89,4 +88,4 @@ void full_handshake(benchmark::State& state)
 }
 BENCHMARK(full_handshake);
 
-}  // namespace
+} // namespace

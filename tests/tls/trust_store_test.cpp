@@ -1,17 +1,13 @@
-#include "tls/trust_store.hpp"
-
+#include "core/error.hpp"
 #include "temporary_file.hpp"
 #include "test_pki.hpp"
-
-#include "core/error.hpp"
 #include "tls/authority.hpp"
-
-#include <gtest/gtest.h>
-
-#include <openssl/sha.h>
+#include "tls/trust_store.hpp"
 
 #include <array>
 #include <cstdio>
+#include <gtest/gtest.h>
+#include <openssl/sha.h>
 
 namespace cofferdam::tls {
 namespace {
@@ -132,5 +128,5 @@ TEST_F(a_trust_store, environment_chooses_the_bundle)
     ::unsetenv("SSL_CERT_FILE");
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

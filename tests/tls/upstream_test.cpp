@@ -1,17 +1,13 @@
-#include "tls/upstream.hpp"
-
+#include "core/error.hpp"
 #include "temporary_file.hpp"
 #include "test_pki.hpp"
-
-#include "core/error.hpp"
 #include "tls/authority.hpp"
 #include "tls/openssl_error.hpp"
-
-#include <gtest/gtest.h>
-
-#include <openssl/err.h>
+#include "tls/upstream.hpp"
 
 #include <atomic>
+#include <gtest/gtest.h>
+#include <openssl/err.h>
 #include <thread>
 #include <vector>
 
@@ -131,5 +127,5 @@ TEST(openssl_errors, have_words_and_are_never_success)
     EXPECT_FALSE(is_received_alert(errc::closed));
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

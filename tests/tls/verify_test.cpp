@@ -1,7 +1,6 @@
 // Upstream verification over a real connection: what may be spoken to, and what is said of the rest.
 #include "loopback.hpp"
 #include "temporary_file.hpp"
-
 #include "tls/upstream.hpp"
 
 namespace cofferdam::tls {
@@ -106,9 +105,9 @@ TEST_F(upstream_verification, wrong_issuer)
     EXPECT_EQ(why.detail, "unable to get local issuer certificate: issued by \"CN=Stranger\" (\"CN=origin.example\")");
     const auto self = refused("origin.example", issue({}));
     EXPECT_EQ(self.check, "self_signed");
-    const auto impostor = make_root();  // the trusted root's name with another key
+    const auto impostor = make_root(); // the trusted root's name with another key
     EXPECT_NE(refused("origin.example", issue({}, &impostor)).check, "");
-    const auto intermediate = issue({}, &root_);  // not a CA
+    const auto intermediate = issue({}, &root_); // not a CA
     EXPECT_NE(refused("origin.example", issue({}, &intermediate)).check, "");
 }
 
@@ -165,5 +164,5 @@ TEST_F(upstream_verification, not_tls_at_all)
     }
 }
 
-}  // namespace
-}  // namespace cofferdam::tls
+} // namespace
+} // namespace cofferdam::tls

@@ -2,16 +2,14 @@
 
 #include "core/error.hpp"
 
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <poll.h>
-
-#include <algorithm>
 #include <chrono>
+#include <poll.h>
 
 namespace cofferdam::tls {
 
@@ -47,8 +45,7 @@ awaitable<result<client_hello>> look(tcp::socket& socket, std::size_t max)
         error_code failure;
         co_await socket.async_wait(tcp::socket::wait_read, asio::redirect_error(asio::use_awaitable, failure));
         if (failure) co_return failure;
-        const auto got =
-            socket.receive(asio::buffer(seen.data(), seen.size()), asio::socket_base::message_peek, failure);
+        const auto got = socket.receive(asio::buffer(seen.data(), seen.size()), asio::socket_base::message_peek, failure);
         if (failure == asio::error::would_block) continue;
         if (failure == asio::error::eof) co_return errc::closed;
         if (failure) co_return failure;
@@ -67,7 +64,7 @@ awaitable<result<client_hello>> look(tcp::socket& socket, std::size_t max)
     }
 }
 
-}  // namespace
+} // namespace
 
 awaitable<result<client_hello>> async_peek_client_hello(tcp::socket& socket, std::size_t max)
 {
@@ -79,4 +76,4 @@ awaitable<result<client_hello>> async_peek_client_hello(tcp::socket& socket, std
     co_return hello;
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

@@ -15,4 +15,4 @@ namespace cofferdam::tls {
 /// errc::closed if the client ends before its hello does; the system's codes.
 boost::asio::awaitable<result<client_hello>> async_peek_client_hello(boost::asio::ip::tcp::socket& socket, std::size_t max);
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

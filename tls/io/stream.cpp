@@ -2,14 +2,13 @@
 
 #include "core/error.hpp"
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <array>
 #include <memory>
 
 namespace cofferdam::tls {
@@ -27,12 +26,12 @@ struct patience_over {
     bool expired = false;
 };
 
-}  // namespace
+} // namespace
 
 stream::stream(socket_type socket) : socket_(std::move(socket))
 {
     error_code ignored;
-    socket_.non_blocking(true, ignored);  // not only native: Asio's own calls would poll(2) and block
+    socket_.non_blocking(true, ignored); // not only native: Asio's own calls would poll(2) and block
     socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
 }
 
@@ -120,4 +119,4 @@ awaitable<error_code> plain_stream::async_shutdown_write()
     co_return failure;
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

@@ -5,7 +5,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -108,10 +107,10 @@ private:
     static void note_message(int sent, int version, int type, const void* bytes, std::size_t size, SSL* ssl, void* self);
 
     ssl_ptr ssl_;
-    error_code next_read_fails_;  ///< found behind bytes that were still to be delivered
-    bool leaf_sent_ = false;   ///< we are the server and our certificate is on its way
-    bool heard_ = false;       ///< application bytes have arrived
-    bool broken_ = false;      ///< a fatal error happened: SSL_shutdown(3) must not be called
+    error_code next_read_fails_; ///< found behind bytes that were still to be delivered
+    bool leaf_sent_ = false;     ///< we are the server and our certificate is on its way
+    bool heard_ = false;         ///< application bytes have arrived
+    bool broken_ = false;        ///< a fatal error happened: SSL_shutdown(3) must not be called
 };
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls

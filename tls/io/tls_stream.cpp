@@ -1,14 +1,11 @@
-#include "tls/io/stream.hpp"
-
 #include "core/error.hpp"
+#include "tls/io/stream.hpp"
 #include "tls/openssl_error.hpp"
 
 #include <boost/asio/error.hpp>
-
-#include <openssl/err.h>
-
 #include <cerrno>
 #include <new>
+#include <openssl/err.h>
 
 namespace cofferdam::tls {
 
@@ -83,7 +80,7 @@ awaitable<error_code> tls_stream::async_handshake()
         failure = co_await until_ready(next);
         if (failure) co_return failure;
     }
-    SSL_set_msg_callback(ssl_.get(), nullptr);  // it would be called for each record
+    SSL_set_msg_callback(ssl_.get(), nullptr); // it would be called for each record
     co_return error_code();
 }
 
@@ -154,7 +151,7 @@ awaitable<error_code> tls_stream::async_shutdown_write()
         ERR_clear_error();
         errno = 0;
         const int returned = SSL_shutdown(ssl_.get());
-        if (returned >= 0) break;  // 0: ours is sent, the peer's has not come, which is for reads to find out
+        if (returned >= 0) break; // 0: ours is sent, the peer's has not come, which is for reads to find out
         const auto next = classify(returned, failure);
         if (next == step::failed) co_return failure;
         failure = co_await until_ready(next);
@@ -164,4 +161,4 @@ awaitable<error_code> tls_stream::async_shutdown_write()
     co_return failure;
 }
 
-}  // namespace cofferdam::tls
+} // namespace cofferdam::tls
