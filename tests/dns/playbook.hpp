@@ -23,7 +23,9 @@ public:
         : names(how.virtual_range, how.max_names),
           core(how, names,
                {[this](std::string_view name, std::uint16_t qtype) { return judge(name, qtype); },
-                [this](const ip_address& a) { return permitted_addresses.contains(a.to_string()); }})
+                [this](std::string_view, const ip_address& a) {
+                    return a.scope() == ip_scope::global || permitted_addresses.contains(a.to_string());
+                }})
     {
         source = {ip_address::parse("100.64.0.2").value(), 4242};
     }

@@ -49,6 +49,20 @@ TEST(resolver_denied, is_the_same_over_tcp_and_for_every_type)
     }
 }
 
+TEST(resolver_services, srv_of_an_allowed_web_server_is_answered_here_and_of_another_refused)
+{
+    playbook p;
+    p.allowed = {"deb.example"};
+    for (const char* qname : {"_https._tcp.deb.example", "_http._tcp.deb.example"}) {
+        const auto got = p.answered(p.ask(qname, rr::srv));
+        EXPECT_EQ(got.code, 3U) << qname;
+        EXPECT_TRUE(got.facts.decision.allowed);
+    }
+    EXPECT_EQ(p.answered(p.ask("_https._tcp.evil.example", rr::srv)).code, 5U);
+    EXPECT_EQ(p.answered(p.ask("_ldap._tcp.deb.example", rr::srv)).code, 5U) << "judged as it stands";
+    EXPECT_EQ(p.core.in_flight(), 0U);
+}
+
 TEST(resolver_denied, without_a_policy_everything_is)
 {
     bindings names(settings{}.virtual_range, 10);
