@@ -37,7 +37,10 @@ has_all() {
 }
 if ! has_all; then
   as_root=
-  [ "$(id -u)" -eq 0 ] || as_root=sudo
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "demo.sh: install these first, as root: $packages" >&2; exit 69; }
+    as_root=sudo
+  fi
   echo "demo.sh: installing $packages"
   # shellcheck disable=SC2086  # a list of words
   $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
