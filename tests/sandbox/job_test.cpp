@@ -168,11 +168,12 @@ TEST_P(job_test, forwards_signals)
 {
     const auto wanted = with_command({"/bin/sh", "-c", "trap 'exit 42' USR1; kill -USR1 $$; sleep 5"});
     EXPECT_EQ(run_as(uid(), wanted).status.code, 42);
-    // From outside, before the trap could be there, until it takes effect.
-    const auto waiting = with_command({"/bin/sh", "-c", "trap 'exit 43' TERM; while :; do sleep 0.01; done"});
-    const auto result = run_as(uid(), waiting, [](job& made) {
-        std::thread([&made] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const auto ready = directory + "/ready";
+    const auto waiting =
+        with_command({"/bin/sh", "-c", "trap 'exit 43' TERM; touch " + ready + "; while :; do sleep 0.01; done"});
+    const auto result = run_as(uid(), waiting, [&](job& made) {
+        std::thread([&made, ready] {
+            while (!std::filesystem::exists(ready)) std::this_thread::sleep_for(std::chrono::milliseconds(10));
             made.signal(SIGTERM);
         }).detach();
     });
