@@ -1,7 +1,29 @@
 #include "config/ecosystems.hpp"
 
-namespace cofferdam::config {
+#include "config/ecosystem_readers.hpp"
 
-std::span<const ecosystem> ecosystems() noexcept { return {}; }
+#include <array>
+
+namespace cofferdam::config {
+namespace {
+
+template <std::vector<policy::entry_source> (*Read)(const surroundings&)>
+std::vector<policy::entry_source> read_now()
+{
+    return Read(surroundings::current());
+}
+
+constexpr std::array<ecosystem, 6> all{{
+    {"apt", read_now<read_apt>},
+    {"cargo", read_now<read_cargo>},
+    {"go", read_now<read_go>},
+    {"maven", read_now<read_maven>},
+    {"npm", read_now<read_npm>},
+    {"pip", read_now<read_pip>},
+}};
+
+}  // namespace
+
+std::span<const ecosystem> ecosystems() noexcept { return all; }
 
 }  // namespace cofferdam::config
