@@ -29,8 +29,9 @@ std::string shell_value(const std::string& text, const std::string& name)
 apt_places places_of(const surroundings& here)
 {
     apt_places out{here.system / "etc/apt/sources.list", here.system / "etc/apt/sources.list.d", false};
-    const auto said = ask_client(here, "apt-config", {"shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d",
-                                                      "PLAIN", "Acquire::http::Proxy", "TLS", "Acquire::https::Proxy"});
+    const std::vector<std::string> question{"shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d",
+                                            "PLAIN", "Acquire::http::Proxy", "TLS", "Acquire::https::Proxy"};
+    const auto said = ask_client(here, "apt-config", question);
     if (said && said->status == 0) {
         const auto list = shell_value(said->output, "LIST");
         const auto parts = shell_value(said->output, "PARTS");
@@ -79,6 +80,12 @@ void add_uri(const found_text& uri, const std::string& note, entry_list& out)
     else if (url.starts_with("mirror+")) url = url.substr(7);
     if (mirror_list) source += ", the list alone: write its mirrors under 'allow'";
     out.add("GET,HEAD", {url, source});   // false for cdrom:, file:, copy:, ssh:
+}
+
+/// As apt's StringToBool reads it.
+bool is_no(const std::string& lower)
+{
+    return lower == "no" || lower == "false" || lower == "off" || lower == "without" || lower == "disable" || lower == "0";
 }
 
 std::vector<std::string> words(const std::string& text)
@@ -137,7 +144,7 @@ std::vector<found_text> apt_deb822_uris(std::string_view text, const std::string
             value = colon < line.size() ? line.substr(colon + 1) : std::string();
             in_uris = field == "uris";
             const auto flag = field == "enabled" ? words(to_lower(value)) : std::vector<std::string>();
-            if (!flag.empty()) enabled = flag[0] != "no" && flag[0] != "false" && flag[0] != "off" && flag[0] != "without" && flag[0] != "0";
+            if (!flag.empty()) enabled = !is_no(flag[0]);
         }
         if (!in_uris) continue;
         for (auto& word : words(value)) stanza.push_back({std::move(word), file + ':' + std::to_string(number)});

@@ -73,7 +73,8 @@ private:
         constexpr std::string_view prefix = "CARGO_REGISTRIES_", suffix = "_INDEX";
         std::map<std::string, found_text> out;
         for (const auto& [name, value] : here_.environment) {
-            if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() <= prefix.size() + suffix.size()) continue;
+            const bool names_one = name.starts_with(prefix) && name.ends_with(suffix) && name.size() > prefix.size() + suffix.size();
+            if (!names_one) continue;
             const auto registry = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
             if (!value.empty()) out.emplace(fold_registry_name(registry), found_text{value, name});
         }

@@ -212,14 +212,18 @@ void merge_maven_file(std::string_view text, const std::string& file, const vari
 {
     int line = 0;
     const auto root = parse_xml(text, line);
-    if (!root) throw config_error({file, line, 1}, root.error() == errc::too_large ? "not read: too large" : "not well-formed XML");
+    if (!root) {
+        const bool too_large = root.error() == errc::too_large;
+        throw config_error({file, line, 1}, too_large ? "not read: too large" : "not well-formed XML");
+    }
     const auto located = [&](const xml_element& url) {
         return found_text{resolve(url, file, *root, lookup), file + ':' + std::to_string(url.line)};
     };
     for (const auto* mirror : root->find("settings/mirrors/mirror")) {
         const auto* url = child(*mirror, "url");
         if (url == nullptr) continue;
-        into.mirrors.push_back({std::string(mirror->child_text("mirrorOf")), located(*url), mirror->child_text("blocked") == "true"});
+        const bool blocked = mirror->child_text("blocked") == "true";
+        into.mirrors.push_back({std::string(mirror->child_text("mirrorOf")), located(*url), blocked});
     }
     for (const auto* path : {"settings/profiles/profile/repositories/repository", "project/repositories/repository",
                              "settings/profiles/profile/pluginRepositories/pluginRepository",

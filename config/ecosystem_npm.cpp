@@ -54,7 +54,10 @@ std::vector<fs::path> project_folders(const surroundings& here)
 
 class npm_reader {
 public:
-    explicit npm_reader(const surroundings& here) : here_(here), variables_(npm_variables(here)), folders_(project_folders(here)) {}
+    explicit npm_reader(const surroundings& here)
+        : here_(here), variables_(npm_variables(here)), folders_(project_folders(here))
+    {
+    }
 
     std::vector<policy::entry_source> read()
     {

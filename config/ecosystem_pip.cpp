@@ -88,7 +88,8 @@ void merge_variables(const surroundings& here, pip_settings& into)
 /// First from pip's own model, which knows the host of the files too, then from its help text.
 std::optional<pip_default> ask_pip(const surroundings& here)
 {
-    constexpr auto question = "from pip._internal.models.index import PyPI as i; print(i.simple_url); print(i.file_storage_domain)";
+    constexpr auto question = "from pip._internal.models.index import PyPI as index\n"
+                              "print(index.simple_url, index.file_storage_domain)";
     const auto said = ask_client(here, "python3", {"-I", "-c", question});   // -I: no module of the job's shadows pip
     if (said && said->status == 0) {
         const auto lines = words(said->output);

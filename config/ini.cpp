@@ -42,6 +42,11 @@ ini_row npm_row(std::string_view line, std::size_t equals)
     return {{}, npm_value(key), npm_value(trimmed(line.substr(equals + 1))), 0};
 }
 
+ini_row python_row(std::string_view line, std::size_t separator)
+{
+    return {{}, std::string(trimmed(line.substr(0, separator))), std::string(trimmed(line.substr(separator + 1))), 0};
+}
+
 }  // namespace
 
 std::vector<ini_row> parse_ini(std::string_view text, ini_dialect dialect)
@@ -67,7 +72,7 @@ std::vector<ini_row> parse_ini(std::string_view text, ini_dialect dialect)
         if (separator == std::string_view::npos || separator == 0) continue;
         auto row = dialect == ini_dialect::npm
                        ? npm_row(line, separator)
-                       : ini_row{{}, std::string(trimmed(line.substr(0, separator))), std::string(trimmed(line.substr(separator + 1))), 0};
+                       : python_row(line, separator);
         row.section = section;
         row.line = number;
         out.push_back(std::move(row));
