@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 /// An empty package whose one dependency is looked up and not found, and a CARGO_HOME. Removed at the end.
 class probe_package {
 public:
-    probe_package()
+    /// `registry` is the dependency's, empty for the built-in one.
+    explicit probe_package(const std::string& registry = {})
     {
         auto pattern = (fs::temp_directory_path() / "cofferdam-cargo-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) return;
@@ -23,7 +24,9 @@ public:
         fs::create_directories(folder_ / "src", failed);
         std::ofstream(folder_ / "src/lib.rs") << "";
         std::ofstream(folder_ / "Cargo.toml") << "[package]\nname = \"probe\"\nversion = \"0.0.0\"\n"
-                                                 "[dependencies]\ncofferdam-probe = \"*\"\n";
+                                                 "[dependencies.cofferdam-probe]\nversion = \"*\"\n"
+                                              << (registry.empty() ? "" : "registry = \"" + registry + "\"\n");
+        fs::create_directories(home(), failed);
     }
     ~probe_package()
     {
@@ -38,8 +41,6 @@ public:
 
     std::optional<answer> resolve(const surroundings& here, std::map<std::string, std::string> variables) const
     {
-        std::error_code failed;
-        fs::create_directories(home(), failed);
         variables["CARGO_HOME"] = home().string();
         variables["CARGO_NET_RETRY"] = "0";
         variables["CARGO_NET_OFFLINE"] = "false";
@@ -49,6 +50,23 @@ public:
 private:
     fs::path folder_;
 };
+
+/// One PEM file of what cargo would trust by itself and the extra roots.
+std::string write_roots(const surroundings& here, const fs::path& file)
+{
+    const std::vector<std::string> bundles{here.variable("CARGO_HTTP_CAINFO"), here.variable("SSL_CERT_FILE"),
+                                           "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                           "/etc/ssl/cert.pem"};
+    std::ofstream out(file);
+    for (const auto& bundle : bundles) {
+        const auto text = read_if_there(bundle);
+        if (!text) continue;
+        out << *text << '\n';
+        break;
+    }
+    for (const auto& root : here.extra_roots) out << read_if_there(root).value_or("") << '\n';
+    return file.string();
+}
 
 }  // namespace
 
@@ -82,16 +100,18 @@ std::optional<cargo_index> ask_cargo_index(const surroundings& here, const std::
     return said ? index_in_complaint(said->errors) : std::nullopt;
 }
 
-std::optional<std::string> fetch_index_config(const surroundings& here, const fs::path& cargo_home)
+std::optional<std::string> fetch_index_config(const surroundings& here, const fs::path& cargo_home, const std::string& index)
 {
-    const probe_package probe;
+    const probe_package probe(index.empty() ? "" : "probe");
     if (!probe) return std::nullopt;
     std::error_code failed;
-    fs::create_directories(probe.home(), failed);
     for (const auto* name : {"config", "config.toml"}) {   // proxies and certificates
         if (fs::exists(cargo_home / name, failed)) fs::create_symlink(cargo_home / name, probe.home() / name, failed);
     }
-    if (!probe.resolve(here, {})) return std::nullopt;
+    std::map<std::string, std::string> variables;
+    if (!index.empty()) variables["CARGO_REGISTRIES_PROBE_INDEX"] = "sparse+" + index;
+    if (!here.extra_roots.empty()) variables["CARGO_HTTP_CAINFO"] = write_roots(here, probe.home() / "roots.pem");
+    if (!probe.resolve(here, std::move(variables))) return std::nullopt;
     for (fs::directory_iterator at(probe.home() / "registry/index", failed), end; !failed && at != end; at.increment(failed)) {
         if (auto text = read_if_there(at->path() / "config.json")) return text;
     }

@@ -17,12 +17,15 @@ namespace json = boost::json;
 constexpr std::string_view built_in = "crates-io";   ///< cargo's name for the registry that it comes with
 constexpr unsigned max_replacements = 16;            ///< "replace-with" in a row
 constexpr std::size_t index_hash_digits = 16;        ///< behind the host in the name of a cached index
+constexpr unsigned max_fetches = 8;                  ///< of config.json files that are not cached
 constexpr std::string_view own_downloads = ", downloads expected on the same origin";
 
+using index_configs = std::vector<std::pair<cargo_index_config, std::string>>;   ///< each with where it stands
+
 /// config.json of every cached index of that host.
-std::vector<std::pair<cargo_index_config, std::string>> cached_configs(const fs::path& cargo_home, const std::string& host)
+index_configs cached_configs(const fs::path& cargo_home, const std::string& host)
 {
-    std::vector<std::pair<cargo_index_config, std::string>> out;
+    index_configs out;
     std::error_code failed;
     for (fs::directory_iterator at(cargo_home / "registry/index", failed), end; !failed && at != end; at.increment(failed)) {
         const auto name = at->path().filename().string();
@@ -51,10 +54,10 @@ public:
     {
         for (const auto& folder : here_.folders_upwards()) add_folder(folder / ".cargo");
         add_folder(cargo_home_);
-        add_default_source();
         for (const auto& [name, index] : registries()) {
             if (name != fold_registry_name(built_in)) add_index(index);
         }
+        add_default_source();
         return out_.take();
     }
 
@@ -73,8 +76,8 @@ private:
         constexpr std::string_view prefix = "CARGO_REGISTRIES_", suffix = "_INDEX";
         std::map<std::string, found_text> out;
         for (const auto& [name, value] : here_.environment) {
-            const bool names_one = name.starts_with(prefix) && name.ends_with(suffix) && name.size() > prefix.size() + suffix.size();
-            if (!names_one) continue;
+            const bool framed = name.starts_with(prefix) && name.ends_with(suffix);
+            if (!framed || name.size() <= prefix.size() + suffix.size()) continue;
             const auto registry = name.substr(prefix.size(), name.size() - prefix.size() - suffix.size());
             if (!value.empty()) out.emplace(fold_registry_name(registry), found_text{value, name});
         }
@@ -104,7 +107,7 @@ private:
         const auto registry = known.find(fold_registry_name(name));
         if (name == built_in) add_built_in();
         else if (registry != known.end()) add_index(registry->second);
-        else out_.fail(replaced.source, "'" + escape_line(name) + "' is neither a source nor a registry of cargo's configuration");
+        else out_.fail(replaced.source, "'" + escape_line(name) + "' is neither a source nor a registry that cargo knows");
     }
 
     void add_git(const found_text& repository)
@@ -125,13 +128,29 @@ private:
         if (!is_sparse) add_git(url);
         const auto plain = plain_url(url.value, reach::origin);
         if (!plain) return;
-        const auto cached = cached_configs(cargo_home_, host_of(*plain));
-        if (cached.empty()) {
+        auto configs = cached_configs(cargo_home_, host_of(*plain));
+        if (configs.empty() && is_sparse && by_user(index)) configs = fetched_config(url.value);
+        if (configs.empty()) {
             out_.add("GET,HEAD", {url.value, index.source + std::string(own_downloads)}, reach::origin);
             return;
         }
         if (is_sparse) out_.add("GET,HEAD", url);
-        for (const auto& [config, file] : cached) add_config(config, file);
+        for (const auto& [config, source] : configs) add_config(config, source);
+    }
+
+    /// Said by the user, not by a repository: that one can't make the start of the gateway go to a place of its choice.
+    bool by_user(const found_text& said) const
+    {
+        return !said.source.starts_with('/') || said.source.starts_with((cargo_home_ / "").string());
+    }
+
+    index_configs fetched_config(const std::string& index)
+    {
+        if (++fetches_ > max_fetches) return {};
+        const auto text = fetch_index_config(here_, cargo_home_, index);
+        const auto config = text ? parse_index_config(*text) : std::nullopt;
+        if (!config) return {};
+        return {{*config, "the index's config.json, fetched by cargo"}};
     }
 
     void add_config(const cargo_index_config& config, const std::string& source)
@@ -150,24 +169,22 @@ private:
                           "under 'allow'");
         }
         const std::string source = "as cargo reports it";
+        const bool alone = out_.empty();   // else a job may do with the other registries
         if (index->sparse) out_.add("GET,HEAD", {index->url, source});
         else add_git({index->url, source});
         auto configs = cached_configs(cargo_home_, host_of(*plain_url(index->url, reach::origin)));
-        if (configs.empty() && index->sparse) {
-            const auto fetched = fetch_index_config(here_, cargo_home_);
-            const auto config = fetched ? parse_index_config(*fetched) : std::nullopt;
-            if (config) configs.emplace_back(*config, "the index's config.json, fetched by cargo");
-        }
-        if (configs.empty()) {
+        if (configs.empty() && index->sparse) configs = fetched_config({});
+        if (configs.empty() && alone) {
             out_.fail(source, "cargo did not get the index's config.json, which says where crates are downloaded; run 'cargo "
                               "fetch' once, or write the URLs of index and downloads under 'allow' instead of this preset");
         }
-        for (const auto& [config, file] : configs) add_config(config, file);
+        for (const auto& [config, origin] : configs) add_config(config, origin);
     }
 
     const surroundings& here_;
     fs::path cargo_home_;
     cargo_settings settings_;
+    unsigned fetches_ = 0;
     entry_list out_{"cargo"};
 };
 

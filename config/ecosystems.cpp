@@ -8,9 +8,11 @@ namespace cofferdam::config {
 namespace {
 
 template <std::vector<policy::entry_source> (*Read)(const surroundings&)>
-std::vector<policy::entry_source> read_now()
+std::vector<policy::entry_source> read_now(const std::vector<std::string>& extra_roots)
 {
-    return Read(surroundings::current());
+    auto here = surroundings::current();
+    here.extra_roots = extra_roots;
+    return Read(here);
 }
 
 constexpr std::array<ecosystem, 6> all{{

@@ -45,7 +45,7 @@ void expand_presets(settings& out)
     for (const auto& name : out.presets) {
         for (const auto& each : ecosystems()) {
             if (each.name != name) continue;
-            auto entries = each.read();
+            auto entries = each.read(out.tls.extra_roots);
             std::move(entries.begin(), entries.end(), std::back_inserter(out.policy.allow));
         }
         for (const auto& each : preset_texts()) {

@@ -21,6 +21,7 @@ struct surroundings {
     std::filesystem::path home;                         ///< empty if there is none
     std::filesystem::path system = "/";                 ///< what stands for "/" in front of etc/
     std::map<std::string, std::string> environment;
+    std::vector<std::string> extra_roots;               ///< PEM files, as tls.extra_roots names them
 
     /// Of this process, now.
     static surroundings current();
