@@ -1,5 +1,8 @@
 #include "config/document.hpp"
 
+#include "config/yaml_bounds.hpp"
+#include "core/text.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <numeric>
@@ -9,6 +12,8 @@
 
 namespace cofferdam::config {
 namespace {
+
+constexpr std::size_t max_known_key = 64;   ///< octets of a key that is compared with the known ones
 
 std::string locate(const policy::location& where)
 {
@@ -32,6 +37,13 @@ std::size_t edit_distance(std::string_view a, std::string_view b)
     return row[b.size()];
 }
 
+/// A key or value for a message: one printable line of bounded length.
+std::string quoted(const std::string& text)
+{
+    constexpr std::size_t max_quoted = 200;
+    return text.size() <= max_quoted ? escape_line(text) : escape_line(text.substr(0, max_quoted)) + "...";
+}
+
 std::string join(const std::vector<std::string_view>& words)
 {
     std::string out;
@@ -41,9 +53,11 @@ std::string join(const std::vector<std::string_view>& words)
 
 std::string unknown_key(const std::string& key, const std::vector<std::string_view>& known)
 {
-    const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) { return edit_distance(key, a) < edit_distance(key, b); });
-    std::string out = "unknown key '" + key + "'";
-    if (nearest != known.end() && edit_distance(key, *nearest) <= 3) out += ", did you mean '" + std::string(*nearest) + "'?";
+    const auto typed = key.substr(0, max_known_key);   // a longer one resembles none
+    const auto nearest = std::min_element(
+        known.begin(), known.end(), [&](auto a, auto b) { return edit_distance(typed, a) < edit_distance(typed, b); });
+    std::string out = "unknown key '" + quoted(key) + "'";
+    if (nearest != known.end() && edit_distance(typed, *nearest) <= 3) out += ", did you mean '" + std::string(*nearest) + "'?";
     return out + " (known here: " + join(known) + ")";
 }
 
@@ -86,6 +100,10 @@ config_error::config_error(const policy::location& at, const std::string& messag
 {
 }
 
+node node::at(const YAML::Node& child, std::string path) const { return {child, file_, std::move(path)}; }
+
+std::string node::below(const std::string& name) const { return path_.empty() ? quoted(name) : path_ + '.' + quoted(name); }
+
 policy::location node::where() const
 {
     const auto mark = yaml_.Mark();
@@ -108,7 +126,7 @@ bool node::boolean() const
     const auto value = text();
     if (value == "true") return true;
     if (value == "false") return false;
-    fail("expected true or false, found '" + value + "'");
+    fail("expected true or false, found '" + quoted(value) + "'");
 }
 
 std::size_t node::count(std::size_t min, std::size_t max) const
@@ -117,7 +135,7 @@ std::size_t node::count(std::size_t min, std::size_t max) const
     std::size_t number = 0;
     const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (ec != std::errc() || end != value.data() + value.size() || number < min || number > max) {
-        fail("expected a number from " + std::to_string(min) + " to " + std::to_string(max) + ", found '" + value + "'");
+        fail("expected a number from " + std::to_string(min) + " to " + std::to_string(max) + ", found '" + quoted(value) + "'");
     }
     return number;
 }
@@ -128,7 +146,8 @@ std::size_t node::bytes(std::size_t min, std::size_t max) const
     const auto number = scale(value, {{"", 1}, {"B", 1}, {"KiB", 1U << 10}, {"MiB", 1U << 20}, {"GiB", 1U << 30},
                                       {"kB", 1000}, {"KB", 1000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}});
     if (!number || *number < min || *number > max) {
-        fail("expected a size from " + std::to_string(min) + " to " + std::to_string(max) + " bytes, such as 65536 or 64KiB, found '" + value + "'");
+        fail("expected a size from " + std::to_string(min) + " to " + std::to_string(max) + " bytes, such as 65536 or 64KiB, " +
+             "found '" + quoted(value) + "'");
     }
     return static_cast<std::size_t>(*number);
 }
@@ -139,7 +158,7 @@ std::chrono::milliseconds node::duration(std::chrono::milliseconds min, std::chr
     const auto number = scale(value, {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}});
     if (!number || *number > static_cast<std::uint64_t>(max.count()) || *number < static_cast<std::uint64_t>(min.count())) {
         fail("expected a duration from " + std::to_string(min.count()) + "ms to " + std::to_string(max.count()) +
-             "ms, such as 500ms, 10s, 5m or 24h, found '" + value + "'");
+             "ms, such as 500ms, 10s, 5m or 24h, found '" + quoted(value) + "'");
     }
     return std::chrono::milliseconds(*number);
 }
@@ -148,7 +167,7 @@ std::size_t node::one_of(std::initializer_list<std::string_view> words) const
 {
     const auto value = text();
     const auto found = std::find(words.begin(), words.end(), value);
-    if (found == words.end()) fail("expected one of " + join(words) + ", found '" + value + "'");
+    if (found == words.end()) fail("expected one of " + join(words) + ", found '" + quoted(value) + "'");
     return static_cast<std::size_t>(found - words.begin());
 }
 
@@ -160,7 +179,8 @@ void node::each(const std::function<void(const node&)>& visit) const
         visit(*this);
         return;
     }
-    for (std::size_t i = 0; i < yaml_.size(); ++i) visit(node(yaml_[i], file_, path_ + '[' + std::to_string(i) + ']'));
+    std::size_t number = 0;
+    for (const auto& element : yaml_) visit(at(element, path_ + '[' + std::to_string(number++) + ']'));
 }
 
 void node::each_key(const std::function<void(const std::string&, const node&)>& visit) const
@@ -169,10 +189,10 @@ void node::each_key(const std::function<void(const std::string&, const node&)>& 
     if (!yaml_.IsMap()) fail("expected a mapping (key: value)");
     std::set<std::string> seen;
     for (const auto& pair : yaml_) {
-        const node name(pair.first, file_, path_);
-        const auto key = name.text();
-        if (!seen.insert(key).second) name.fail("the key '" + key + "' stands here twice");
-        visit(key, node(pair.second.IsDefined() ? pair.second : YAML::Node(), file_, path_.empty() ? key : path_ + '.' + key));
+        const auto name = at(pair.first, path_);
+        const auto text = name.text();
+        if (!seen.insert(text).second) name.fail("the key '" + quoted(text) + "' stands here twice");
+        visit(text, at(pair.second, below(text)));
     }
 }
 
@@ -182,27 +202,30 @@ void node::mapping(std::initializer_list<key> known) const
     if (!yaml_.IsMap()) fail("expected a mapping (key: value)");
     std::set<std::string> seen;
     for (const auto& pair : yaml_) {
-        const node name(pair.first, file_, path_);
+        const auto name = at(pair.first, path_);
         const auto text = name.text();
-        if (!seen.insert(text).second) name.fail("the key '" + text + "' stands here twice");
-        const auto found = std::find_if(known.begin(), known.end(), [&](const key& k) { return k.name == text; });
+        if (!seen.insert(text).second) name.fail("the key '" + quoted(text) + "' stands here twice");
+        const auto found = std::find_if(known.begin(), known.end(), [&](const key& each) { return each.name == text; });
         if (found == known.end()) {
             std::vector<std::string_view> names;
             for (const auto& k : known) names.push_back(k.name);
             name.fail(unknown_key(text, names));
         }
-        found->read(node(pair.second, file_, path_.empty() ? text : path_ + '.' + text));
+        found->read(at(pair.second, below(text)));
     }
 }
 
 node parse_document(const std::string& text, const std::string& file)
 {
     try {
+        check_yaml_bounds(text, file);
         auto documents = YAML::LoadAll(text);
-        if (documents.size() > 1) throw config_error({file, 0, 0}, "expected one YAML document, found " + std::to_string(documents.size()));
+        if (documents.size() > 1) {
+            throw config_error({file, 0, 0}, "expected one YAML document, found " + std::to_string(documents.size()));
+        }
         return {documents.empty() ? YAML::Node() : documents.front(), file, {}};
     }
-    catch (const YAML::ParserException& e) {
+    catch (const YAML::Exception& e) {
         throw config_error({file, e.mark.line + 1, e.mark.column + 1}, "not valid YAML: " + e.msg);
     }
 }

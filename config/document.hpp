@@ -23,7 +23,10 @@ public:
 /// A YAML node that knows its file, so that every complaint is located. A value; cheap to copy.
 class node {
 public:
-    node(YAML::Node yaml, std::string file, std::string path) : yaml_(std::move(yaml)), file_(std::move(file)), path_(std::move(path)) {}
+    node(YAML::Node yaml, std::string file, std::string path)
+        : yaml_(std::move(yaml)), file_(std::move(file)), path_(std::move(path))
+    {
+    }
 
     policy::location where() const;
     const std::string& path() const noexcept { return path_; }   ///< "dns.upstream_timeout", for messages
@@ -39,7 +42,8 @@ public:
     bool boolean() const;
     std::size_t count(std::size_t min, std::size_t max) const;
     std::size_t bytes(std::size_t min, std::size_t max) const;                 ///< 65536, "64KiB", "1MB"
-    std::chrono::milliseconds duration(std::chrono::milliseconds min, std::chrono::milliseconds max) const;  ///< "1500ms", "10s", "5m", "24h"; a bare number is seconds
+    /// "1500ms", "10s", "5m", "24h"; a bare number is seconds.
+    std::chrono::milliseconds duration(std::chrono::milliseconds min, std::chrono::milliseconds max) const;
     /// One of `words`; its index.
     std::size_t one_of(std::initializer_list<std::string_view> words) const;
     /// Every element of a sequence; a single scalar counts as a sequence of one; null as none.
@@ -55,12 +59,16 @@ public:
     void each_key(const std::function<void(const std::string&, const node&)>& visit) const;
 
 private:
+    node at(const YAML::Node& child, std::string path) const;
+    std::string below(const std::string& name) const;
+
     YAML::Node yaml_;
     std::string file_;
     std::string path_;
 };
 
-/// Parses YAML text. Throws config_error at the place of a syntax error. `file` is for messages.
+/// Parses YAML text, within the bounds of yaml_bounds.hpp. Throws config_error at the place of a syntax error. `file` is for
+/// messages.
 node parse_document(const std::string& text, const std::string& file);
 
 }  // namespace cofferdam::config

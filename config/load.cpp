@@ -63,12 +63,16 @@ void read_tls(const node& n, const std::string& file, settings& out)
     auto& tls = out.tls;
     n.mapping({
         {"passthrough", [&](const node& v) { read_entries(v, out.policy.passthrough); }},
-        {"extra_roots", [&](const node& v) { v.each([&](const node& item) { tls.extra_roots.push_back(relative_to(file, item.text())); }); }},
+        {"extra_roots", [&](const node& v) {
+             v.each([&](const node& item) { tls.extra_roots.push_back(relative_to(file, item.text())); });
+         }},
         {"min_version", [&](const node& v) { v.one_of({"1.2", "1.3"}); tls.min_version = v.text(); }},
         {"handshake_timeout", [&](const node& v) { tls.handshake_timeout = v.duration(100ms, 120s); }},
         {"max_client_hello", [&](const node& v) { tls.max_client_hello = v.bytes(2048, 1U << 20); }},
         {"leaf_cache", [&](const node& v) { tls.leaf_cache = v.count(1, 1'000'000); }},
-        {"ca_lifetime", [&](const node& v) { tls.ca_lifetime = std::chrono::duration_cast<std::chrono::hours>(v.duration(1h, 24h * 366)); }},
+        {"ca_lifetime", [&](const node& v) {
+             tls.ca_lifetime = std::chrono::duration_cast<std::chrono::hours>(v.duration(1h, 24h * 366));
+         }},
     });
 }
 
@@ -83,9 +87,10 @@ ip_endpoint read_server(const node& n)
         const auto address = ip_address::parse(host);
         const auto port = text.substr(colon + 1);
         const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-        if (address && digits && std::stoul(port) >= 1 && std::stoul(port) <= 65535) return {*address, static_cast<std::uint16_t>(std::stoul(port))};
+        const auto number = digits ? std::stoul(port) : 0;
+        if (address && number >= 1 && number <= 65535) return {*address, static_cast<std::uint16_t>(number)};
     }
-    n.fail("expected a DNS server's address, such as 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53, found '" + text + "'");
+    n.fail("expected a DNS server's address, such as 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53, found '" + escape_line(text) + "'");
 }
 
 void read_exfiltration(const node& n, dns::settings& out)
@@ -100,7 +105,7 @@ void read_virtual_range(const node& n, dns::settings& out)
 {
     const auto range = ip_prefix::parse(n.text());
     if (!range || !range->network().is_v4() || range->length() > 28 || range->length() < 8) {
-        n.fail("expected an IPv4 range from /8 to /28, such as 198.18.0.0/15, found '" + n.text() + "'");
+        n.fail("expected an IPv4 range from /8 to /28, such as 198.18.0.0/15, found '" + escape_line(n.text()) + "'");
     }
     out.virtual_range = *range;
 }
@@ -109,7 +114,10 @@ void read_dns(const node& n, dns::settings& out)
 {
     const auto as_seconds = [](const node& v, seconds max) { return std::chrono::duration_cast<seconds>(v.duration(0ms, max)); };
     n.mapping({
-        {"answers", [&](const node& v) { out.answers = v.one_of({"virtual", "real"}) == 0 ? dns::answer_mode::virtual_addresses : dns::answer_mode::real; }},
+        {"answers", [&](const node& v) {
+             const bool real = v.one_of({"virtual", "real"}) == 1;
+             out.answers = real ? dns::answer_mode::real : dns::answer_mode::virtual_addresses;
+         }},
         {"upstreams", [&](const node& v) { v.each([&](const node& item) { out.upstreams.push_back(read_server(item)); }); }},
         {"virtual_range", [&](const node& v) { read_virtual_range(v, out); }},
         {"upstream_timeout", [&](const node& v) { out.upstream_timeout = v.duration(50ms, 60s); }},
@@ -125,6 +133,7 @@ void read_dns(const node& n, dns::settings& out)
         {"tcp_idle", [&](const node& v) { out.tcp_idle = as_seconds(v, 1h); }},
         {"exfiltration", [&](const node& v) { read_exfiltration(v, out); }},
     });
+    if (out.min_ttl > out.max_ttl) n.fail("min_ttl is longer than max_ttl");
 }
 
 void read_http(const node& n, http::limits& out)
@@ -173,23 +182,27 @@ void read_capture(const node& n, settings& out)
     });
 }
 
-void read_sink(const node& n, std::vector<audit::sink_settings>& out)
+void read_sink(const node& n, const std::string& file, std::vector<audit::sink_settings>& out)
 {
-    audit::sink_settings sink;
-    bool named = false;
+    std::vector<audit::sink_settings> named;
     n.mapping({
-        {"file", [&](const node& v) { sink = {audit::sink_settings::kind::file, v.text()}; named = true; }},
-        {"stdout", [&](const node&) { sink = {audit::sink_settings::kind::standard_output, {}}; named = true; }},
+        {"file", [&](const node& v) {
+             if (v.text().empty()) v.fail("a file sink needs a path");
+             named.push_back({audit::sink_settings::kind::file, relative_to(file, v.text())});
+         }},
+        {"stdout", [&](const node& v) {
+             v.mapping({});
+             named.push_back({audit::sink_settings::kind::standard_output, {}});
+         }},
     });
-    if (!named) n.fail("expected a sink, such as {file: audit.jsonl} or {stdout: {}}");
-    if (sink.what == audit::sink_settings::kind::file && sink.path.empty()) n.fail("a file sink needs a path");
-    out.push_back(std::move(sink));
+    if (named.size() != 1) n.fail("expected one sink, such as {file: audit.jsonl} or {stdout: {}}");
+    out.push_back(std::move(named.front()));
 }
 
-void read_audit(const node& n, audit::settings& out)
+void read_audit(const node& n, const std::string& file, audit::settings& out)
 {
     n.mapping({
-        {"sinks", [&](const node& v) { v.each([&](const node& item) { read_sink(item, out.sinks); }); }},
+        {"sinks", [&](const node& v) { v.each([&](const node& item) { read_sink(item, file, out.sinks); }); }},
         {"queue_records", [&](const node& v) { out.queue_records = v.count(16, 10'000'000); }},
         {"queue_bytes", [&](const node& v) { out.queue_bytes = v.bytes(65536, std::size_t{1} << 32); }},
         {"max_record_bytes", [&](const node& v) { out.max_record_bytes = v.bytes(4096, 256U << 20); }},
@@ -200,9 +213,17 @@ void read_top(const node& n, const std::string& file, settings& out)
 {
     bool versioned = false;
     n.mapping({
-        {"version", [&](const node& v) { if (v.text() != "1") v.fail("this program reads version 1, found '" + v.text() + "'"); versioned = true; }},
+        {"version", [&](const node& v) {
+             if (v.text() != "1") v.fail("this program reads version 1, found '" + escape_line(v.text()) + "'");
+             versioned = true;
+         }},
         {"mode", [&](const node& v) { out.policy.how = static_cast<policy::mode>(v.one_of({"enforce", "audit"})); }},
-        {"presets", [&](const node& v) { v.each([&](const node& item) { check_preset_name(item); out.presets.push_back(item.text()); }); }},
+        {"presets", [&](const node& v) {
+             v.each([&](const node& item) {
+                 check_preset_name(item);
+                 out.presets.push_back(item.text());
+             });
+         }},
         {"allow", [&](const node& v) { read_entries(v, out.policy.allow); }},
         {"rules", [&](const node& v) { v.each([&](const node& item) { read_rule(item, out.policy.rules); }); }},
         {"phases", [&](const node& v) { read_phases(v, out.policy); }},
@@ -211,7 +232,7 @@ void read_top(const node& n, const std::string& file, settings& out)
         {"http", [&](const node& v) { read_http(v, out.http); }},
         {"limits", [&](const node& v) { read_limits(v, out.limits); }},
         {"capture", [&](const node& v) { read_capture(v, out); }},
-        {"audit", [&](const node& v) { read_audit(v, out.audit); }},
+        {"audit", [&](const node& v) { read_audit(v, file, out.audit); }},
     });
     if (!versioned) throw config_error({file, 1, 1}, "the first line should be 'version: 1'");
 }
@@ -265,7 +286,7 @@ settings load(const std::string& path, const overrides& extra)
     }
     if (extra.mode == "audit") out.policy.how = policy::mode::audit;
     else if (extra.mode == "enforce") out.policy.how = policy::mode::enforce;
-    else if (!extra.mode.empty()) throw config_error({"--mode", 0, 0}, "expected enforce or audit, found '" + extra.mode + "'");
+    else if (!extra.mode.empty()) throw config_error({"--mode", 0, 0}, "expected enforce or audit, found '" + escape_line(extra.mode) + "'");
     if (!extra.audit.empty()) out.audit.sinks = {{audit::sink_settings::kind::file, extra.audit}};
     expand_presets(out);
     return out;

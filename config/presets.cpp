@@ -2,6 +2,7 @@
 
 #include "config/ecosystems.hpp"
 #include "config/preset_texts.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
 
@@ -34,7 +35,7 @@ void check_preset_name(const std::string& name, const policy::location& where)
     if (std::find(names.begin(), names.end(), name) != names.end()) return;
     std::string known;
     for (const auto& each : names) known += (known.empty() ? "" : ", ") + each;
-    throw config_error(where, "no preset '" + name + "' (there are: " + known + ")");
+    throw config_error(where, "no preset '" + escape_line(name) + "' (there are: " + known + ")");
 }
 
 void check_preset_name(const node& n) { check_preset_name(n.text(), n.where()); }
@@ -44,7 +45,7 @@ void expand_presets(settings& out)
     for (const auto& name : out.presets) {
         for (const auto& each : ecosystems()) {
             if (each.name != name) continue;
-            auto entries = each.read();
+            auto entries = each.read(out.tls.extra_roots);
             std::move(entries.begin(), entries.end(), std::back_inserter(out.policy.allow));
         }
         for (const auto& each : preset_texts()) {
