@@ -39,7 +39,7 @@ function(cofferdam_test name)
   add_executable(${name}_test ${arg_SOURCES})
   target_link_libraries(${name}_test PRIVATE cofferdam_options ${arg_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES)
 endfunction()
 
 # cofferdam_fuzzer(NAME SOURCES f_fuzz.cpp LINK lib...): a libFuzzer target (clang) over a sans-I/O library.

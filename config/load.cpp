@@ -160,6 +160,8 @@ void read_limits(const node& n, gateway_limits& out)
         {"sniff_timeout", [&](const node& v) { out.sniff_timeout = v.duration(10ms, 10min); }},
         {"server_first_delay", [&](const node& v) { out.server_first_delay = v.duration(1ms, 10s); }},
         {"connect_timeout", [&](const node& v) { out.connect_timeout = v.duration(50ms, 10min); }},
+        {"max_udp_flows", [&](const node& v) { out.max_udp_flows = v.count(1, 60'000); }},
+        {"udp_idle_timeout", [&](const node& v) { out.udp_idle_timeout = v.duration(100ms, 24h); }},
         {"stream_idle_timeout", [&](const node& v) { out.stream_idle_timeout = v.duration(100ms, 24h); }},
     });
 }

@@ -17,7 +17,8 @@ struct overrides {
 };
 
 /// Reads one YAML configuration (version 1). Throws config_error at the first thing that is wrong: file, line, column, what
-/// was expected. Paths in the file are relative to its folder. Presets are named, not expanded (see expand_presets).
+/// was expected. Certificate files (tls.extra_roots) are relative to the
+/// file's folder; sinks to the working folder. Presets are named, not expanded (see expand_presets).
 settings load_text(const std::string& text, const std::string& file);
 settings load_file(const std::string& path);
 

@@ -17,6 +17,8 @@ struct gateway_limits {
     std::chrono::milliseconds sniff_timeout{3000};          ///< limits.sniff_timeout: first byte, where a named server may speak first: server_first_delay
     std::chrono::milliseconds server_first_delay{150};      ///< limits.server_first_delay: silence after which the server is taken to speak first
     std::chrono::milliseconds connect_timeout{10'000};      ///< limits.connect_timeout
+    std::size_t max_udp_flows = 1024;                       ///< limits.max_udp_flows, a job
+    std::chrono::milliseconds udp_idle_timeout{60'000};     ///< limits.udp_idle_timeout: without a datagram either way
     std::chrono::milliseconds stream_idle_timeout{600'000}; ///< limits.stream_idle_timeout: spliced connections
 };
 

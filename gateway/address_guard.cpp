@@ -10,6 +10,11 @@ bool is_gateway_host(std::string_view name) noexcept
     return name == "host" || name == "host.cofferdam.internal" || name == "host.docker.internal";
 }
 
+std::string judged_name(std::string name)
+{
+    return is_gateway_host(name) ? "host" : std::move(name);
+}
+
 bool is_internal_name(std::string_view name) noexcept
 {
     // RFC 6762 appendix G, RFC 8375, and the name that ICANN reserved for private use in 2024.

@@ -11,6 +11,9 @@ namespace cofferdam::gateway {
 /// True for the names of the machine that runs the gateway: "host", "host.cofferdam.internal", "host.docker.internal".
 bool is_gateway_host(std::string_view name) noexcept;
 
+/// The name that the policy judges for a canonical one: "host" for every name of the gateway's machine, itself otherwise.
+std::string judged_name(std::string name);
+
 /// May the gateway dial `where`, an address found for `host` (a canonical name or an address literal)?
 /// Public addresses: yes. Loopback, link-local, metadata, multicast, unspecified and the virtual range: only where an
 /// allow entry lists the address. Private and shared ranges: where an entry lists them, or where `host` is an internal name

@@ -28,11 +28,24 @@ tcp::endpoint to_asio(const ip_endpoint& where)
     return {asio::ip::address_v6(raw), where.port};
 }
 
-struct candidates {
-    std::vector<ip_address> addresses;
-    reason why = reason::completed;
-    std::string detail;
-};
+asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where, std::chrono::milliseconds limit)
+{
+    // The timer's handler may be queued already when the connect ends: it looks at `open` before it touches the socket.
+    const auto open = std::make_shared<bool>(true);
+    asio::steady_timer timer(socket.get_executor(), limit);
+    auto on_time_out = [open, &socket](error_code ec) {
+        boost::system::error_code ignored;
+        if (!ec && *open) socket.close(ignored);
+    };
+    timer.async_wait(std::move(on_time_out));
+    auto [ec] = co_await socket.async_connect(where, use_tuple);
+    *open = false;
+    timer.cancel();
+    if (ec == asio::error::operation_aborted) ec = asio::error::timed_out;
+    co_return ec;
+}
+
+} // namespace
 
 asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::uint16_t port)
 {
@@ -66,25 +79,6 @@ asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::ui
     if (out.addresses.empty()) out.why = found.empty() ? reason::name_not_found : reason::private_address;
     co_return out;
 }
-
-asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where, std::chrono::milliseconds limit)
-{
-    // The timer's handler may be queued already when the connect ends: it looks at `open` before it touches the socket.
-    const auto open = std::make_shared<bool>(true);
-    asio::steady_timer timer(socket.get_executor(), limit);
-    auto on_time_out = [open, &socket](error_code ec) {
-        boost::system::error_code ignored;
-        if (!ec && *open) socket.close(ignored);
-    };
-    timer.async_wait(std::move(on_time_out));
-    auto [ec] = co_await socket.async_connect(where, use_tuple);
-    *open = false;
-    timer.cancel();
-    if (ec == asio::error::operation_aborted) ec = asio::error::timed_out;
-    co_return ec;
-}
-
-} // namespace
 
 asio::awaitable<dialled> dial(worker& w, std::string host, std::uint16_t port)
 {

@@ -7,10 +7,21 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <string>
+#include <vector>
 
 namespace cofferdam::gateway {
 
 class worker;
+
+/// The addresses that may be dialled for a host; empty with the reason.
+struct candidates {
+    std::vector<ip_address> addresses;
+    reason why = reason::completed;
+    std::string detail;
+};
+
+/// Resolves `host` and leaves out what may not be dialled (see address_guard.hpp), IPv4 first.
+boost::asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::uint16_t port);
 
 /// Outcome of dialling an upstream. `why` is reason::completed if the socket is connected.
 struct dialled {

@@ -67,23 +67,31 @@ audit::record make_record(flow& source, const policy::decision& verdict)
     return out;
 }
 
-void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail)
+namespace {
+
+void record_connection(flow& source, std::string_view protocol, const policy::decision& verdict, reason why, std::string detail)
 {
     auto place = source.job().audit().reserve();
     if (!place) {
         source.job().metrics().connection(audit::connection_kind::tcp, audit::verdict_label::deny);
         return;
     }
-    write_connection(source, *place, protocol, verdict, verdict.why, std::move(detail), {});
+    write_connection(source, *place, protocol, verdict, why, std::move(detail), {});
+}
+
+} // namespace
+
+void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail)
+{
+    record_connection(source, protocol, verdict, verdict.why, std::move(detail));
 }
 
 void close_unused(flow& source, std::string_view protocol, reason why, std::string detail)
 {
-    // Nothing was asked for and nothing was sent on, so nothing was refused either.
-    policy::decision verdict;
-    verdict.act = verdict.would = policy::action::allow;
-    verdict.why = why;
-    refuse_connection(source, protocol, verdict, std::move(detail));
+    // Nothing was sent on. But an attempt to reach what the policy refuses is a refused one, whoever hung up first.
+    policy::decision verdict = source.facts().standing;
+    if (verdict.would == policy::action::allow) verdict.why = why;
+    record_connection(source, protocol, verdict, why, std::move(detail));
 }
 
 connection_evidence::connection_evidence(flow& source, std::string_view protocol, const policy::decision& verdict,

@@ -1,6 +1,7 @@
 #include "gateway/exchange.hpp"
 
 #include "core/text.hpp"
+#include "gateway/address_guard.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
 #include "policy/name.hpp"
@@ -113,7 +114,7 @@ std::optional<exchange::answer> exchange::judge_authority()
     const auto parsed =
         policy::parse_host(head.where.ipv6_literal ? '[' + std::string(head.where.host) + ']' : std::string(head.where.host));
     if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
-    host = parsed->to_string();
+    host = judged_name(parsed->to_string());
     const auto claimed = head.where.port ? head.where.port : default_port(scheme_);
     if (head.where.port && claimed != port) {
         return refuse(421, reason::host_mismatch,
@@ -193,6 +194,7 @@ void exchange::finish(reason why, std::string detail)
     if (finished_) return;
     finished_ = true;
     auto& job = owner_.job();
+    if (!sent_) fields_.bytes_sent = fields_.bytes_received = 0;  // to or from the world: the gateway's own page is neither
     fields_.close_reason = to_string(why);
     fields_.detail = std::move(detail);
     fields_.capture = policy::to_string(verdict.capture);

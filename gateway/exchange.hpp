@@ -45,6 +45,8 @@ public:
     /// Keeps room for the record. False: no record can be kept, refuse (law 5).
     bool reserve();
 
+    /// Something of it goes upstream now.
+    void note_sent() noexcept { sent_ = true; }
     void note_request(std::uint64_t bytes) noexcept { fields_.bytes_sent += bytes; }
     void note_response(std::uint64_t bytes) noexcept { fields_.bytes_received += bytes; }
     /// Bodies, as they pass; kept up to capture.max_body where the capture level says full.
@@ -78,6 +80,7 @@ private:
     audit::http_fields fields_;
     std::optional<audit::reservation> place_;
     bool finished_ = false;
+    bool sent_ = false;
 };
 
 } // namespace cofferdam::gateway

@@ -153,11 +153,12 @@ asio::awaitable<void> flow::dispatch()
     // Where the name is known, or the address itself is listed, the server may be the one to speak first.
     const bool known = !facts_.bound_name.empty() || rules->decide(attempt).allowed();
     const auto patience = known ? limits.server_first_delay : limits.sniff_timeout;
-    sniffed first =
-        co_await sniff(socket_, job().settings().tls.max_client_hello, patience, job().settings().tls.handshake_timeout);
     auto any = attempt;
     any.app = policy::application::unknown;
-    if (first.what == first_bytes::silent && known && !rules->decide(attempt).allowed() && rules->decide(any).allowed()) {
+    facts_.standing = rules->decide(any);
+    sniffed first =
+        co_await sniff(socket_, job().settings().tls.max_client_hello, patience, job().settings().tls.handshake_timeout);
+    if (first.what == first_bytes::silent && known && !rules->decide(attempt).allowed() && facts_.standing.allowed()) {
         // Not a stream that may be relayed, but HTTP or TLS may be, by a slow client: give it the whole time.
         first = co_await sniff(socket_, job().settings().tls.max_client_hello, limits.sniff_timeout,
                                job().settings().tls.handshake_timeout);

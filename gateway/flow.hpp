@@ -22,6 +22,8 @@ struct connection_facts {
     std::string host;        ///< the name that TLS was opened for; empty on plain connections
     std::string sni, alpn;
     std::string upstream; ///< "address:port" that the gateway dialled
+    /// What the policy says of the connection as far as it is known: the verdict on one that ends before it asks for anything.
+    policy::decision standing;
 };
 
 /// One connection of the job, from accept to close. Owns its sockets and lives on its worker's thread; kept alive by its

@@ -64,6 +64,7 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
     out.host = host;
     std::string bytes;
     http::write_request_head(bytes, out);
+    e.note_sent();
     owner_->arm(limits().response_timeout);
     const auto written = co_await link_.stream->async_write(as_bytes(bytes));
     if (written.error && reused) {

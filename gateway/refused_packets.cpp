@@ -12,6 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <map>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace cofferdam::gateway {
@@ -96,7 +97,9 @@ private:
 
     void note_gap(std::uint32_t lost)
     {
-        if (lost == 0) return;
+        lost_ += lost;
+        const auto now = clock::now();
+        if (lost_ == 0 || now - alerted_ < std::chrono::seconds(1)) return;
         auto place = worker_.job().audit().reserve();
         if (!place) return;
         audit::record entry;
@@ -104,15 +107,17 @@ private:
         entry.job = worker_.job().id();
         entry.decision = to_fields(gateway_decision(reason::protocol_not_allowed, policy::stage::connection));
         entry.what = audit::alert_fields{"refused packets not recorded",
-                                         std::to_string(lost) + " refused packets came faster than they could be recorded"};
+                                         std::to_string(std::exchange(lost_, 0)) + " refused packets came faster than they could be recorded"};
         place->commit(std::move(entry));
+        alerted_ = now;
     }
 
     worker& worker_;
     asio::posix::stream_descriptor log_;
     nft::log_sequence sequence_;
     std::map<attempt_key, clock::time_point> seen_;
-    clock::time_point purged_{};
+    clock::time_point purged_{}, alerted_{};
+    std::uint64_t lost_ = 0;
 };
 
 } // namespace

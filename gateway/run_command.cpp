@@ -11,6 +11,7 @@
 #include "gateway/run_report.hpp"
 #include "gateway/signals.hpp"
 #include "gateway/trust.hpp"
+#include "gateway/udp_relay.hpp"
 #include "gateway/version.hpp"
 #include "gateway/worker.hpp"
 #include "nft/io/sealed_network.hpp"
@@ -152,6 +153,7 @@ void hand_out(std::vector<std::unique_ptr<worker>>& workers, nft::sealed_descrip
     }
     record_refused_packets(*workers.front(), std::move(network.log));
     serve_names(*workers.front(), network);
+    relay_datagrams(*workers.front(), std::move(network.relays));
     nft::process_finder_options finder;
     job.attribute_with(std::make_unique<attribution>(std::move(network.diagnostics), finder));
 }

@@ -1,6 +1,7 @@
 #include "gateway/tls_flow.hpp"
 
 #include "core/text.hpp"
+#include "gateway/address_guard.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
@@ -32,7 +33,7 @@ reason find_host(connection_facts& facts, const tls::client_hello& hello)
         facts.sni = escape_line(*hello.sni);
         auto name = policy::canonical_name(*hello.sni);
         if (!name) return reason::malformed_name;
-        facts.host = std::move(*name);
+        facts.host = judged_name(std::move(*name));
         return reason::completed;
     }
     facts.host = facts.bound_name.empty() ? facts.destination.address.to_string() : facts.bound_name;
@@ -136,6 +137,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
     }
     const auto rules = owner->job().rules();
     const policy::decision verdict = rules->decide(make_attempt(*owner));
+    facts.standing = verdict;
     const bool unopened = hello.sni && rules->passthrough(facts.host, facts.destination.port);
     if (verdict.allowed() && unopened) {
         co_await splice_unopened(owner, verdict);

@@ -106,7 +106,7 @@ TEST(json, whatever_the_bytes_a_record_is_one_line_of_ascii_that_gives_them_back
 TEST(json, other_records_never_look_as_if_they_had_an_authority)
 {
     for (const auto& bytes : hostile()) {
-        auto dns = sample::dns(bytes, true);
+        auto dns = sample::dns(bytes, false);
         std::get<dns_fields>(dns.what).answers = {"authority", bytes};
         auto connection = sample::connection(bytes, bytes, true);
         std::get<connection_fields>(connection.what).sni = bytes;
@@ -120,6 +120,15 @@ TEST(json, other_records_never_look_as_if_they_had_an_authority)
             EXPECT_FALSE(parsed(line).empty());
         }
     }
+}
+
+TEST(json, a_refused_look_up_of_an_address_names_its_host_as_authority)
+{
+    auto entry = sample::dns("evil.example", true);
+    EXPECT_EQ(authorities(line_of(entry)), std::vector<std::string>{"evil.example"});
+    std::get<dns_fields>(entry.what).qtype = "TXT";
+    EXPECT_TRUE(authorities(line_of(entry)).empty());
+    EXPECT_TRUE(authorities(line_of(sample::dns("good.example", false))).empty()) << "the transaction that follows names it";
 }
 
 TEST(json, a_header_called_authority_is_not_taken_for_the_requests_authority)

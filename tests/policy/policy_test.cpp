@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(
                     asked{"GET", "http", "pypi.example", 443, "/simple/", false, reason::port_not_allowed},
                     asked{"POST", "https", "github.example", 443, "/acme/x", false, reason::method_not_allowed},
                     asked{"get", "https", "github.example", 443, "/acme/x", false, reason::method_not_allowed},
-                    asked{"GET", "https", "only.example", 443, "/", false, reason::port_not_allowed},
+                    asked{"GET", "https", "only.example", 443, "/", false, reason::not_in_allow_list},
                     asked{"GET", "http", "time.example", 123, "/", false, reason::port_not_allowed},
                     asked{"GET", "https", "evil.example", 443, "/", false, reason::not_in_allow_list},
                     asked{"GET", "https", "pypi.example.evil.example", 443, "/simple/", false, reason::not_in_allow_list},
@@ -147,7 +147,7 @@ INSTANTIATE_TEST_SUITE_P(
                     dialled{tcp, application::unknown, "git.example", anywhere, 22, true, by_entry},
                     dialled{tcp, application::opaque, "host", anywhere, 5432, true, by_entry},
                     dialled{tcp, application::opaque, "x.actions.example", anywhere, 443, true, by_entry},
-                    dialled{tcp, application::unknown, "only.example", anywhere, 443, false, reason::port_not_allowed},
+                    dialled{tcp, application::unknown, "only.example", anywhere, 443, false, reason::not_in_allow_list},
                     dialled{tcp, application::opaque, "time.example", anywhere, 123, false, reason::port_not_allowed},
                     dialled{tcp, application::tls, "evil.example", anywhere, 443, false, reason::not_in_allow_list},
                     // An allowed address does not make a name allowed, nor the other way round.

@@ -1,0 +1,262 @@
+#include "gateway/udp_relay.hpp"
+
+#include "gateway/dial.hpp"
+#include "gateway/evidence.hpp"
+#include "gateway/spawn.hpp"
+#include "gateway/worker.hpp"
+#include "nft/io/datagram.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/udp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <netinet/in.h>
+
+#include <map>
+
+namespace cofferdam::gateway {
+namespace {
+
+using asio::ip::udp;
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t max_datagram = 65535;
+constexpr std::chrono::seconds attempt_window{10};
+constexpr std::size_t max_waiting = 16; // datagrams that came before the upstream was dialled
+
+/// One socket of a port, in the job's namespace.
+struct relay_socket {
+    relay_socket(asio::io_context& context, int number, std::uint16_t at) : descriptor(context, number), port(at) {}
+    asio::posix::stream_descriptor descriptor;
+    std::uint16_t port;
+};
+
+struct datagram_flow final : expirable {
+    datagram_flow(worker& w, std::shared_ptr<relay_socket> from)
+        : downstream(std::move(from)), upstream(w.context()), remembered(w.context()), registration(w, *this)
+    {
+    }
+    void expire() noexcept override
+    {
+        boost::system::error_code ignored;
+        ended = true;
+        upstream.close(ignored);
+        remembered.cancel();
+    }
+
+    std::shared_ptr<relay_socket> downstream;
+    udp::socket upstream;
+    asio::steady_timer remembered; // of a refused flow: until then its datagrams are the same attempt
+    flow_source source;
+    ip_endpoint destination;
+    std::string host, dialled;
+    policy::decision verdict;
+    std::vector<std::vector<std::uint8_t>> waiting;
+    std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
+    std::chrono::steady_clock::time_point began_steady = std::chrono::steady_clock::now();
+    std::uint64_t sent = 0, received = 0;
+    bool connected = false;
+    bool ended = false;
+    worker::registration registration;
+};
+
+class relay_service : public std::enable_shared_from_this<relay_service> {
+public:
+    explicit relay_service(worker& w) : worker_(w) {}
+
+    void serve(nft::descriptor socket, std::uint16_t port)
+    {
+        if (!socket) return;
+        auto from = std::make_shared<relay_socket>(worker_.context(), socket.release(), port);
+        sockets_.push_back(from);
+        spawn_counted(worker_.context(), worker_.job(), read_loop(shared_from_this(), from));
+    }
+
+    void stop()
+    {
+        boost::system::error_code ignored;
+        stopping_ = true;
+        for (auto& each : sockets_) each->descriptor.close(ignored);
+        for (auto& each : flows_) each.second->expire();
+    }
+
+private:
+    using flow_key = std::pair<ip_endpoint, ip_endpoint>;
+
+    asio::awaitable<void> read_loop(std::shared_ptr<relay_service> self, std::shared_ptr<relay_socket> from)
+    {
+        std::vector<std::uint8_t> buffer(max_datagram);
+        while (from->descriptor.is_open()) {
+            auto [ec] = co_await from->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, use_tuple);
+            if (ec) co_return;
+            for (;;) {
+                const auto got = nft::receive_datagram(from->descriptor.native_handle(), buffer);
+                if (!got) break;
+                take(from, *got, byte_view(buffer.data(), got->size));
+            }
+        }
+        (void)self;
+    }
+
+    void take(const std::shared_ptr<relay_socket>& from, const nft::received_datagram& got, byte_view bytes)
+    {
+        const ip_endpoint destination{got.destination, from->port};
+        const flow_key key{got.client, destination};
+        auto found = flows_.find(key);
+        if (found == flows_.end()) {
+            if (flows_.size() >= worker_.job().settings().limits.max_udp_flows) return refuse_overload(got.client, destination);
+            auto made = std::make_shared<datagram_flow>(worker_, from);
+            made->source.address = got.client;
+            made->destination = destination;
+            found = flows_.emplace(key, made).first;
+            spawn_counted(worker_.context(), worker_.job(), run(shared_from_this(), key, made));
+        }
+        auto& flow = *found->second;
+        if (flow.connected) send_up(flow, bytes);
+        else if (flow.waiting.size() < max_waiting && !flow.ended) flow.waiting.emplace_back(bytes.begin(), bytes.end());
+    }
+
+    void send_up(datagram_flow& flow, byte_view bytes)
+    {
+        flow.arm(worker_.job().settings().limits.udp_idle_timeout);
+        // A full socket buffer loses the datagram, as a network would.
+        if (::send(flow.upstream.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) flow.sent += bytes.size();
+    }
+
+    asio::awaitable<void> run(std::shared_ptr<relay_service> self, flow_key key, std::shared_ptr<datagram_flow> flow)
+    {
+        reason why = reason::internal_error;
+        auto place = worker_.job().audit().reserve();
+        if (place) {
+            flow->source.process =
+                co_await worker_.job().find_process(worker_, flow->source.address, flow->destination, IPPROTO_UDP);
+            judge(*flow);
+            why = flow->verdict.why;
+        }
+        std::string detail;
+        if (place && flow->verdict.allowed()) {
+            why = co_await connect(flow, detail);
+            if (why == reason::completed) co_await pass_back(flow);
+        }
+        flow->ended = true;
+        if (place) {
+            place->commit(make_entry(*flow, why, std::move(detail)));
+        }
+        if (!flow->connected && !stopping_) {
+            flow->remembered.expires_after(attempt_window);
+            co_await flow->remembered.async_wait(use_tuple);
+        }
+        flows_.erase(key);
+        (void)self;
+    }
+
+    void judge(datagram_flow& flow)
+    {
+        flow.host = worker_.job().name_of(flow.destination.address).value_or("");
+        policy::connection_attempt attempt;
+        attempt.proto = policy::transport::udp;
+        attempt.app = policy::application::opaque;
+        attempt.host = flow.host;
+        attempt.destination = flow.destination;
+        attempt.source = &flow.source;
+        flow.verdict = worker_.job().rules()->decide(attempt);
+    }
+
+    asio::awaitable<reason> connect(std::shared_ptr<datagram_flow> flow, std::string& detail)
+    {
+        const std::string host = flow->host.empty() ? flow->destination.address.to_string() : flow->host;
+        const candidates found = co_await find_candidates(worker_, host, flow->destination.port);
+        detail = found.detail;
+        if (found.addresses.empty()) co_return found.why;
+        const auto address = asio::ip::make_address(found.addresses.front().to_string());
+        const udp::endpoint where(address, flow->destination.port);
+        boost::system::error_code ec;
+        flow->upstream.open(where.protocol(), ec);
+        if (!ec) flow->upstream.connect(where, ec);
+        if (ec) {
+            detail = ec.message();
+            co_return reason::connect_failed;
+        }
+        flow->dialled = ip_endpoint{found.addresses.front(), flow->destination.port}.to_string();
+        flow->connected = true;
+        for (const auto& each : flow->waiting) send_up(*flow, each);
+        flow->waiting.clear();
+        co_return reason::completed;
+    }
+
+    asio::awaitable<void> pass_back(std::shared_ptr<datagram_flow> flow)
+    {
+        std::vector<std::uint8_t> buffer(max_datagram);
+        while (!flow->ended) {
+            auto [ec, size] = co_await flow->upstream.async_receive(asio::buffer(buffer), use_tuple);
+            if (flow->ended) co_return;
+            if (ec == asio::error::connection_refused) continue; // an ICMP error: the client finds out by silence, as UDP does
+            if (ec) co_return;
+            flow->arm(worker_.job().settings().limits.udp_idle_timeout);
+            const byte_view bytes(buffer.data(), size);
+            const auto failed = nft::send_datagram(flow->downstream->descriptor.native_handle(), bytes, flow->destination.address,
+                                                   flow->source.address);
+            if (!failed) flow->received += size;
+        }
+    }
+
+    audit::record make_entry(const datagram_flow& flow, reason why, std::string detail) const
+    {
+        audit::record entry;
+        entry.time = flow.began;
+        entry.duration = std::chrono::steady_clock::now() - flow.began_steady;
+        entry.job = worker_.job().id();
+        entry.source = flow.source;
+        const bool inside = why == reason::private_address;
+        entry.decision = to_fields(inside ? gateway_decision(why, policy::stage::connection) : flow.verdict);
+        audit::connection_fields fields;
+        fields.protocol = "udp";
+        fields.host = flow.host;
+        fields.destination = flow.destination.to_string();
+        fields.upstream = flow.dialled;
+        fields.close_reason = to_string(why);
+        fields.detail = std::move(detail);
+        fields.bytes_sent = flow.sent;
+        fields.bytes_received = flow.received;
+        entry.what = std::move(fields);
+        return entry;
+    }
+
+    void refuse_overload(const ip_endpoint& client, const ip_endpoint& destination)
+    {
+        auto place = worker_.job().audit().reserve();
+        if (!place) return;
+        audit::record entry;
+        entry.time = std::chrono::system_clock::now();
+        entry.job = worker_.job().id();
+        entry.source.address = client;
+        entry.decision = to_fields(gateway_decision(reason::overload, policy::stage::connection));
+        audit::connection_fields fields;
+        fields.protocol = "udp";
+        fields.destination = destination.to_string();
+        fields.close_reason = to_string(reason::overload);
+        fields.detail = "limits.max_udp_flows is reached";
+        entry.what = std::move(fields);
+        place->commit(std::move(entry));
+    }
+
+    worker& worker_;
+    bool stopping_ = false;
+    std::vector<std::shared_ptr<relay_socket>> sockets_;
+    std::map<flow_key, std::shared_ptr<datagram_flow>> flows_;
+};
+
+} // namespace
+
+void relay_datagrams(worker& w, std::vector<nft::udp_relay> relays)
+{
+    if (relays.empty()) return;
+    auto service = std::make_shared<relay_service>(w);
+    for (auto& each : relays) {
+        service->serve(std::move(each.v4), each.port);
+        service->serve(std::move(each.v6), each.port);
+    }
+    w.at_stop([service] { service->stop(); });
+}
+
+} // namespace cofferdam::gateway
