@@ -82,6 +82,7 @@ private:
         json_.text("reason", d.reason);
         json_.text("stage", d.stage);
         json_.text("hint", d.hint);
+        if (d.alert) json_.boolean("alert", true);
         json_.close();
     }
 

@@ -35,6 +35,13 @@ public:
         return value ? text_of(*value) : std::string();
     }
 
+    bool flag(std::string_view key) const noexcept
+    {
+        const auto* value = find(key);
+        const auto* set = value ? value->if_bool() : nullptr;
+        return set && *set;
+    }
+
     std::vector<std::string> list(std::string_view key) const
     {
         std::vector<std::string> out;
@@ -88,7 +95,7 @@ private:
 
 decision_fields decision_from(const members& d)
 {
-    return {d.text("action"), d.text("would"), d.text("rule"), d.text("reason"), d.text("stage"), d.text("hint")};
+    return {d.text("action"), d.text("would"), d.text("rule"), d.text("reason"), d.text("stage"), d.text("hint"), d.flag("alert")};
 }
 
 flow_source source_from(const members& top)

@@ -146,6 +146,7 @@ void aggregator::add(const record& entry)
         if (!sum_.last || entry.time > *sum_.last) sum_.last = entry.time;
     }
     if (const auto* job = std::get_if<job_fields>(&entry.what)) return add_job(entry, *job);
+    if (entry.decision.alert) ++sum_.alerts;
     if (std::holds_alternative<alert_fields>(entry.what)) {
         ++sum_.alerts;
         return;

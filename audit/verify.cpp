@@ -121,8 +121,10 @@ void verifier::check_line(const log_entry& entry)
         const auto* job = std::get_if<job_fields>(&entry.entry.what);
         last_was_end_ = job && job->event == "end";
     }
-    else if (result_.chained)
-        note(result_.broken, {entry.line, {}, "a line without a chain value was put into the log", {}});
+    else if (result_.chained || !entry.entry.decision.action.empty()) {
+        // Qtap's records hold no decision: this one is ours, and its chain value was taken out.
+        note(result_.broken, {entry.line, {}, "a record without a chain value", {}});
+    }
     check_record(entry);
 }
 
@@ -175,6 +177,7 @@ verify_result verifier::finish(const log_reader& reader)
     if (result_.chained && !last_was_end_ && options_.require_end) {
         note(result_.broken, {0, {}, "the log stops without its end record: it was cut, or the gateway was killed", {}});
     }
+    if (result_.records == 0 && result_.broken.empty()) note(result_.broken, {0, {}, "the log holds no record at all", {}});
     return std::move(result_);
 }
 

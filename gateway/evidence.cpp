@@ -41,6 +41,7 @@ audit::decision_fields to_fields(const policy::decision& verdict)
     out.would = policy::to_string(verdict.would);
     out.rule = verdict.rule;
     out.reason = to_string(verdict.why);
+    out.alert = verdict.alert;
     out.stage = policy::to_string(verdict.at);
     out.hint = verdict.allowed() && verdict.would == policy::action::allow ? std::string() : verdict.hint;
     return out;
