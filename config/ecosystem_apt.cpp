@@ -61,7 +61,7 @@ void add_uri(const found_text& uri, const std::string& note, entry_list& out)
     auto url = uri.value;
     url.resize(std::min(url.find("$("), url.size()));   // "$(ARCH)" and the like
     if (url.size() < uri.value.size()) url.resize(url.rfind('/') + 1);
-    std::string source = uri.source + note;
+    const std::string source = uri.source + note;
     if (url.starts_with("mirror+file:")) {
         auto file = url.substr(std::string("mirror+file:").size());
         if (file.starts_with("//")) file.erase(0, 2);
@@ -78,7 +78,12 @@ void add_uri(const found_text& uri, const std::string& note, entry_list& out)
     const bool mirror_list = url.starts_with("mirror");
     if (url.starts_with("mirror://")) url = "http://" + url.substr(9);
     else if (url.starts_with("mirror+")) url = url.substr(7);
-    if (mirror_list) source += ", the list alone: write its mirrors under 'allow'";
+    if (mirror_list) {
+        auto list = plain_url(url, reach::prefix).value_or("");
+        if (!list.empty()) list.pop_back();   // the list itself rather than what is below it
+        if (!list.empty()) out.add_entry("GET,HEAD " + list, source + ", the list alone: write its mirrors under 'allow'");
+        return;
+    }
     out.add("GET,HEAD", {url, source});   // false for cdrom:, file:, copy:, ssh:
 }
 

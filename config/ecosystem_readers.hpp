@@ -25,8 +25,8 @@ std::vector<policy::entry_source> read_npm(const surroundings& here);
 std::vector<policy::entry_source> read_pip(const surroundings& here);
 
 /// The index that cargo would use, source replacement followed, every other registry, and the downloads that their
-/// config.json names, from cargo's cache or for the built-in registry from cargo itself, which fetches that one file.
-/// Downloads of a registry whose config.json is not cached are expected on the index's own origin.
+/// config.json files name: from cargo's cache, else cargo itself fetches that one file, unless only the project's own
+/// configuration names the index. Where it can't be had, downloads are expected on the index's own origin.
 std::vector<policy::entry_source> read_cargo(const surroundings& here);
 
 /// GOPROXY and GOSUMDB as `go env` reports them. Modules fetched directly from their own hosts are not covered.

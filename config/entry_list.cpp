@@ -45,6 +45,7 @@ bool entry_list::add(std::string_view methods, const found_text& url, reach how)
 {
     const auto plain = plain_url(url.value, how);
     if (!plain) return false;
+    if (plain->find("${") != std::string::npos) fail(url.source, "a variable in '" + escape_line(url.value) + "' is not set");
     add_entry(methods.empty() ? *plain : std::string(methods) + ' ' + *plain, url.source);
     return true;
 }

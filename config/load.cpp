@@ -288,7 +288,9 @@ settings load(const std::string& path, const overrides& extra)
     }
     if (extra.mode == "audit") out.policy.how = policy::mode::audit;
     else if (extra.mode == "enforce") out.policy.how = policy::mode::enforce;
-    else if (!extra.mode.empty()) throw config_error({"--mode", 0, 0}, "expected enforce or audit, found '" + escape_line(extra.mode) + "'");
+    else if (!extra.mode.empty()) {
+        throw config_error({"--mode", 0, 0}, "expected enforce or audit, found '" + escape_line(extra.mode) + "'");
+    }
     if (!extra.audit.empty()) out.audit.sinks = {{audit::sink_settings::kind::file, extra.audit}};
     expand_presets(out);
     return out;

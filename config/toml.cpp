@@ -139,8 +139,11 @@ private:
         const auto size = std::min(rest_.find_first_of(",]}#\r\n"), rest_.size());
         auto scalar = rest_.substr(0, size);
         while (scalar.ends_with(' ') || scalar.ends_with('\t')) scalar.remove_suffix(1);
-        const auto plain = [](char c) { return is_bare(c) || c == '+' || c == '.' || c == ':' || c == ' '; };
-        if (scalar.empty() || !std::all_of(scalar.begin(), scalar.end(), plain)) return false;
+        const auto plain = [](char c) { return is_bare(c) || c == '+' || c == '.' || c == ':'; };
+        const auto odd = static_cast<std::size_t>(std::find_if_not(scalar.begin(), scalar.end(), plain) - scalar.begin());
+        constexpr std::size_t date = std::string_view("1979-05-27").size();   // a space may stand between date and time
+        const bool dated = odd == date && scalar[odd] == ' ' && std::all_of(scalar.begin() + date + 1, scalar.end(), plain);
+        if (scalar.empty() || (odd < scalar.size() && !dated)) return false;
         rows.push_back({where, std::string(scalar), at});
         rest_.remove_prefix(size);
         return true;
