@@ -12,7 +12,7 @@ set -eu
 build="g++ cmake ninja-build ccache make pkg-config git ca-certificates
   libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev libssl-dev libc-ares-dev
   libnetfilter-queue-dev libnftnl-dev libmnl-dev prometheus-cpp-dev libnghttp2-dev libyaml-cpp-dev libre2-dev
-  libpsl-dev libidn2-dev libcli11-dev libspdlog-dev libseccomp-dev"
+  libpsl-dev libidn2-dev libcli11-dev libseccomp-dev openssl bind9-dnsutils python3 python3-pip python3-setuptools python3-wheel"
 lint="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck"
 tests="libgtest-dev libgmock-dev libbenchmark-dev
   nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils nginx-light openssl curl wget gpg gpgconf
