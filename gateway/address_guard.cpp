@@ -1,7 +1,12 @@
 #include "gateway/address_guard.hpp"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 namespace cofferdam::gateway {
 
@@ -27,10 +32,32 @@ bool is_internal_name(std::string_view name) noexcept
 
 namespace {
 
+// The addresses of the machine's interfaces when they were first asked for: services there trust who is inside.
+const std::set<ip_address>& own_addresses()
+{
+    static const std::set<ip_address> found = [] {
+        std::set<ip_address> out;
+        ifaddrs* list = nullptr;
+        if (::getifaddrs(&list) != 0) return out;
+        for (const auto* each = list; each; each = each->ifa_next) {
+            if (!each->ifa_addr) continue;
+            char text[INET6_ADDRSTRLEN] = {};
+            const auto* v4 = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
+            const auto* v6 = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr);
+            if (each->ifa_addr->sa_family == AF_INET) ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+            else if (each->ifa_addr->sa_family == AF_INET6) ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+            if (const auto parsed = ip_address::parse(text)) out.insert(*parsed);
+        }
+        ::freeifaddrs(list);
+        return out;
+    }();
+    return found;
+}
+
 // Whether the address may be used without an entry that lists it.
 bool is_unremarkable(const config::settings& settings, std::string_view host, const ip_address& address)
 {
-    if (settings.dns.virtual_range.contains(address)) return false;
+    if (settings.dns.virtual_range.contains(address) || own_addresses().contains(address)) return false;
     switch (address.scope()) {
     case ip_scope::global:
     case ip_scope::documentation: return true;

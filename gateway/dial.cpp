@@ -28,6 +28,17 @@ tcp::endpoint to_asio(const ip_endpoint& where)
     return {asio::ip::address_v6(raw), where.port};
 }
 
+// Neither mode audit nor a broad rule opens the gateway's own machine: an entry must say host:PORT.
+bool is_listed_host(const policy::policy& rules, std::uint16_t port, policy::transport proto)
+{
+    policy::connection_attempt attempt;
+    attempt.proto = proto;
+    attempt.app = proto == policy::transport::udp ? policy::application::opaque : policy::application::unknown;
+    attempt.host = "host";
+    attempt.destination.port = port;
+    return rules.decide(attempt).why == reason::allowed_by_endpoint;
+}
+
 asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where, std::chrono::milliseconds limit)
 {
     // The timer's handler may be queued already when the connect ends: it looks at `open` before it touches the socket.
@@ -47,10 +58,15 @@ asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where
 
 } // namespace
 
-asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::uint16_t port)
+asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::uint16_t port, policy::transport proto)
 {
     candidates out;
     if (is_gateway_host(host)) {
+        if (!is_listed_host(*w.job().rules(), port, proto)) {
+            out.why = reason::private_address;
+            out.detail = "the machine that runs the gateway; to allow it: host:" + std::to_string(port);
+            co_return out;
+        }
         out.addresses = {ip_address::v4({127, 0, 0, 1}), ip_address::parse("::1").value()};
         co_return out;
     }

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "core/ip.hpp"
 #include "core/reason.hpp"
+#include "policy/request.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -21,7 +22,8 @@ struct candidates {
 };
 
 /// Resolves `host` and leaves out what may not be dialled (see address_guard.hpp), IPv4 first.
-boost::asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::uint16_t port);
+boost::asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::uint16_t port,
+                                                   policy::transport proto = policy::transport::tcp);
 
 /// Outcome of dialling an upstream. `why` is reason::completed if the socket is connected.
 struct dialled {

@@ -103,7 +103,11 @@ connection_evidence::connection_evidence(flow& source, std::string_view protocol
 
 connection_evidence::~connection_evidence()
 {
-    if (place_) write(reason::internal_error, {}, {});
+    try {
+        if (place_) write(reason::internal_error, {}, {});
+    }
+    catch (...) { // no memory: the reservation writes the record of its draft
+    }
 }
 
 void connection_evidence::finish(const relay_totals& totals)
@@ -117,6 +121,12 @@ void connection_evidence::fail(reason why, std::string detail)
         verdict_ = gateway_decision(why, policy::stage::connection);
     }
     write(why, std::move(detail), {});
+}
+
+void connection_evidence::cancel() noexcept
+{
+    if (place_) place_->cancel();
+    place_.reset();
 }
 
 void connection_evidence::write(reason why, std::string detail, const relay_totals& totals)

@@ -38,6 +38,8 @@ public:
 
     void finish(const relay_totals& totals);
     void fail(reason why, std::string detail);
+    /// The flow turned out to be something else, which keeps its own record.
+    void cancel() noexcept;
 
 private:
     void write(reason why, std::string detail, const relay_totals& totals);

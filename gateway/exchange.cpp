@@ -4,6 +4,7 @@
 #include "gateway/address_guard.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
+#include "http/forward.hpp"
 #include "policy/name.hpp"
 
 namespace cofferdam::gateway {
@@ -53,7 +54,11 @@ exchange::exchange(flow& owner, std::string scheme)
 
 exchange::~exchange()
 {
-    if (place_ && !finished_) finish(reason::internal_error);
+    try {
+        if (place_ && !finished_) finish(reason::internal_error);
+    }
+    catch (...) { // no memory: the reservation writes the record of its draft
+    }
 }
 
 std::optional<exchange::answer> exchange::judge()
@@ -61,16 +66,19 @@ std::optional<exchange::answer> exchange::judge()
     describe_request();
     if (auto refused = judge_authority()) return refused;
     if (auto refused = judge_target()) return refused;
+    http::forward_request sent; // what Connection names is not sent on, so it is not judged either
+    http::rebuild(head, sent);
     policy::header_list lowered;
     std::vector<std::string> names;
-    names.reserve(head.fields.size());
-    lowered.reserve(head.fields.size());
-    for (const auto& f : head.fields) names.push_back(to_lower(f.name));
-    for (std::size_t i = 0; i < names.size(); ++i) lowered.emplace_back(names[i], head.fields[i].value);
+    names.reserve(sent.fields.size());
+    lowered.reserve(sent.fields.size());
+    for (const auto& f : sent.fields) names.push_back(to_lower(f.name));
+    for (std::size_t i = 0; i < names.size(); ++i) lowered.emplace_back(names[i], sent.fields[i].value);
     policy::http_request request;
     request.method = head.method;
     request.scheme = scheme_;
-    request.host = host;
+    const std::string named = judged_name(host);
+    request.host = named;
     request.port = port;
     request.path = target.path;
     request.query = target.query;
@@ -114,7 +122,7 @@ std::optional<exchange::answer> exchange::judge_authority()
     const auto parsed =
         policy::parse_host(head.where.ipv6_literal ? '[' + std::string(head.where.host) + ']' : std::string(head.where.host));
     if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
-    host = judged_name(parsed->to_string());
+    host = parsed->to_string();
     const auto claimed = head.where.port ? head.where.port : default_port(scheme_);
     if (head.where.port && claimed != port) {
         return refuse(421, reason::host_mismatch,

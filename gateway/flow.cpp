@@ -11,6 +11,8 @@
 
 #include <boost/asio/use_awaitable.hpp>
 
+#include <poll.h>
+
 namespace cofferdam::gateway {
 namespace {
 
@@ -46,6 +48,8 @@ void refuse_overload(worker& w, tcp::socket& socket)
     reset_connection(socket);
 }
 
+constexpr std::chrono::milliseconds server_poll{50};
+
 asio::awaitable<void> keep(std::shared_ptr<flow> self)
 {
     co_await self->run();
@@ -67,7 +71,14 @@ void start_flow(worker& w, tcp::socket socket)
         refuse_overload(w, socket);
         return;
     }
-    auto self = std::make_shared<flow>(w, std::move(socket));
+    std::shared_ptr<flow> self;
+    try {
+        self = std::make_shared<flow>(w, std::move(socket));
+    }
+    catch (...) {
+        job.leave_connection();
+        throw;
+    }
     spawn_counted(w.context(), job, keep(std::move(self)));
 }
 
@@ -83,8 +94,25 @@ flow::~flow()
     job().leave_connection();
 }
 
+void flow::arm(std::chrono::steady_clock::duration from_now) noexcept
+{
+    awaited_ = nullptr;
+    expirable::arm(from_now);
+}
+
+void flow::arm_upstream(std::chrono::steady_clock::duration from_now, tls::stream& stream) noexcept
+{
+    awaited_ = &stream;
+    expirable::arm(from_now);
+}
+
 void flow::expire() noexcept
 {
+    if (awaited_) {
+        upstream_expired_ = true;
+        std::exchange(awaited_, nullptr)->close();
+        return;
+    }
     expired_ = true;
     boost::system::error_code ignored;
     if (socket_.is_open()) socket_.close(ignored);
@@ -102,17 +130,18 @@ flow::watch::watch(flow& owner, tls::stream& stream) noexcept : owner_(owner), s
 
 flow::watch::~watch()
 {
-    if (slot_ < owner_.watched_.size()) owner_.watched_[slot_] = nullptr;
+    if (slot_ >= owner_.watched_.size()) return;
+    if (owner_.awaited_ == owner_.watched_[slot_]) owner_.awaited_ = nullptr;
+    owner_.watched_[slot_] = nullptr;
 }
 
 asio::awaitable<void> flow::run()
 {
     boost::system::error_code ec;
     const auto peer = socket_.remote_endpoint(ec);
-    if (ec) co_return; // gone before it was looked at: no attempt was made
+    if (!ec) facts_.source.address = from_asio(peer); // a client that hung up at once has none, and is recorded all the same
     socket_.non_blocking(true, ec);
     socket_.set_option(tcp::no_delay(true), ec);
-    facts_.source.address = from_asio(peer);
     const auto destination = nft::original_dst(socket_.native_handle());
     if (!destination) {
         refuse_connection(*this, "tcp", gateway_decision(reason::own_address, policy::stage::connection), {});
@@ -163,6 +192,11 @@ asio::awaitable<void> flow::dispatch()
         first = co_await sniff(socket_, job().settings().tls.max_client_hello, limits.sniff_timeout,
                                job().settings().tls.handshake_timeout);
     }
+    co_await serve(std::move(first));
+}
+
+asio::awaitable<void> flow::serve(sniffed first)
+{
     switch (first.what) {
     case first_bytes::tls: co_await run_tls(shared_from_this(), std::move(first.hello)); break;
     case first_bytes::http: co_await run_http(); break;
@@ -175,10 +209,24 @@ asio::awaitable<void> flow::dispatch()
         refuse_connection(*this, "tls", gateway_decision(reason::malformed_client_hello, policy::stage::connection), {});
         reset_connection(socket_);
         break;
-    case first_bytes::opaque:
-    case first_bytes::silent: co_await run_opaque(); break;
+    case first_bytes::opaque: co_await run_opaque(false); break;
+    case first_bytes::silent: co_await run_opaque(true); break;
     case first_bytes::closed: close_unused(*this, "tcp", expired_ ? reason::client_timed_out : reason::client_closed); break;
     }
+}
+
+// Waits until the client sends something (what it is) or the server does (silent).
+asio::awaitable<sniffed> flow::first_to_speak(tcp::socket& upstream)
+{
+    const auto& settings = job().settings();
+    const auto until = std::chrono::steady_clock::now() + settings.limits.stream_idle_timeout;
+    sniffed first{first_bytes::silent, {}};
+    while (first.what == first_bytes::silent && std::chrono::steady_clock::now() < until) {
+        pollfd server{upstream.native_handle(), POLLIN, 0};
+        if (::poll(&server, 1, 0) != 0) break;
+        first = co_await sniff(socket_, settings.tls.max_client_hello, server_poll, settings.tls.handshake_timeout);
+    }
+    co_return first;
 }
 
 asio::awaitable<void> flow::run_http()
@@ -188,7 +236,7 @@ asio::awaitable<void> flow::run_http()
     co_await session.run();
 }
 
-asio::awaitable<void> flow::run_opaque()
+asio::awaitable<void> flow::run_opaque(bool silent)
 {
     policy::connection_attempt attempt;
     attempt.app = policy::application::opaque;
@@ -215,6 +263,16 @@ asio::awaitable<void> flow::run_opaque()
         co_return;
     }
     facts_.upstream = up.peer.to_string();
+    if (silent) {
+        // Who is silent may still be a slow HTTP or TLS client, which must be opened and judged, not relayed.
+        sniffed first = co_await first_to_speak(up.socket);
+        if (first.what != first_bytes::silent && first.what != first_bytes::opaque) {
+            evidence->cancel();
+            facts_.upstream.clear();
+            co_await serve(std::move(first));
+            co_return;
+        }
+    }
     tls::plain_stream downstream(std::move(socket_));
     tls::plain_stream upstream(std::move(up.socket));
     const watch watch_downstream(*this, downstream);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/identity.hpp"
+#include "gateway/sniff.hpp"
 #include "gateway/worker.hpp"
 #include "tls/io/stream.hpp"
 
@@ -41,6 +42,10 @@ public:
     connection_facts& facts() noexcept { return facts_; }
     tcp::socket& socket() noexcept { return socket_; }
     bool expired() const noexcept { return expired_; }
+    /// As arm(), for a wait for the origin: when it passes, only `stream` is closed and the client can still be told.
+    void arm_upstream(std::chrono::steady_clock::duration from_now, tls::stream& stream) noexcept;
+    bool upstream_expired() const noexcept { return upstream_expired_; }
+    void arm(std::chrono::steady_clock::duration from_now) noexcept;
 
     /// Streams closed at expiry; the slot forgets the stream when it is destroyed.
     class watch {
@@ -58,14 +63,18 @@ public:
 private:
     asio::awaitable<void> dispatch();
     asio::awaitable<void> run_http();
-    asio::awaitable<void> run_opaque();
+    asio::awaitable<void> serve(sniffed first);
+    asio::awaitable<sniffed> first_to_speak(tcp::socket& upstream);
+    asio::awaitable<void> run_opaque(bool silent);
     bool refuse_destination();
 
     worker& worker_;
     tcp::socket socket_;
     connection_facts facts_;
     std::array<tls::stream*, 4> watched_{};
+    tls::stream* awaited_ = nullptr; // closed first; one of watched_
     bool expired_ = false;
+    bool upstream_expired_ = false;
     worker::registration registration_;
 };
 

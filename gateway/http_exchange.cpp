@@ -51,7 +51,21 @@ struct http_session::body_pump {
     bool chunked;
     bool done = false;
     bool complete = false;              // all of the body was sent
+    bool upstream_gone = false;         // the origin took no more; its answer may still be readable
+    bool client_gone = false;           // the client broke off
     const http::fault* fault = nullptr; // the client's framing is broken
+};
+
+struct http_session::pump_guard {
+    explicit pump_guard(body_pump& guarded) : pump(guarded) {}
+    ~pump_guard()
+    {
+        pump.done = true;
+        pump.finished.cancel();
+    }
+    pump_guard(const pump_guard&) = delete;
+    pump_guard& operator=(const pump_guard&) = delete;
+    body_pump& pump;
 };
 
 asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchange& e, bool reused, bool& retry)
@@ -65,7 +79,7 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
     std::string bytes;
     http::write_request_head(bytes, out);
     e.note_sent();
-    owner_->arm(limits().response_timeout);
+    owner_->arm_upstream(limits().response_timeout, *link_.stream);
     const auto written = co_await link_.stream->async_write(as_bytes(bytes));
     if (written.error && reused) {
         retry = true;
@@ -78,13 +92,27 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
     else {
         spawn_counted(owner_->home().context(), owner_->job(), pump_request_body(e, pump));
     }
-    const next after = co_await pass_response(e, *pump, reused, retry);
+    next after = next::close;
+    std::exception_ptr failure;
+    try {
+        after = co_await pass_response(e, *pump, reused, retry);
+    }
+    catch (...) {
+        failure = std::current_exception();
+    }
+    if (failure) {
+        // The pump refers to what unwinding would destroy.
+        link_.stream->close();
+        co_await settle(*pump, true);
+        std::rethrow_exception(failure);
+    }
     co_return after;
 }
 
 // Runs beside pass_response, which waits for it before `e` or the session goes away.
 asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_ptr<body_pump> pump)
 {
+    const pump_guard guard(*pump); // whatever ends this coroutine, pass_response is not left waiting
     std::vector<std::uint8_t> block;
     std::string out;
     bool failed = false;
@@ -112,23 +140,23 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
             owner_->arm(limits().body_timeout);
             const auto written = co_await link_.stream->async_write(as_bytes(out));
             out.clear();
+            pump->upstream_gone = static_cast<bool>(written.error);
             if (written.error) break;
         }
         if (done && !failed) {
             pump->complete = true;
-            owner_->arm(limits().response_timeout);
+            owner_->arm_upstream(limits().response_timeout, *link_.stream);
             break;
         }
         if (failed) break;
         block.resize(block_size);
         const auto got = co_await downstream_->async_read_some(block);
+        pump->client_gone = static_cast<bool>(got.error);
         if (got.error) break;
         in_.append(reinterpret_cast<const char*>(block.data()), got.transferred);
     }
-    pump->done = true;
-    pump->finished.cancel();
     // A body that broke off: the origin must not take what it has for the whole.
-    if (!pump->complete && link_.stream) link_.stream->close();
+    if (!pump->complete && !pump->upstream_gone && link_.stream) link_.stream->close();
 }
 
 // Waits for the pump to end; one that still reads is made to. Upstream is closed already, so it can't be writing for long.
@@ -165,7 +193,7 @@ asio::awaitable<reason> http_session::read_response_head(exchange& e, http::resp
             co_return reason::upstream_malformed;
         }
         const auto got = co_await link_.stream->async_read_some(up_block_);
-        if (got.error) co_return owner_->expired() ? reason::upstream_timed_out : reason::upstream_closed;
+        if (got.error) co_return owner_->upstream_expired() ? reason::upstream_timed_out : reason::upstream_closed;
         any_byte = true;
         up_in_.append(text_of(up_block_, got.transferred));
     }
@@ -194,7 +222,10 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
         std::string bytes;
         http::write_response_head(bytes, out);
         const auto written = co_await downstream_->async_write(as_bytes(bytes));
-        if (written.error) break;
+        if (written.error) {
+            const next after = co_await finish_response(e, pump, reason::client_closed, false);
+            co_return after;
+        }
     }
     e.answered_by_origin(head);
     if (head.status == 101) {
@@ -202,7 +233,7 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
         co_return after;
     }
     http::forward_response out;
-    const bool keep = e.head.keep_alive && (pump.done ? pump.complete : !e.head.expect_continue);
+    const bool keep = e.head.keep_alive && pump.done && pump.complete;
     http::rebuild(head, e.head.minor, keep, out);
     drop_alternatives(out.fields);
     const reason ended = co_await pass_response_body(e, head, out);
@@ -253,11 +284,12 @@ asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http
         }
         if (done || ended != reason::completed) break;
         if (!up_in_.empty()) continue;
+        owner_->arm_upstream(limits().body_timeout, *link_.stream);
         const auto got = co_await link_.stream->async_read_some(up_block_);
         if (got.error) {
             // Only a proper end (FIN, and close_notify over TLS) may delimit a body (RFC 9112, 9.8).
             const bool proper = got.error == errc::closed && decoder.end_of_input().has_value();
-            if (!proper) ended = owner_->expired() ? reason::upstream_timed_out : reason::upstream_closed;
+            if (!proper) ended = owner_->upstream_expired() ? reason::upstream_timed_out : reason::upstream_closed;
             done = proper;
             if (!proper || !chunked) break;
             continue;
@@ -270,23 +302,22 @@ asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http
 asio::awaitable<http_session::next> http_session::finish_response(exchange& e, body_pump& pump, reason why, bool keep)
 {
     if (pump.fault) why = reason::malformed_request;
+    else if (pump.client_gone) why = reason::client_closed;
     const bool whole = pump.complete;
     e.finish(why);
     if (!pump.done) {
         // The answer is there before the whole request: nobody wants the rest (RFC 9112, 9.6).
         if (link_.stream) link_.stream->close();
-        if (!downstream_broken_) co_await downstream_->async_shutdown_write();
-        co_await settle(pump, true);
-        downstream_broken_ = true;
-        co_return next::close;
+        co_await settle(pump, false);
+        co_return next::close; // run() drains what still arrives, so that the answer is not lost to a reset
     }
     if (why != reason::completed) {
         // The client must see that the answer is cut: no proper end.
-        downstream_->close();
+        reset_connection(downstream_->socket());
         downstream_broken_ = true;
         co_return next::close;
     }
-    co_return keep&& whole ? next::keep : next::close;
+    co_return keep && whole ? next::keep : next::close;
 }
 
 asio::awaitable<http_session::next> http_session::finish_without_response(exchange& e, body_pump& pump, reason why,
@@ -302,7 +333,7 @@ asio::awaitable<http_session::next> http_session::finish_without_response(exchan
     }
     if (link_.stream) link_.stream->close();
     co_await settle(pump, false);
-    if (!downstream_->is_open()) {
+    if (!downstream_->is_open() || pump.client_gone) {
         e.finish(owner_->expired() ? reason::client_timed_out : reason::client_closed);
         downstream_broken_ = true;
         co_return next::close;

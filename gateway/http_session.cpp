@@ -3,6 +3,8 @@
 #include "gateway/evidence.hpp"
 #include "http/error_page.hpp"
 
+#include <poll.h>
+
 #include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
@@ -180,9 +182,12 @@ bool http_session::upstream_is_stale() const
     if (!link_.stream || !link_.stream->is_open()) return true;
     std::uint8_t byte = 0;
     const auto got = ::recv(link_.stream->socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    // Between requests a server owes nothing: an end, an error, or bytes nobody asked for all mean a new connection.
-    // (TLS 1.3 session tickets are such bytes too, but are read by OpenSSL with the first answer.)
-    return got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK);
+    if (got < 0) return errno != EAGAIN && errno != EWOULDBLOCK;
+    // Between requests a server owes nothing: an end, or bytes nobody asked for, mean a new connection. Over TLS the bytes may
+    // be session tickets, so there only the end counts; a lone close_notify comes with it.
+    if (!secure_) return true;
+    pollfd state{link_.stream->socket().native_handle(), POLLRDHUP, 0};
+    return got == 0 || ::poll(&state, 1, 0) != 0;
 }
 
 asio::awaitable<bool> http_session::ready_upstream(exchange& e, reason& why, std::string& detail)

@@ -30,6 +30,7 @@ private:
     enum class next { keep, close };
     enum class head_status { complete, faulty, ended, unfinished };
     struct body_pump;
+    struct pump_guard;
 
     asio::awaitable<next> serve_one();
     asio::awaitable<head_status> read_request_head(exchange& e);

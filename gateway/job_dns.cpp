@@ -12,7 +12,9 @@ namespace {
 policy::decision decide_name(job_context& job, std::string_view name, std::uint16_t qtype)
 {
     // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
-    if (job.audit().failed()) return gateway_decision(reason::audit_failed, policy::stage::name);
+    auto place = job.audit().reserve();
+    if (place) place->cancel();
+    else return gateway_decision(reason::audit_failed, policy::stage::name);
     return job.rules()->decide(policy::name_query{name, qtype});
 }
 

@@ -5,6 +5,7 @@
 #include "policy/name.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_static_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -77,7 +78,12 @@ asio::awaitable<void> accept_scrapes(worker& w, std::shared_ptr<tcp::acceptor> a
     for (;;) {
         auto [ec, socket] = co_await acceptor->async_accept(use_tuple);
         if (ec == asio::error::operation_aborted || !acceptor->is_open()) co_return;
-        if (ec || *open >= max_scrapes) continue;
+        if (ec) { // no descriptors: the scrape waits, nothing spins
+            asio::steady_timer pause(w.context(), std::chrono::milliseconds(20));
+            co_await pause.async_wait(use_tuple);
+            continue;
+        }
+        if (*open >= max_scrapes) continue;
         ++*open;
         spawn_counted(w.context(), w.job(), scrape(w, std::move(socket), open));
     }

@@ -22,7 +22,9 @@ asio::awaitable<reason> pump(flow& owner, tls::stream& from, tls::stream& to, st
     for (;;) {
         const auto got = co_await from.async_read_some(buffer);
         if (got.error) {
-            co_await to.async_shutdown_write();
+            // A direction that broke must not look like one that ended.
+            if (got.error == errc::closed) co_await to.async_shutdown_write();
+            else reset_connection(to.socket());
             co_return got.error == errc::closed ? reason::completed : on_error;
         }
         owner.arm(owner.job().settings().limits.stream_idle_timeout);
@@ -43,12 +45,23 @@ struct other_direction {
     reason why = reason::completed;
 };
 
+struct end_guard {
+    explicit end_guard(other_direction& guarded) : state(guarded) {}
+    ~end_guard()
+    {
+        state.done = true;
+        state.finished.cancel();
+    }
+    end_guard(const end_guard&) = delete;
+    end_guard& operator=(const end_guard&) = delete;
+    other_direction& state;
+};
+
 asio::awaitable<void> pump_aside(std::shared_ptr<flow> owner, tls::stream& from, tls::stream& to, std::uint64_t& count,
                                  std::shared_ptr<other_direction> state)
 {
+    const end_guard guard(*state);
     state->why = co_await pump(*owner, from, to, count, reason::client_closed);
-    state->done = true;
-    state->finished.cancel();
 }
 
 } // namespace
@@ -60,9 +73,18 @@ asio::awaitable<relay_totals> relay(flow& owner, tls::stream& downstream, tls::s
     auto state = std::make_shared<other_direction>(owner.home().context());
     spawn_counted(owner.home().context(), owner.job(),
                   pump_aside(owner.shared_from_this(), downstream, upstream, totals.sent, state));
-    totals.why = co_await pump(owner, upstream, downstream, totals.received, reason::upstream_closed);
+    std::exception_ptr failure;
+    try {
+        totals.why = co_await pump(owner, upstream, downstream, totals.received, reason::upstream_closed);
+    }
+    catch (...) {
+        failure = std::current_exception();
+        downstream.close();
+        upstream.close();
+    }
     // The client may still be sending; but once the server has ended, it has until the idle time-out.
     while (!state->done) co_await state->finished.async_wait(use_tuple);
+    if (failure) std::rethrow_exception(failure);
     if (owner.expired()) totals.why = reason::upstream_timed_out;
     co_return totals;
 }

@@ -212,8 +212,8 @@ int run_command(const run_request& request)
     sealed_job sealed = seal(request, settings, worker_count, compiled->udp_ports());
 
     forwarded_signals signals;
+    audit::aggregator aggregator; // the audit writer's thread feeds it, so it outlives the job
     job_context job(new_identifier(), settings, request.phase);
-    audit::aggregator aggregator;
     job.open_audit([&aggregator](const audit::record& entry) { aggregator.add(entry); });
     std::vector<std::unique_ptr<worker>> workers;
     for (std::size_t i = 0; i < worker_count; ++i) workers.push_back(std::make_unique<worker>(job));
@@ -232,6 +232,7 @@ int run_command(const run_request& request)
 
     for (auto& each : workers) each->stop(drain_time);
     for (auto& each : workers) each->join();
+    job.attribute_with(nullptr); // its answers go to the workers' contexts
     workers.clear(); // flows that did not end in time write their records now
     job.audit().flush(audit_close_time);
     const audit::summary so_far = aggregator.result();

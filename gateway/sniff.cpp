@@ -50,10 +50,17 @@ bool is_half_closed(tcp::socket& socket) noexcept
     return ::poll(&state, 1, 0) != 0;
 }
 
-// How much more to wait for when `have` bytes are not enough.
-std::size_t next_target(std::size_t have) noexcept
+// What is started and never ends: a line of text is left to the strict HTTP parser and its own time-out.
+first_bytes unfinished(std::uint8_t first) noexcept
 {
-    return have + 1;
+    return first == 0x16 ? first_bytes::bad_tls : first_bytes::http;
+}
+
+// How much more to wait for when `have` bytes are not enough.
+std::size_t next_target(byte_view bytes) noexcept
+{
+    const bool tls = !bytes.empty() && bytes[0] == 0x16;
+    return tls ? tls::client_hello_wants(bytes) : bytes.size() + 1;
 }
 
 // The verdict on the peeked bytes; nothing while more are needed.
@@ -79,12 +86,11 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
     for (;;) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         const auto patience_now = have == 0 ? patience : std::max(left, std::chrono::milliseconds(1));
-        const auto waited = co_await wait_for(socket, next_target(have), patience_now);
+        const auto waited = co_await wait_for(socket, next_target(byte_view(bytes.data(), have)), patience_now);
         if (waited == wait_result::failed) co_return sniffed{};
         if (waited == wait_result::timed_out) {
-            // A started request that never ends its first line is for the strict parser and its own time-out to judge.
             if (have == 0) co_return sniffed{first_bytes::silent, {}};
-            co_return sniffed{bytes[0] == 0x16 ? first_bytes::bad_tls : first_bytes::opaque, {}};
+            co_return sniffed{unfinished(bytes[0]), {}};
         }
         const auto count = ::recv(socket.native_handle(), bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
         if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
@@ -93,7 +99,7 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
         auto verdict = judge(byte_view(bytes.data(), size), max_client_hello);
         if (verdict) co_return std::move(*verdict);
         if (size == have) {
-            if (is_half_closed(socket)) co_return sniffed{bytes[0] == 0x16 ? first_bytes::bad_tls : first_bytes::opaque, {}};
+            if (is_half_closed(socket)) co_return sniffed{unfinished(bytes[0]), {}};
             // The kernel may wake a reader below the low-water mark (a small receive window): look again, but do not spin.
             asio::steady_timer pause(socket.get_executor(), recheck_pause);
             co_await pause.async_wait(use_tuple);

@@ -33,7 +33,8 @@ reason find_host(connection_facts& facts, const tls::client_hello& hello)
         facts.sni = escape_line(*hello.sni);
         auto name = policy::canonical_name(*hello.sni);
         if (!name) return reason::malformed_name;
-        facts.host = judged_name(std::move(*name));
+        facts.host = std::move(*name);
+        facts.sni = facts.host; // what is judged is what is dialled and verified
         return reason::completed;
     }
     facts.host = facts.bound_name.empty() ? facts.destination.address.to_string() : facts.bound_name;
@@ -45,7 +46,8 @@ policy::connection_attempt make_attempt(flow& owner)
     const auto& facts = owner.facts();
     policy::connection_attempt out;
     out.app = policy::application::tls;
-    if (!ip_address::parse(facts.host)) out.host = facts.host;
+    if (is_gateway_host(facts.host)) out.host = "host";
+    else if (!ip_address::parse(facts.host)) out.host = facts.host;
     out.destination = facts.destination;
     out.sni = facts.sni;
     out.alpn = facts.alpn;
@@ -56,7 +58,7 @@ policy::connection_attempt make_attempt(flow& owner)
 asio::awaitable<void> splice_unopened(std::shared_ptr<flow> owner, policy::decision verdict)
 {
     auto& facts = owner->facts();
-    verdict.why = reason::allowed_by_passthrough;
+    if (verdict.would == policy::action::allow) verdict.why = reason::allowed_by_passthrough;
     auto evidence = open_connection_evidence(*owner, "tls", verdict);
     if (!evidence) {
         reset_connection(owner->socket());
@@ -99,7 +101,8 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     if (!ec) co_return stream;
     const auto& facts = owner.facts();
     const bool distrust = ec == tls::stream_errc::client_rejected_leaf || ec == tls::stream_errc::closed_after_leaf;
-    if (distrust) {
+    if (!facts.standing.allowed()) refuse_connection(owner, "tls", facts.standing, ec.message());
+    else if (distrust) {
         const std::string line = "tls.passthrough: [\"" + policy::join_host_port(facts.host, facts.destination.port) + "\"]";
         refuse_connection(owner, "tls", gateway_decision(reason::client_rejected_leaf, policy::stage::connection, line),
                           ec.message());
@@ -145,8 +148,18 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
     }
     upstream_link link;
     if (verdict.allowed()) {
+        auto place = owner->job().audit().reserve(); // nothing goes out while nothing can be recorded (law 5)
+        if (!place) {
+            owner->job().metrics().connection(audit::connection_kind::tls, audit::verdict_label::deny);
+            reset_connection(owner->socket());
+            co_return;
+        }
         link = co_await connect_upstream(*owner, facts.host, facts.destination.port, true);
+        place->cancel();
         if (link.stream) facts.upstream = link.peer.to_string();
+        else if (link.why == reason::upstream_verify_failed || link.why == reason::private_address) {
+            facts.standing = gateway_decision(link.why, policy::stage::connection);
+        }
     }
     else {
         link.why = verdict.why;

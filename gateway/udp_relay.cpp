@@ -22,6 +22,8 @@ using asio::ip::udp;
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_datagram = 65535;
 constexpr std::chrono::seconds attempt_window{10};
+constexpr unsigned max_burst = 64;      // datagrams before others of the worker get their turn
+constexpr std::size_t max_waiting_bytes = 1U << 20; // of all flows together
 constexpr std::size_t max_waiting = 16; // datagrams that came before the upstream was dialled
 
 /// One socket of a port, in the job's namespace.
@@ -89,7 +91,7 @@ private:
         while (from->descriptor.is_open()) {
             auto [ec] = co_await from->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, use_tuple);
             if (ec) co_return;
-            for (;;) {
+            for (unsigned n = 0; n < max_burst; ++n) {
                 const auto got = nft::receive_datagram(from->descriptor.native_handle(), buffer);
                 if (!got) break;
                 take(from, *got, byte_view(buffer.data(), got->size));
@@ -113,7 +115,16 @@ private:
         }
         auto& flow = *found->second;
         if (flow.connected) send_up(flow, bytes);
-        else if (flow.waiting.size() < max_waiting && !flow.ended) flow.waiting.emplace_back(bytes.begin(), bytes.end());
+        else if (flow.waiting.size() < max_waiting && !flow.ended && waiting_bytes_ + bytes.size() <= max_waiting_bytes) {
+            waiting_bytes_ += bytes.size();
+            flow.waiting.emplace_back(bytes.begin(), bytes.end());
+        }
+    }
+
+    void forget_waiting(datagram_flow& flow)
+    {
+        for (const auto& each : flow.waiting) waiting_bytes_ -= each.size();
+        flow.waiting = {};
     }
 
     void send_up(datagram_flow& flow, byte_view bytes)
@@ -139,6 +150,7 @@ private:
             if (why == reason::completed) co_await pass_back(flow);
         }
         flow->ended = true;
+        forget_waiting(*flow);
         if (place) {
             place->commit(make_entry(*flow, why, std::move(detail)));
         }
@@ -165,7 +177,7 @@ private:
     asio::awaitable<reason> connect(std::shared_ptr<datagram_flow> flow, std::string& detail)
     {
         const std::string host = flow->host.empty() ? flow->destination.address.to_string() : flow->host;
-        const candidates found = co_await find_candidates(worker_, host, flow->destination.port);
+        const candidates found = co_await find_candidates(worker_, host, flow->destination.port, policy::transport::udp);
         detail = found.detail;
         if (found.addresses.empty()) co_return found.why;
         const auto address = asio::ip::make_address(found.addresses.front().to_string());
@@ -180,7 +192,7 @@ private:
         flow->dialled = ip_endpoint{found.addresses.front(), flow->destination.port}.to_string();
         flow->connected = true;
         for (const auto& each : flow->waiting) send_up(*flow, each);
-        flow->waiting.clear();
+        forget_waiting(*flow);
         co_return reason::completed;
     }
 
@@ -224,8 +236,11 @@ private:
 
     void refuse_overload(const ip_endpoint& client, const ip_endpoint& destination)
     {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - overloaded_ < std::chrono::seconds(1)) return; // a flood is one attempt a second
         auto place = worker_.job().audit().reserve();
         if (!place) return;
+        overloaded_ = now;
         audit::record entry;
         entry.time = std::chrono::system_clock::now();
         entry.job = worker_.job().id();
@@ -242,6 +257,8 @@ private:
 
     worker& worker_;
     bool stopping_ = false;
+    std::size_t waiting_bytes_ = 0;
+    std::chrono::steady_clock::time_point overloaded_{};
     std::vector<std::shared_ptr<relay_socket>> sockets_;
     std::map<flow_key, std::shared_ptr<datagram_flow>> flows_;
 };

@@ -26,11 +26,11 @@ asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket
     const auto began = std::chrono::steady_clock::now();
     auto stream = std::make_unique<tls::tls_stream>(std::move(socket), std::move(*connection));
     const flow::watch watch(owner, *stream);
-    owner.arm(owner.job().settings().tls.handshake_timeout);
+    owner.arm_upstream(owner.job().settings().tls.handshake_timeout, *stream);
     const error_code ec = co_await stream->async_handshake();
     owner.disarm();
     if (ec) {
-        if (owner.expired()) {
+        if (owner.upstream_expired()) {
             out.why = reason::upstream_timed_out;
             out.detail = "no TLS handshake within tls.handshake_timeout";
             co_return;

@@ -33,6 +33,7 @@ worker::worker(job_context& job) : job_(job), resolver_(std::make_unique<dns::up
 
 worker::~worker()
 {
+    context_.stop();
     join();
 }
 
@@ -84,7 +85,12 @@ asio::awaitable<void> worker::accept_loop(std::shared_ptr<tcp::acceptor> accepto
             co_await pause.async_wait(use_tuple);
             continue;
         }
-        start_flow(*this, std::move(socket));
+        try {
+            start_flow(*this, std::move(socket));
+        }
+        catch (const std::exception& e) {
+            job_.count_internal_error(e.what());
+        }
     }
 }
 
