@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -18,13 +17,20 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds exit_poll{5};   ///< how often a client that closed its outputs is asked whether it ended
+constexpr milliseconds exit_poll{5}; ///< how often a client that closed its outputs is asked whether it ended
 
 /// A pipe whose ends close with it.
 struct pipe_pair {
     std::array<int, 2> end{-1, -1};
-    pipe_pair() { if (::pipe2(end.data(), O_CLOEXEC) != 0) end = {-1, -1}; }
-    ~pipe_pair() { close_end(0); close_end(1); }
+    pipe_pair()
+    {
+        if (::pipe2(end.data(), O_CLOEXEC) != 0) end = {-1, -1};
+    }
+    ~pipe_pair()
+    {
+        close_end(0);
+        close_end(1);
+    }
     pipe_pair(const pipe_pair&) = delete;
     pipe_pair& operator=(const pipe_pair&) = delete;
     void close_end(std::size_t which)
@@ -117,12 +123,12 @@ int await_exit(pid_t child, bool in_time, steady_clock::time_point deadline)
         const timespec pause{0, std::chrono::nanoseconds(exit_poll).count()};
         ::nanosleep(&pause, nullptr);
     }
-    ::kill(-child, SIGKILL);   // its whole group: clients are often scripts around the program
+    ::kill(-child, SIGKILL); // its whole group: clients are often scripts around the program
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     return -1;
 }
 
-}  // namespace
+} // namespace
 
 std::optional<answer> ask_client(const surroundings& here, const std::string& program, const std::vector<std::string>& arguments,
                                  const std::map<std::string, std::string>& extra_environment)
@@ -147,4 +153,4 @@ std::optional<answer> ask_client(const surroundings& here, const std::string& pr
     return out;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

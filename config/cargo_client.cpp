@@ -3,7 +3,6 @@
 #include "config/entry_list.hpp"
 
 #include <fstream>
-
 #include <stdlib.h>
 
 namespace cofferdam::config {
@@ -68,12 +67,12 @@ std::string write_roots(const surroundings& here, const fs::path& file)
     return file.string();
 }
 
-}  // namespace
+} // namespace
 
 fs::path cargo_home_of(const surroundings& here)
 {
     const auto given = here.variable("CARGO_HOME");
-    return given.empty() ? here.home / ".cargo" : here.folder / given;   // an absolute path replaces the folder
+    return given.empty() ? here.home / ".cargo" : here.folder / given; // an absolute path replaces the folder
 }
 
 std::optional<cargo_index> index_in_complaint(std::string_view errors)
@@ -93,7 +92,7 @@ std::optional<cargo_index> ask_cargo_index(const surroundings& here, const std::
 {
     const probe_package probe;
     if (!probe) return std::nullopt;
-    const std::string nowhere = "http://127.0.0.1:9";   // discard: refused, and if not, no proxy
+    const std::string nowhere = "http://127.0.0.1:9"; // discard: refused, and if not, no proxy
     std::map<std::string, std::string> variables{{"CARGO_HTTP_PROXY", nowhere}, {"NO_PROXY", ""}, {"no_proxy", ""}};
     if (!protocol.empty()) variables["CARGO_REGISTRIES_CRATES_IO_PROTOCOL"] = protocol;
     const auto said = probe.resolve(here, std::move(variables));
@@ -105,7 +104,7 @@ std::optional<std::string> fetch_index_config(const surroundings& here, const fs
     const probe_package probe(index.empty() ? "" : "probe");
     if (!probe) return std::nullopt;
     std::error_code failed;
-    for (const auto* name : {"config", "config.toml"}) {   // proxies and certificates
+    for (const auto* name : {"config", "config.toml"}) { // proxies and certificates
         if (fs::exists(cargo_home / name, failed)) fs::create_symlink(cargo_home / name, probe.home() / name, failed);
     }
     std::map<std::string, std::string> variables;
@@ -118,4 +117,4 @@ std::optional<std::string> fetch_index_config(const surroundings& here, const fs
     return std::nullopt;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -8,8 +8,8 @@
 namespace cofferdam::config {
 
 struct cargo_index {
-    std::string url;       ///< "https://index.example/", without "sparse+"
-    bool sparse = true;    ///< HTTP; else a git repository
+    std::string url;    ///< "https://index.example/", without "sparse+"
+    bool sparse = true; ///< HTTP; else a git repository
 };
 
 /// CARGO_HOME, else ~/.cargo.
@@ -28,4 +28,4 @@ std::optional<std::string> fetch_index_config(const surroundings& here, const st
 /// The first URL in backticks of cargo's complaint, without "config.json" and what is not of the index.
 std::optional<cargo_index> index_in_complaint(std::string_view errors);
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

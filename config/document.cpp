@@ -13,7 +13,7 @@
 namespace cofferdam::config {
 namespace {
 
-constexpr std::size_t max_known_key = 64;   ///< octets of a key that is compared with the known ones
+constexpr std::size_t max_known_key = 64; ///< octets of a key that is compared with the known ones
 
 std::string locate(const policy::location& where)
 {
@@ -53,9 +53,9 @@ std::string join(const std::vector<std::string_view>& words)
 
 std::string unknown_key(const std::string& key, const std::vector<std::string_view>& known)
 {
-    const auto typed = key.substr(0, max_known_key);   // a longer one resembles none
-    const auto nearest = std::min_element(
-        known.begin(), known.end(), [&](auto a, auto b) { return edit_distance(typed, a) < edit_distance(typed, b); });
+    const auto typed = key.substr(0, max_known_key); // a longer one resembles none
+    const auto nearest = std::min_element(known.begin(), known.end(),
+                                          [&](auto a, auto b) { return edit_distance(typed, a) < edit_distance(typed, b); });
     std::string out = "unknown key '" + quoted(key) + "'";
     if (nearest != known.end() && edit_distance(typed, *nearest) <= 3) out += ", did you mean '" + std::string(*nearest) + "'?";
     return out + " (known here: " + join(known) + ")";
@@ -93,16 +93,22 @@ std::optional<std::uint64_t> scale(std::string_view text, std::initializer_list<
     return std::nullopt;
 }
 
-}  // namespace
+} // namespace
 
 config_error::config_error(const policy::location& at, const std::string& message)
     : std::runtime_error(locate(at) + ": " + message), where(at)
 {
 }
 
-node node::at(const YAML::Node& child, std::string path) const { return {child, file_, std::move(path)}; }
+node node::at(const YAML::Node& child, std::string path) const
+{
+    return {child, file_, std::move(path)};
+}
 
-std::string node::below(const std::string& name) const { return path_.empty() ? quoted(name) : path_ + '.' + quoted(name); }
+std::string node::below(const std::string& name) const
+{
+    return path_.empty() ? quoted(name) : path_ + '.' + quoted(name);
+}
 
 policy::location node::where() const
 {
@@ -143,8 +149,15 @@ std::size_t node::count(std::size_t min, std::size_t max) const
 std::size_t node::bytes(std::size_t min, std::size_t max) const
 {
     const auto value = text();
-    const auto number = scale(value, {{"", 1}, {"B", 1}, {"KiB", 1U << 10}, {"MiB", 1U << 20}, {"GiB", 1U << 30},
-                                      {"kB", 1000}, {"KB", 1000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}});
+    const auto number = scale(value, {{"", 1},
+                                      {"B", 1},
+                                      {"KiB", 1U << 10},
+                                      {"MiB", 1U << 20},
+                                      {"GiB", 1U << 30},
+                                      {"kB", 1000},
+                                      {"KB", 1000},
+                                      {"MB", 1'000'000},
+                                      {"GB", 1'000'000'000}});
     if (!number || *number < min || *number > max) {
         fail("expected a size from " + std::to_string(min) + " to " + std::to_string(max) + " bytes, such as 65536 or 64KiB, " +
              "found '" + quoted(value) + "'");
@@ -226,8 +239,8 @@ node parse_document(const std::string& text, const std::string& file)
         return {documents.empty() ? YAML::Node() : documents.front(), file, {}};
     }
     catch (const YAML::Exception& e) {
-        throw config_error({file, e.mark.line + 1, e.mark.column + 1}, "not valid YAML: " + e.msg);
+        throw config_error({file, e.mark.line + 1, e.mark.column + 1}, "not valid YAML: " + escape_line(e.msg));
     }
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

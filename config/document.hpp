@@ -2,14 +2,13 @@
 
 #include "policy/policy.hpp"
 
-#include <yaml-cpp/yaml.h>
-
 #include <chrono>
 #include <functional>
 #include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <yaml-cpp/yaml.h>
 
 namespace cofferdam::config {
 
@@ -29,7 +28,7 @@ public:
     }
 
     policy::location where() const;
-    const std::string& path() const noexcept { return path_; }   ///< "dns.upstream_timeout", for messages
+    const std::string& path() const noexcept { return path_; } ///< "dns.upstream_timeout", for messages
     [[noreturn]] void fail(const std::string& message) const;
 
     bool is_null() const { return !yaml_.IsDefined() || yaml_.IsNull(); }
@@ -41,7 +40,7 @@ public:
     std::string text() const;
     bool boolean() const;
     std::size_t count(std::size_t min, std::size_t max) const;
-    std::size_t bytes(std::size_t min, std::size_t max) const;                 ///< 65536, "64KiB", "1MB"
+    std::size_t bytes(std::size_t min, std::size_t max) const; ///< 65536, "64KiB", "1MB"
     /// "1500ms", "10s", "5m", "24h"; a bare number is seconds.
     std::chrono::milliseconds duration(std::chrono::milliseconds min, std::chrono::milliseconds max) const;
     /// One of `words`; its index.
@@ -71,4 +70,4 @@ private:
 /// messages.
 node parse_document(const std::string& text, const std::string& file);
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t max_source_files = 1000;   ///< of sources.list.d
+constexpr std::size_t max_source_files = 1000; ///< of sources.list.d
 
 /// Where apt looks, and whether it would use a proxy.
 struct apt_places {
@@ -29,8 +29,15 @@ std::string shell_value(const std::string& text, const std::string& name)
 apt_places places_of(const surroundings& here)
 {
     apt_places out{here.system / "etc/apt/sources.list", here.system / "etc/apt/sources.list.d", false};
-    const std::vector<std::string> question{"shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d",
-                                            "PLAIN", "Acquire::http::Proxy", "TLS", "Acquire::https::Proxy"};
+    const std::vector<std::string> question{"shell",
+                                            "LIST",
+                                            "Dir::Etc::sourcelist/f",
+                                            "PARTS",
+                                            "Dir::Etc::sourceparts/d",
+                                            "PLAIN",
+                                            "Acquire::http::Proxy",
+                                            "TLS",
+                                            "Acquire::https::Proxy"};
     const auto said = ask_client(here, "apt-config", question);
     if (said && said->status == 0) {
         const auto list = shell_value(said->output, "LIST");
@@ -59,7 +66,7 @@ std::vector<fs::path> source_files(const apt_places& places)
 void add_uri(const found_text& uri, const std::string& note, entry_list& out)
 {
     auto url = uri.value;
-    url.resize(std::min(url.find("$("), url.size()));   // "$(ARCH)" and the like
+    url.resize(std::min(url.find("$("), url.size())); // "$(ARCH)" and the like
     if (url.size() < uri.value.size()) url.resize(url.rfind('/') + 1);
     const std::string source = uri.source + note;
     if (url.starts_with("mirror+file:")) {
@@ -76,15 +83,17 @@ void add_uri(const found_text& uri, const std::string& note, entry_list& out)
         return;
     }
     const bool mirror_list = url.starts_with("mirror");
-    if (url.starts_with("mirror://")) url = "http://" + url.substr(9);
-    else if (url.starts_with("mirror+")) url = url.substr(7);
+    if (url.starts_with("mirror://"))
+        url = "http://" + url.substr(9);
+    else if (url.starts_with("mirror+"))
+        url = url.substr(7);
     if (mirror_list) {
         auto list = plain_url(url, reach::prefix).value_or("");
-        if (!list.empty()) list.pop_back();   // the list itself rather than what is below it
+        if (!list.empty()) list.pop_back(); // the list itself rather than what is below it
         if (!list.empty()) out.add_entry("GET,HEAD " + list, source + ", the list alone: write its mirrors under 'allow'");
         return;
     }
-    out.add("GET,HEAD", {url, source});   // false for cdrom:, file:, copy:, ssh:
+    out.add("GET,HEAD", {url, source}); // false for cdrom:, file:, copy:, ssh:
 }
 
 /// As apt's StringToBool reads it.
@@ -101,7 +110,7 @@ std::vector<std::string> words(const std::string& text)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 std::vector<found_text> apt_list_uris(std::string_view text, const std::string& file)
 {
@@ -177,4 +186,4 @@ std::vector<policy::entry_source> read_apt(const surroundings& here)
     return out.take();
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

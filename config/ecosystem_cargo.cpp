@@ -4,9 +4,8 @@
 #include "core/error.hpp"
 #include "core/text.hpp"
 
-#include <boost/json.hpp>
-
 #include <algorithm>
+#include <boost/json.hpp>
 
 namespace cofferdam::config {
 namespace {
@@ -14,13 +13,13 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-constexpr std::string_view built_in = "crates-io";   ///< cargo's name for the registry that it comes with
-constexpr unsigned max_replacements = 16;            ///< "replace-with" in a row
-constexpr std::size_t index_hash_digits = 16;        ///< behind the host in the name of a cached index
-constexpr unsigned max_fetches = 8;                  ///< of config.json files that are not cached
+constexpr std::string_view built_in = "crates-io"; ///< cargo's name for the registry that it comes with
+constexpr unsigned max_replacements = 16;          ///< "replace-with" in a row
+constexpr std::size_t index_hash_digits = 16;      ///< behind the host in the name of a cached index
+constexpr unsigned max_fetches = 8;                ///< of config.json files that are not cached
 constexpr std::string_view own_downloads = ", downloads expected on the same origin";
 
-using index_configs = std::vector<std::pair<cargo_index_config, std::string>>;   ///< each with where it stands
+using index_configs = std::vector<std::pair<cargo_index_config, std::string>>; ///< each with where it stands
 
 /// config.json of every cached index of that host.
 index_configs cached_configs(const fs::path& cargo_home, const std::string& host)
@@ -64,7 +63,7 @@ public:
 private:
     void add_folder(const fs::path& folder)
     {
-        for (const auto* name : {"config", "config.toml"}) {   // cargo reads the first that is there
+        for (const auto* name : {"config", "config.toml"}) { // cargo reads the first that is there
             const auto file = folder / name;
             if (const auto text = read_if_there(file)) return merge_cargo_config(*text, file.string(), settings_);
         }
@@ -105,15 +104,18 @@ private:
         }
         const auto known = registries();
         const auto registry = known.find(fold_registry_name(name));
-        if (name == built_in) add_built_in();
-        else if (registry != known.end()) add_index(registry->second);
-        else out_.fail(replaced.source, "'" + escape_line(name) + "' is neither a source nor a registry that cargo knows");
+        if (name == built_in)
+            add_built_in();
+        else if (registry != known.end())
+            add_index(registry->second);
+        else
+            out_.fail(replaced.source, "'" + escape_line(name) + "' is neither a source nor a registry that cargo knows");
     }
 
     void add_git(const found_text& repository)
     {
         const auto& url = repository.value;
-        if (out_.add("GET,HEAD,POST", repository) || !url.starts_with("ssh://")) return;   // else file:, git:
+        if (out_.add("GET,HEAD,POST", repository) || !url.starts_with("ssh://")) return; // else file:, git:
         auto authority = url.substr(6, url.find('/', 6) - 6);
         authority.erase(0, authority.rfind('@') + 1);
         out_.add_entry(authority.find(':') == std::string::npos ? authority + ":22" : authority, repository.source);
@@ -156,7 +158,7 @@ private:
     void add_config(const cargo_index_config& config, const std::string& source)
     {
         out_.add("GET,HEAD", {config.downloads, source});
-        if (!config.api.empty()) out_.add("GET,HEAD", {config.api, source});   // search and info; publishing is not allowed
+        if (!config.api.empty()) out_.add("GET,HEAD", {config.api, source}); // search and info; publishing is not allowed
     }
 
     void add_built_in()
@@ -169,9 +171,11 @@ private:
                           "under 'allow'");
         }
         const std::string source = "as cargo reports it";
-        const bool alone = out_.empty();   // else a job may do with the other registries
-        if (index->sparse) out_.add("GET,HEAD", {index->url, source});
-        else add_git({index->url, source});
+        const bool alone = out_.empty(); // else a job may do with the other registries
+        if (index->sparse)
+            out_.add("GET,HEAD", {index->url, source});
+        else
+            add_git({index->url, source});
         auto configs = cached_configs(cargo_home_, host_of(*plain_url(index->url, reach::origin)));
         if (configs.empty() && index->sparse) configs = fetched_config({});
         if (configs.empty() && alone) {
@@ -188,7 +192,7 @@ private:
     entry_list out_{"cargo"};
 };
 
-}  // namespace
+} // namespace
 
 std::string fold_registry_name(std::string_view name)
 {
@@ -214,7 +218,9 @@ void merge_cargo_config(std::string_view text, const std::string& file, cargo_se
         }
         if (table != "source") continue;
         auto& source = into.sources[name];
-        const auto once = [&](found_text& to) { if (to.value.empty()) to = said; };
+        const auto once = [&](found_text& to) {
+            if (to.value.empty()) to = said;
+        };
         if (key == "registry") once(source.registry);
         if (key == "git") once(source.git);
         if (key == "replace-with") once(source.replace_with);
@@ -240,6 +246,9 @@ std::optional<cargo_index_config> parse_index_config(std::string_view text)
     return out;
 }
 
-std::vector<policy::entry_source> read_cargo(const surroundings& here) { return cargo_reader(here).read(); }
+std::vector<policy::entry_source> read_cargo(const surroundings& here)
+{
+    return cargo_reader(here).read();
+}
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -1,9 +1,8 @@
 #include "config/ecosystem_readers.hpp"
 #include "config/ini.hpp"
 
-#include <boost/json.hpp>
-
 #include <algorithm>
+#include <boost/json.hpp>
 
 namespace cofferdam::config {
 namespace {
@@ -37,7 +36,7 @@ std::map<std::string, found_text> go_settings(const surroundings& here)
     return out;
 }
 
-}  // namespace
+} // namespace
 
 bool add_go_proxies(std::string_view proxies, const std::string& source, entry_list& into)
 {
@@ -46,11 +45,14 @@ bool add_go_proxies(std::string_view proxies, const std::string& source, entry_l
         const auto end = std::min(proxies.find_first_of(",|"), proxies.size());
         const std::string proxy(proxies.substr(0, end));
         proxies.remove_prefix(std::min(end + 1, proxies.size()));
-        if (proxy == "off") return true;   // nothing behind it is tried
+        if (proxy == "off") return true; // nothing behind it is tried
         if (proxy == "direct" || proxy.empty()) continue;
-        if (proxy.starts_with("file://")) known = true;
-        else if (into.add("GET,HEAD", {proxy, source})) known = true;
-        else into.fail(source, "'" + proxy + "' is not a proxy's URL, 'direct' or 'off'");
+        if (proxy.starts_with("file://"))
+            known = true;
+        else if (into.add("GET,HEAD", {proxy, source}))
+            known = true;
+        else
+            into.fail(source, "'" + proxy + "' is not a proxy's URL, 'direct' or 'off'");
     }
     return known;
 }
@@ -74,7 +76,8 @@ std::vector<policy::entry_source> read_go(const surroundings& here)
                      "set GOPROXY, or write the proxy's URL under 'allow'");
     }
     if (!add_go_proxies(proxies->second.value, proxies->second.source, out)) {
-        out.fail(proxies->second.source, "GOPROXY is '" + proxies->second.value +
+        out.fail(proxies->second.source,
+                 "GOPROXY is '" + proxies->second.value +
                      "': modules come from their own hosts; write these under 'allow', as 'https://NAME/'");
     }
     const auto sumdb = settings.find("GOSUMDB");
@@ -82,4 +85,4 @@ std::vector<policy::entry_source> read_go(const surroundings& here)
     return out.take();
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

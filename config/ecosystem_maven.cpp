@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto super_pom = "org/apache/maven/model/pom-4.0.0.xml";   ///< inside maven-model-builder's jar
+constexpr auto super_pom = "org/apache/maven/model/pom-4.0.0.xml"; ///< inside maven-model-builder's jar
 constexpr std::size_t max_wrapper_folders = 1000;
 
 /// "${x}" replaced; what nobody defines is an error, since a repository would be missing.
@@ -26,8 +26,9 @@ std::string resolve(const xml_element& element, const std::string& file, const x
     };
     auto out = expand_variables(expand_variables(element.text, property), property);
     if (out.find("${") != std::string::npos) {
-        throw config_error({file, element.line, 1}, "the property in '" + escape_line(out) + "' is not known outside Maven; "
-                                                    "write the repository under 'allow' instead of the preset maven");
+        throw config_error({file, element.line, 1}, "the property in '" + escape_line(out) +
+                                                        "' is not known outside Maven; "
+                                                        "write the repository under 'allow' instead of the preset maven");
     }
     return out;
 }
@@ -98,8 +99,10 @@ public:
         const auto global = option(arguments, "-gs", "--global-settings");
         merge(user.empty() ? here_.home / ".m2/settings.xml" : project / here_.expand_home(user));
         merge(project / ".mvn/settings.xml");
-        if (!global.empty()) merge(project / here_.expand_home(global));
-        else if (!homes_.empty()) merge(homes_.front() / "conf/settings.xml");
+        if (!global.empty())
+            merge(project / here_.expand_home(global));
+        else if (!homes_.empty())
+            merge(homes_.front() / "conf/settings.xml");
         merge(project / "pom.xml");
         add_super_pom();
         if (settings_.repositories.empty() && settings_.mirrors.empty()) {
@@ -137,7 +140,8 @@ private:
     {
         const auto text = read_if_there(file);
         if (!text) return;
-        merge_maven_file(*text, file.string(), [this](const std::string& name) { return property(name); }, settings_);
+        merge_maven_file(
+            *text, file.string(), [this](const std::string& name) { return property(name); }, settings_);
     }
 
     std::string property(const std::string& name) const
@@ -152,7 +156,8 @@ private:
             const auto jar = model_builder_jar(home);
             const auto text = jar ? read_member(here_, *jar, super_pom) : std::nullopt;
             if (!text) continue;
-            merge_maven_file(*text, jar->string(), [](const std::string&) { return std::string(); }, settings_);
+            merge_maven_file(
+                *text, jar->string(), [](const std::string&) { return std::string(); }, settings_);
             central_known_ = true;
             return;
         }
@@ -169,8 +174,10 @@ private:
             }
             if (chosen == nullptr && mirror_covers(mirror.of, repository.id, repository.url.value)) chosen = &mirror;
         }
-        if (chosen == nullptr) out_.add("GET,HEAD", repository.url);
-        else if (!chosen->blocked) out_.add("GET,HEAD", chosen->url);
+        if (chosen == nullptr)
+            out_.add("GET,HEAD", repository.url);
+        else if (!chosen->blocked)
+            out_.add("GET,HEAD", chosen->url);
     }
 
     /// Where no Maven tells of its default repository: what would stand for it, or an error.
@@ -193,7 +200,7 @@ private:
         for (const auto& row : parse_ini(read_if_there(file).value_or(""), ini_dialect::npm)) {
             if (row.key != "distributionUrl" && row.key != "wrapperUrl") continue;
             auto url = row.value;
-            std::erase(url, '\\');   // "https\://" in properties files
+            std::erase(url, '\\'); // "https\://" in properties files
             url.resize(url.rfind('/') == std::string::npos ? 0 : url.rfind('/') + 1);
             out_.add("GET,HEAD", {url, file.string() + ':' + std::to_string(row.line)});
         }
@@ -206,7 +213,7 @@ private:
     entry_list out_{"maven"};
 };
 
-}  // namespace
+} // namespace
 
 void merge_maven_file(std::string_view text, const std::string& file, const variable_lookup& lookup, maven_settings& into)
 {
@@ -225,10 +232,10 @@ void merge_maven_file(std::string_view text, const std::string& file, const vari
         const bool blocked = mirror->child_text("blocked") == "true";
         into.mirrors.push_back({std::string(mirror->child_text("mirrorOf")), located(*url), blocked});
     }
-    for (const auto* path : {"settings/profiles/profile/repositories/repository", "project/repositories/repository",
-                             "settings/profiles/profile/pluginRepositories/pluginRepository",
-                             "project/pluginRepositories/pluginRepository", "project/profiles/profile/repositories/repository",
-                             "project/profiles/profile/pluginRepositories/pluginRepository"}) {
+    for (const auto* path :
+         {"settings/profiles/profile/repositories/repository", "project/repositories/repository",
+          "settings/profiles/profile/pluginRepositories/pluginRepository", "project/pluginRepositories/pluginRepository",
+          "project/profiles/profile/repositories/repository", "project/profiles/profile/pluginRepositories/pluginRepository"}) {
         for (const auto* repository : root->find(path)) {
             const auto* url = child(*repository, "url");
             if (url != nullptr) into.repositories.push_back({std::string(repository->child_text("id")), located(*url)});
@@ -253,6 +260,9 @@ bool mirror_covers(std::string_view mirror_of, const std::string& id, std::strin
     return covered;
 }
 
-std::vector<policy::entry_source> read_maven(const surroundings& here) { return maven_reader(here).read(); }
+std::vector<policy::entry_source> read_maven(const surroundings& here)
+{
+    return maven_reader(here).read();
+}
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

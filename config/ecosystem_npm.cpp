@@ -3,9 +3,8 @@
 #include "config/ini.hpp"
 #include "core/text.hpp"
 
-#include <boost/json.hpp>
-
 #include <algorithm>
+#include <boost/json.hpp>
 
 namespace cofferdam::config {
 namespace {
@@ -13,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace json = boost::json;
 
-constexpr std::size_t max_lock_depth = 128;   ///< of nested JSON values; old lock files nest their dependencies
+constexpr std::size_t max_lock_depth = 128; ///< of nested JSON values; old lock files nest their dependencies
 
 /// "registry" is "", "@acme:registry" is "@acme"; nothing for other keys.
 std::optional<std::string> scope_of(std::string_view key)
@@ -54,8 +53,7 @@ std::vector<fs::path> project_folders(const surroundings& here)
 
 class npm_reader {
 public:
-    explicit npm_reader(const surroundings& here)
-        : here_(here), variables_(npm_variables(here)), folders_(project_folders(here))
+    explicit npm_reader(const surroundings& here) : here_(here), variables_(npm_variables(here)), folders_(project_folders(here))
     {
     }
 
@@ -109,7 +107,7 @@ private:
 
     void add_lock(const fs::path& folder)
     {
-        for (const auto* name : {"npm-shrinkwrap.json", "package-lock.json"}) {   // npm reads the first that is there
+        for (const auto* name : {"npm-shrinkwrap.json", "package-lock.json"}) { // npm reads the first that is there
             const auto file = folder / name;
             const auto text = read_if_there(file, max_lock_file);
             if (!text) continue;
@@ -133,7 +131,8 @@ void collect_resolved(const json::value& at, const std::function<bool(const std:
     }
     if (!at.is_object()) return;
     for (const auto& [key, value] : at.get_object()) {
-        if (!value.is_string()) collect_resolved(value, covered, out);
+        if (!value.is_string())
+            collect_resolved(value, covered, out);
         else if (key == "resolved" && value.get_string().starts_with("https://")) {
             const std::string url(value.get_string());
             const auto origin = plain_url(url, reach::origin);
@@ -142,7 +141,7 @@ void collect_resolved(const json::value& at, const std::function<bool(const std:
     }
 }
 
-}  // namespace
+} // namespace
 
 std::map<std::string, found_text> npmrc_registries(std::string_view text, const std::string& file, const variable_lookup& lookup)
 {
@@ -178,6 +177,9 @@ std::set<std::string> lock_origins(std::string_view text, const std::string& fil
     return out;
 }
 
-std::vector<policy::entry_source> read_npm(const surroundings& here) { return npm_reader(here).read(); }
+std::vector<policy::entry_source> read_npm(const surroundings& here)
+{
+    return npm_reader(here).read();
+}
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

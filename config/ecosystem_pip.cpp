@@ -16,7 +16,7 @@ constexpr std::string_view own_files = ", its files expected on the same origin"
 /// What pip uses where nothing is configured.
 struct pip_default {
     std::string index;
-    std::string files_host;   ///< empty if pip doesn't say
+    std::string files_host; ///< empty if pip doesn't say
 };
 
 std::vector<std::string> words(const std::string& text)
@@ -59,7 +59,7 @@ void merge_file(const fs::path& file, pip_settings& into)
 void merge_files(const surroundings& here, pip_settings& into)
 {
     const auto given = here.variable("PIP_CONFIG_FILE");
-    if (given == "/dev/null") return;   // pip: no files at all
+    if (given == "/dev/null") return; // pip: no files at all
     auto folders = here.variable("XDG_CONFIG_DIRS");
     if (folders.empty()) folders = (here.system / "etc/xdg").string();
     std::replace(folders.begin(), folders.end(), ':', ' ');
@@ -80,7 +80,7 @@ void merge_variables(const surroundings& here, pip_settings& into)
     for (const auto& [name, value] : here.environment) {
         if (!name.starts_with("PIP_") || value.empty()) continue;
         const auto option = option_name(name.substr(4));
-        if (option == "index-url") into.index.clear();   // a variable overrides every section
+        if (option == "index-url") into.index.clear(); // a variable overrides every section
         merge_option("global", option, {value, name}, into);
     }
 }
@@ -90,7 +90,7 @@ std::optional<pip_default> ask_pip(const surroundings& here)
 {
     constexpr auto question = "from pip._internal.models.index import PyPI as index\n"
                               "print(index.simple_url, index.file_storage_domain)";
-    const auto said = ask_client(here, "python3", {"-I", "-c", question});   // -I: no module of the job's shadows pip
+    const auto said = ask_client(here, "python3", {"-I", "-c", question}); // -I: no module of the job's shadows pip
     if (said && said->status == 0) {
         const auto lines = words(said->output);
         if (lines.size() == 2 && plain_url(lines[0], reach::prefix)) return pip_default{lines[0], lines[1]};
@@ -106,14 +106,14 @@ std::optional<pip_default> ask_pip(const surroundings& here)
 
 void add_index(const found_text& index, const std::optional<pip_default>& usual, entry_list& out)
 {
-    const bool is_usual = usual && !usual->files_host.empty() &&
-                          plain_url(usual->index, reach::prefix) == plain_url(index.value, reach::prefix);
+    const bool is_usual =
+        usual && !usual->files_host.empty() && plain_url(usual->index, reach::prefix) == plain_url(index.value, reach::prefix);
     if (is_usual) {
         out.add("GET,HEAD", index);
         out.add("GET,HEAD", {"https://" + usual->files_host + '/', index.source + ", its files as pip reports them"});
         return;
     }
-    out.add("GET,HEAD", {index.value, index.source + std::string(own_files)}, reach::origin);   // false: a local folder
+    out.add("GET,HEAD", {index.value, index.source + std::string(own_files)}, reach::origin); // false: a local folder
 }
 
 /// A page of links, or a folder.
@@ -125,7 +125,7 @@ void add_links(const found_text& links, entry_list& out)
     out.add("GET,HEAD", {url, links.source});
 }
 
-}  // namespace
+} // namespace
 
 void merge_pip_conf(std::string_view text, const std::string& file, pip_settings& into)
 {
@@ -159,4 +159,4 @@ std::vector<policy::entry_source> read_pip(const surroundings& here)
     return out.take();
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

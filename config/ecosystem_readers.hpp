@@ -51,7 +51,7 @@ std::set<std::string> lock_origins(std::string_view text, const std::string& fil
 
 /// What pip's files and variables say, the last one winning.
 struct pip_settings {
-    std::map<std::string, found_text> index;              ///< by section: "global", "install", ...
+    std::map<std::string, found_text> index; ///< by section: "global", "install", ...
     std::vector<found_text> extra_index, find_links;
     bool no_index = false;
 };
@@ -61,11 +61,11 @@ void merge_pip_conf(std::string_view text, const std::string& file, pip_settings
 struct cargo_settings {
     struct package_source {
         found_text registry, git, replace_with;
-        bool local = false;                               ///< directory or local-registry
+        bool local = false; ///< directory or local-registry
     };
     std::map<std::string, package_source> sources;
-    std::map<std::string, found_text> registries;         ///< index, by folded name
-    found_text protocol;                                  ///< of the built-in registry
+    std::map<std::string, found_text> registries; ///< index, by folded name
+    found_text protocol;                          ///< of the built-in registry
 };
 /// Throws config_error.
 void merge_cargo_config(std::string_view text, const std::string& file, cargo_settings& into);
@@ -105,4 +105,4 @@ bool mirror_covers(std::string_view mirror_of, const std::string& id, std::strin
 std::vector<found_text> apt_list_uris(std::string_view text, const std::string& file);
 std::vector<found_text> apt_deb822_uris(std::string_view text, const std::string& file);
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

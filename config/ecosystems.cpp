@@ -24,8 +24,11 @@ constexpr std::array<ecosystem, 6> all{{
     {"pip", read_now<read_pip>},
 }};
 
-}  // namespace
+} // namespace
 
-std::span<const ecosystem> ecosystems() noexcept { return all; }
+std::span<const ecosystem> ecosystems() noexcept
+{
+    return all;
+}
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -17,7 +17,7 @@ std::string_view trimmed(std::string_view text)
     return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
-}  // namespace
+} // namespace
 
 std::optional<std::string> plain_url(std::string_view url, reach how)
 {
@@ -68,7 +68,7 @@ bool entry_list::covers(const std::string& url) const
     const auto plain = plain_url(url, reach::prefix);
     if (!plain) return false;
     return std::any_of(entries_.begin(), entries_.end(), [&](const policy::entry_source& listed) {
-        const auto start = listed.text.find(' ') + 1;   // npos + 1 is 0
+        const auto start = listed.text.find(' ') + 1; // npos + 1 is 0
         return plain->starts_with(std::string_view(listed.text).substr(start));
     });
 }
@@ -78,6 +78,9 @@ policy::location entry_list::where(const std::string& source) const
     return {"preset " + preset_ + (source.empty() ? "" : " (" + source + ')'), 0, 0};
 }
 
-void entry_list::fail(const std::string& source, const std::string& message) const { throw config_error(where(source), message); }
+void entry_list::fail(const std::string& source, const std::string& message) const
+{
+    throw config_error(where(source), message);
+}
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

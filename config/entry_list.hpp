@@ -17,8 +17,8 @@ struct found_text {
 
 /// How much of a URL an entry covers.
 enum class reach {
-    prefix,   ///< what is below the URL's path
-    origin,   ///< the whole of scheme, host and port
+    prefix, ///< what is below the URL's path
+    origin, ///< the whole of scheme, host and port
 };
 
 /// The allow entries that one preset collects, each once.
@@ -50,4 +50,4 @@ private:
 /// (prefix) or "https://Host/" (origin). Not checked any further.
 std::optional<std::string> plain_url(std::string_view url, reach how);
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -47,13 +47,13 @@ ini_row python_row(std::string_view line, std::size_t separator)
     return {{}, std::string(trimmed(line.substr(0, separator))), std::string(trimmed(line.substr(separator + 1))), 0};
 }
 
-}  // namespace
+} // namespace
 
 std::vector<ini_row> parse_ini(std::string_view text, ini_dialect dialect)
 {
     std::vector<ini_row> out;
     std::string section;
-    bool open = false;   // a value that an indented line continues
+    bool open = false; // a value that an indented line continues
     if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
     for (int number = 1; !text.empty(); ++number) {
         const auto raw = next_line(text);
@@ -70,9 +70,7 @@ std::vector<ini_row> parse_ini(std::string_view text, ini_dialect dialect)
         }
         const auto separator = line.find_first_of(dialect == ini_dialect::npm ? "=" : "=:");
         if (separator == std::string_view::npos || separator == 0) continue;
-        auto row = dialect == ini_dialect::npm
-                       ? npm_row(line, separator)
-                       : python_row(line, separator);
+        auto row = dialect == ini_dialect::npm ? npm_row(line, separator) : python_row(line, separator);
         row.section = section;
         row.line = number;
         out.push_back(std::move(row));
@@ -81,4 +79,4 @@ std::vector<ini_row> parse_ini(std::string_view text, ini_dialect dialect)
     return out;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

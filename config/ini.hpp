@@ -8,14 +8,14 @@ namespace cofferdam::config {
 
 /// One setting of an INI file.
 struct ini_row {
-    std::string section;   ///< empty before the first section
+    std::string section; ///< empty before the first section
     std::string key, value;
-    int line = 0;          ///< 1-based
+    int line = 0; ///< 1-based
 };
 
 enum class ini_dialect {
-    npm,      ///< "key = value ; comment", quotes, "key[] = value" (npm's `ini`)
-    python,   ///< "key = value" or "key: value"; indented lines continue a value, joined by '\n' (configparser)
+    npm,    ///< "key = value ; comment", quotes, "key[] = value" (npm's `ini`)
+    python, ///< "key = value" or "key: value"; indented lines continue a value, joined by '\n' (configparser)
 };
 
 /// Reads what the clients read and passes over the rest, as they do: lines without a separator and comments (';', '#').
@@ -36,11 +36,13 @@ std::string expand_variables(std::string_view text, Lookup lookup)
         const bool optional = name.ends_with('?');
         if (optional) name.remove_suffix(1);
         const std::string value = lookup(std::string(name));
-        if (!value.empty() || optional) out += value;
-        else out += text.substr(start, stop + 1 - start);
+        if (!value.empty() || optional)
+            out += value;
+        else
+            out += text.substr(start, stop + 1 - start);
         text.remove_prefix(stop + 1);
     }
     return out += text;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

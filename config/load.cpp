@@ -3,12 +3,11 @@
 #include "config/presets.hpp"
 #include "core/text.hpp"
 
-#include <openssl/evp.h>
-
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <openssl/evp.h>
 #include <sstream>
 
 namespace cofferdam::config {
@@ -20,7 +19,10 @@ using std::chrono::seconds;
 
 constexpr std::size_t max_config_bytes = 8U << 20;
 
-policy::entry_source read_entry(const node& n) { return {n.text(), n.where()}; }
+policy::entry_source read_entry(const node& n)
+{
+    return {n.text(), n.where()};
+}
 
 void read_entries(const node& n, std::vector<policy::entry_source>& out)
 {
@@ -33,9 +35,21 @@ void read_rule(const node& n, std::vector<policy::rule_source>& out)
     rule.where = n.where();
     n.mapping({
         {"name", [&](const node& v) { rule.name = v.text(); }},
-        {"expr", [&](const node& v) { rule.expr = v.text(); rule.where = v.where(); }},
-        {"action", [&](const node& v) { v.one_of({"allow", "deny", "alert"}); rule.action = v.text(); }},
-        {"capture", [&](const node& v) { v.one_of({"none", "summary", "headers", "full"}); rule.capture = v.text(); }},
+        {"expr",
+         [&](const node& v) {
+             rule.expr = v.text();
+             rule.where = v.where();
+         }},
+        {"action",
+         [&](const node& v) {
+             v.one_of({"allow", "deny", "alert"});
+             rule.action = v.text();
+         }},
+        {"capture",
+         [&](const node& v) {
+             v.one_of({"none", "summary", "headers", "full"});
+             rule.capture = v.text();
+         }},
     });
     if (rule.expr.empty()) n.fail("a rule needs 'expr'");
     if (rule.action.empty()) n.fail("a rule needs 'action': allow, deny or alert");
@@ -63,16 +77,18 @@ void read_tls(const node& n, const std::string& file, settings& out)
     auto& tls = out.tls;
     n.mapping({
         {"passthrough", [&](const node& v) { read_entries(v, out.policy.passthrough); }},
-        {"extra_roots", [&](const node& v) {
-             v.each([&](const node& item) { tls.extra_roots.push_back(relative_to(file, item.text())); });
+        {"extra_roots",
+         [&](const node& v) { v.each([&](const node& item) { tls.extra_roots.push_back(relative_to(file, item.text())); }); }},
+        {"min_version",
+         [&](const node& v) {
+             v.one_of({"1.2", "1.3"});
+             tls.min_version = v.text();
          }},
-        {"min_version", [&](const node& v) { v.one_of({"1.2", "1.3"}); tls.min_version = v.text(); }},
         {"handshake_timeout", [&](const node& v) { tls.handshake_timeout = v.duration(100ms, 120s); }},
         {"max_client_hello", [&](const node& v) { tls.max_client_hello = v.bytes(2048, 1U << 20); }},
         {"leaf_cache", [&](const node& v) { tls.leaf_cache = v.count(1, 1'000'000); }},
-        {"ca_lifetime", [&](const node& v) {
-             tls.ca_lifetime = std::chrono::duration_cast<std::chrono::hours>(v.duration(1h, 24h * 366));
-         }},
+        {"ca_lifetime",
+         [&](const node& v) { tls.ca_lifetime = std::chrono::duration_cast<std::chrono::hours>(v.duration(1h, 24h * 366)); }},
     });
 }
 
@@ -114,7 +130,8 @@ void read_dns(const node& n, dns::settings& out)
 {
     const auto as_seconds = [](const node& v, seconds max) { return std::chrono::duration_cast<seconds>(v.duration(0ms, max)); };
     n.mapping({
-        {"answers", [&](const node& v) {
+        {"answers",
+         [&](const node& v) {
              const bool real = v.one_of({"virtual", "real"}) == 1;
              out.answers = real ? dns::answer_mode::real : dns::answer_mode::virtual_addresses;
          }},
@@ -177,7 +194,8 @@ void read_capture(const node& n, settings& out)
         {"default", [&](const node& v) { out.policy.capture_default = read_level(v); }},
         {"denied", [&](const node& v) { out.policy.capture_denied = read_level(v); }},
         {"max_body", [&](const node& v) { out.audit.max_body = v.bytes(0, 64U << 20); }},
-        {"redact", [&](const node& v) {
+        {"redact",
+         [&](const node& v) {
              out.audit.redact.clear();
              v.each([&](const node& item) { out.audit.redact.push_back(to_lower(item.text())); });
          }},
@@ -188,11 +206,13 @@ void read_sink(const node& n, const std::string& file, std::vector<audit::sink_s
 {
     std::vector<audit::sink_settings> named;
     n.mapping({
-        {"file", [&](const node& v) {
+        {"file",
+         [&](const node& v) {
              if (v.text().empty()) v.fail("a file sink needs a path");
              named.push_back({audit::sink_settings::kind::file, relative_to(file, v.text())});
          }},
-        {"stdout", [&](const node& v) {
+        {"stdout",
+         [&](const node& v) {
              v.mapping({});
              named.push_back({audit::sink_settings::kind::standard_output, {}});
          }},
@@ -215,12 +235,17 @@ void read_top(const node& n, const std::string& file, settings& out)
 {
     bool versioned = false;
     n.mapping({
-        {"version", [&](const node& v) {
+        {"version",
+         [&](const node& v) {
              if (v.text() != "1") v.fail("this program reads version 1, found '" + escape_line(v.text()) + "'");
              versioned = true;
          }},
-        {"mode", [&](const node& v) { out.policy.how = static_cast<policy::mode>(v.one_of({"enforce", "audit"})); }},
-        {"presets", [&](const node& v) {
+        {"mode",
+         [&](const node& v) {
+             out.policy.how = static_cast<policy::mode>(v.one_of({"enforce", "audit"}));
+         }},
+        {"presets",
+         [&](const node& v) {
              v.each([&](const node& item) {
                  check_preset_name(item);
                  out.presets.push_back(item.text());
@@ -265,7 +290,7 @@ std::string read_whole(const std::string& path)
     return text;
 }
 
-}  // namespace
+} // namespace
 
 settings load_text(const std::string& text, const std::string& file)
 {
@@ -276,7 +301,10 @@ settings load_text(const std::string& text, const std::string& file)
     return out;
 }
 
-settings load_file(const std::string& path) { return load_text(read_whole(path), path); }
+settings load_file(const std::string& path)
+{
+    return load_text(read_whole(path), path);
+}
 
 settings load(const std::string& path, const overrides& extra)
 {
@@ -286,8 +314,10 @@ settings load(const std::string& path, const overrides& extra)
         check_preset_name(preset, {"--preset", 0, 0});
         out.presets.push_back(preset);
     }
-    if (extra.mode == "audit") out.policy.how = policy::mode::audit;
-    else if (extra.mode == "enforce") out.policy.how = policy::mode::enforce;
+    if (extra.mode == "audit")
+        out.policy.how = policy::mode::audit;
+    else if (extra.mode == "enforce")
+        out.policy.how = policy::mode::enforce;
     else if (!extra.mode.empty()) {
         throw config_error({"--mode", 0, 0}, "expected enforce or audit, found '" + escape_line(extra.mode) + "'");
     }
@@ -296,4 +326,4 @@ settings load(const std::string& path, const overrides& extra)
     return out;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -15,11 +15,13 @@ void append_list(const preset_text& preset, std::vector<policy::entry_source>& o
     document.mapping({
         {"version", [](const node& v) { v.one_of({"1"}); }},
         {"description", [](const node& v) { v.text(); }},
-        {"allow", [&](const node& v) { v.each([&](const node& item) { out.push_back({item.text(), item.where()}); }); }},
+        {"allow", [&](const node& v) { v.each([&](const node& item) {
+                                           out.push_back({item.text(), item.where()});
+                                       }); }},
     });
 }
 
-}  // namespace
+} // namespace
 
 std::vector<std::string> preset_names()
 {
@@ -38,7 +40,10 @@ void check_preset_name(const std::string& name, const policy::location& where)
     throw config_error(where, "no preset '" + escape_line(name) + "' (there are: " + known + ")");
 }
 
-void check_preset_name(const node& n) { check_preset_name(n.text(), n.where()); }
+void check_preset_name(const node& n)
+{
+    check_preset_name(n.text(), n.where());
+}
 
 void expand_presets(settings& out)
 {
@@ -54,4 +59,4 @@ void expand_presets(settings& out)
     }
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

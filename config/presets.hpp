@@ -20,4 +20,4 @@ std::vector<std::string> preset_names();
 /// config/presets/. Throws config_error where a client's configuration can't be understood.
 void expand_presets(settings& out);
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <fstream>
-
 #include <unistd.h>
 
 namespace cofferdam::config {
@@ -29,7 +28,7 @@ bool job_writes_to(const surroundings& here, const fs::path& folder)
     return !broad && holds(here.folder, folder);
 }
 
-}  // namespace
+} // namespace
 
 surroundings surroundings::current()
 {
@@ -70,7 +69,7 @@ fs::path surroundings::expand_home(const std::string& path) const
 std::optional<std::string> read_if_there(const fs::path& path, std::size_t limit)
 {
     std::error_code failed;
-    if (path.empty() || !fs::is_regular_file(path, failed)) return std::nullopt;   // a FIFO would wait for ever
+    if (path.empty() || !fs::is_regular_file(path, failed)) return std::nullopt; // a FIFO would wait for ever
     std::ifstream in(path, std::ios::binary);
     if (!in) return std::nullopt;
     std::string text;
@@ -98,4 +97,4 @@ std::optional<fs::path> find_program(const surroundings& here, const std::string
     return std::nullopt;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

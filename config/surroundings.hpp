@@ -10,18 +10,18 @@
 
 namespace cofferdam::config {
 
-inline constexpr std::chrono::milliseconds client_timeout{5000};      ///< for one question to a package client
-inline constexpr std::size_t max_client_answer = 4U << 20;            ///< octets of each of its outputs
-inline constexpr std::size_t max_client_config = 4U << 20;            ///< octets of one file of a client's configuration
-inline constexpr std::size_t max_lock_file = 64U << 20;               ///< octets of a lock file
+inline constexpr std::chrono::milliseconds client_timeout{5000}; ///< for one question to a package client
+inline constexpr std::size_t max_client_answer = 4U << 20;       ///< octets of each of its outputs
+inline constexpr std::size_t max_client_config = 4U << 20;       ///< octets of one file of a client's configuration
+inline constexpr std::size_t max_lock_file = 64U << 20;          ///< octets of a lock file
 
 /// Where and as whom a package client would run: all that its configuration depends on. A value, so that tests make their own.
 struct surroundings {
-    std::filesystem::path folder;                       ///< the caller's working folder, absolute
-    std::filesystem::path home;                         ///< empty if there is none
-    std::filesystem::path system = "/";                 ///< what stands for "/" in front of etc/
+    std::filesystem::path folder;       ///< the caller's working folder, absolute
+    std::filesystem::path home;         ///< empty if there is none
+    std::filesystem::path system = "/"; ///< what stands for "/" in front of etc/
     std::map<std::string, std::string> environment;
-    std::vector<std::string> extra_roots;               ///< PEM files, as tls.extra_roots names them
+    std::vector<std::string> extra_roots; ///< PEM files, as tls.extra_roots names them
 
     /// Of this process, now.
     static surroundings current();
@@ -40,8 +40,8 @@ std::optional<std::string> read_if_there(const std::filesystem::path& path, std:
 
 /// What a client said.
 struct answer {
-    int status = 0;              ///< its exit code; -1 if it was killed, by us after client_timeout or by others
-    std::string output, errors;  ///< standard output and error, each cut at max_client_answer
+    int status = 0;             ///< its exit code; -1 if it was killed, by us after client_timeout or by others
+    std::string output, errors; ///< standard output and error, each cut at max_client_answer
 };
 
 /// The program that `name` is for the caller. Places that a job writes to are not looked at, since what is found runs outside
@@ -55,4 +55,4 @@ std::optional<std::filesystem::path> find_program(const surroundings& here, cons
 std::optional<answer> ask_client(const surroundings& here, const std::string& program, const std::vector<std::string>& arguments,
                                  const std::map<std::string, std::string>& extra_environment = {});
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

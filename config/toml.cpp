@@ -17,9 +17,11 @@ void append_utf8(std::uint32_t code, std::string& out)
 {
     const auto put = [&](std::uint32_t octet) { out += static_cast<char>(octet); };
     if (code < 0x80) return put(code);
-    if (code < 0x800) put(0xC0 | code >> 6);
+    if (code < 0x800)
+        put(0xC0 | code >> 6);
     else {
-        if (code < 0x10000) put(0xE0 | code >> 12);
+        if (code < 0x10000)
+            put(0xE0 | code >> 12);
         else {
             put(0xF0 | code >> 18);
             put(0x80 | (code >> 12 & 0x3F));
@@ -141,8 +143,9 @@ private:
         while (scalar.ends_with(' ') || scalar.ends_with('\t')) scalar.remove_suffix(1);
         const auto plain = [](char c) { return is_bare(c) || c == '+' || c == '.' || c == ':'; };
         const auto odd = static_cast<std::size_t>(std::find_if_not(scalar.begin(), scalar.end(), plain) - scalar.begin());
-        constexpr std::size_t date = std::string_view("1979-05-27").size();   // a space may stand between date and time
-        const bool dated = odd == date && scalar[odd] == ' ' && std::all_of(scalar.begin() + date + 1, scalar.end(), plain);
+        constexpr std::size_t date = std::string_view("1979-05-27").size(); // a space may stand between date and time
+        const bool dated = odd == date && odd < scalar.size() && scalar[odd] == ' ' &&
+                           std::all_of(scalar.begin() + date + 1, scalar.end(), plain);
         if (scalar.empty() || (odd < scalar.size() && !dated)) return false;
         rows.push_back({where, std::string(scalar), at});
         rest_.remove_prefix(size);
@@ -184,7 +187,8 @@ private:
         if (spans) {
             if (!take("\r\n")) take("\n");
         }
-        else rest_.remove_prefix(1);
+        else
+            rest_.remove_prefix(1);
         while (!rest_.empty()) {
             if (spans ? take(triple) : take(std::string_view(&quote, 1))) {
                 while (spans && rest_.starts_with(quote) && take(std::string_view(&quote, 1))) out += quote;
@@ -210,7 +214,7 @@ private:
         rest_.remove_prefix(1);
         if (rest_.empty()) return false;
         const char c = rest_.front();
-        if (spans && (c == '\n' || c == '\r' || c == ' ' || c == '\t')) {   // a line-ending backslash
+        if (spans && (c == '\n' || c == '\r' || c == ' ' || c == '\t')) { // a line-ending backslash
             skip_space();
             if (!take("\n") && !take("\r\n")) return false;
             do skip_space();
@@ -245,7 +249,7 @@ private:
     path table_;
 };
 
-}  // namespace
+} // namespace
 
 result<std::vector<toml_row>> parse_toml(std::string_view text, int& line_of_error)
 {
@@ -256,4 +260,4 @@ result<std::vector<toml_row>> parse_toml(std::string_view text, int& line_of_err
     return reader.too_deep ? errc::too_large : errc::malformed;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

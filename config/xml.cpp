@@ -78,8 +78,10 @@ private:
         if (closed) inner.remove_suffix(1);
         element.name = local_name(inner);
         if (element.name.empty()) return false;
-        if (closed) open_.back().children.push_back(std::move(element));
-        else open_.push_back(std::move(element));
+        if (closed)
+            open_.back().children.push_back(std::move(element));
+        else
+            open_.push_back(std::move(element));
         return true;
     }
 
@@ -89,10 +91,14 @@ private:
         char quote = 0;
         for (std::size_t i = 1; i < rest_.size(); ++i) {
             const char c = rest_[i];
-            if (quote != 0) quote = c == quote ? '\0' : quote;
-            else if (c == '"' || c == '\'') quote = c;
-            else if (c == '>') return i + 1;
-            else if (c == '<') return 0;
+            if (quote != 0)
+                quote = c == quote ? '\0' : quote;
+            else if (c == '"' || c == '\'')
+                quote = c;
+            else if (c == '>')
+                return i + 1;
+            else if (c == '<')
+                return 0;
         }
         return 0;
     }
@@ -150,7 +156,7 @@ private:
     std::size_t elements_ = 0;
 };
 
-}  // namespace
+} // namespace
 
 std::string_view xml_element::child_text(std::string_view child) const
 {
@@ -184,4 +190,4 @@ result<xml_element> parse_xml(std::string_view text, int& line_of_error)
     return reader.too_large ? errc::too_large : errc::malformed;
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

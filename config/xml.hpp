@@ -13,9 +13,9 @@ inline constexpr std::size_t max_xml_elements = 100'000;
 
 /// An element of an XML document. Attributes are passed over.
 struct xml_element {
-    std::string name;                     ///< without a namespace prefix
-    std::string text;                     ///< of the element itself, entities decoded, trimmed
-    int line = 0;                         ///< 1-based
+    std::string name; ///< without a namespace prefix
+    std::string text; ///< of the element itself, entities decoded, trimmed
+    int line = 0;     ///< 1-based
     std::vector<xml_element> children;
 
     /// The text of the first child of that name; empty if there is none.
@@ -29,4 +29,4 @@ struct xml_element {
 /// errc::malformed with the line in `line_of_error`, errc::too_large over a bound. Never throws; linear.
 result<xml_element> parse_xml(std::string_view text, int& line_of_error);
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -2,13 +2,12 @@
 
 #include "config/document.hpp"
 
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/yaml.h>
-
 #include <map>
 #include <optional>
 #include <sstream>
 #include <vector>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
 
 namespace cofferdam::config {
 namespace {
@@ -57,7 +56,7 @@ private:
 
     void add(const YAML::Mark& mark, std::size_t nodes)
     {
-        size_ += nodes;   // no overflow: both are at most max_yaml_nodes
+        size_ += nodes; // no overflow: both are at most max_yaml_nodes
         if (size_ > max_yaml_nodes) fail(mark, "more than " + std::to_string(max_yaml_nodes) + " values, aliases expanded");
     }
 
@@ -85,10 +84,10 @@ private:
     std::string file_;
     std::size_t size_ = 0;
     std::vector<collection> open_;
-    std::map<YAML::anchor_t, std::optional<std::size_t>> anchors_;   ///< expanded size; none while open
+    std::map<YAML::anchor_t, std::optional<std::size_t>> anchors_; ///< expanded size; none while open
 };
 
-}  // namespace
+} // namespace
 
 void check_yaml_bounds(const std::string& text, const std::string& file)
 {
@@ -98,4 +97,4 @@ void check_yaml_bounds(const std::string& text, const std::string& file)
     while (parser.HandleNextDocument(counter)) {}
 }
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

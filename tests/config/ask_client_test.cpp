@@ -12,14 +12,14 @@ TEST_F(ask_client_test, outputs_status_and_environment)
     const auto said = ask_client(here, "client", {"a b"}, {{"EXTRA", "x"}});
     ASSERT_TRUE(said);
     EXPECT_EQ(said->status, 3);
-    EXPECT_EQ(said->output, "a b-" + here.home.string() + "-x\n/\n");   // in "/", whatever the caller's folder is
+    EXPECT_EQ(said->output, "a b-" + here.home.string() + "-x\n/\n"); // in "/", whatever the caller's folder is
     EXPECT_EQ(said->errors, "wrong\n");
 }
 
 TEST_F(ask_client_test, a_program_that_is_not_there)
 {
     EXPECT_FALSE(ask_client(here, "client", {}));
-    write("bin/client", "#!/bin/sh\n");   // not executable
+    write("bin/client", "#!/bin/sh\n"); // not executable
     EXPECT_FALSE(ask_client(here, "client", {}));
     program("broken", "");
     write("bin/broken", "#!/nonexistent/shell\n");
@@ -61,7 +61,7 @@ TEST_F(ask_client_test, programs_are_not_taken_from_places_that_a_job_writes_to)
     const auto path = evil("project/bin") + ":" + evil("other/node_modules/.bin") + ":relative/bin::.:" + good;
     here.environment["PATH"] = path;
     EXPECT_EQ(find_program(here, "client"), base / "bin/client");
-    here.folder = base;                       // holds the home: ~/bin and the like count again
+    here.folder = base; // holds the home: ~/bin and the like count again
     here.environment["PATH"] = (base / "home/bin").string() + ':' + good;
     evil("home/bin");
     EXPECT_EQ(find_program(here, "client"), base / "home/bin/client");
@@ -89,5 +89,5 @@ TEST_F(ask_client_test, surroundings_are_those_of_this_process)
     EXPECT_EQ(here.expand_home("/~/x"), "/~/x");
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

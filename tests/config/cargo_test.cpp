@@ -1,6 +1,5 @@
-#include "machine.hpp"
-
 #include "config/cargo_client.hpp"
+#include "machine.hpp"
 
 namespace cofferdam::config {
 namespace {
@@ -25,15 +24,17 @@ exit 101)";
 TEST_F(cargo_test, the_built_in_registry_is_what_cargo_reports)
 {
     program("cargo", built_in_cargo);
-    EXPECT_THAT(read(read_cargo),
-                ElementsAre("GET,HEAD https://index.crates.example/ <- preset cargo (as cargo reports it)",
-                            "GET,HEAD https://static.crates.example/crates/ <- preset cargo (the index's config.json, fetched by cargo)",
-                            "GET,HEAD https://crates.example/ <- preset cargo (the index's config.json, fetched by cargo)"));
+    EXPECT_THAT(
+        read(read_cargo),
+        ElementsAre("GET,HEAD https://index.crates.example/ <- preset cargo (as cargo reports it)",
+                    "GET,HEAD https://static.crates.example/crates/ <- preset cargo (the index's config.json, fetched by cargo)",
+                    "GET,HEAD https://crates.example/ <- preset cargo (the index's config.json, fetched by cargo)"));
 }
 
 TEST_F(cargo_test, what_is_cached_is_not_fetched)
 {
-    program("cargo", "[ -n \"$CARGO_HTTP_PROXY\" ] || exit 1\necho 'from `https://index.crates.example/config.json`' >&2; exit 101");
+    program("cargo",
+            "[ -n \"$CARGO_HTTP_PROXY\" ] || exit 1\necho 'from `https://index.crates.example/config.json`' >&2; exit 101");
     write("home/.cargo/registry/index/index.crates.example-0123456789abcdef/config.json",
           R"({"dl": "https://dl.example/{crate}/{version}.crate", "api": null})");
     write("home/.cargo/registry/index/other.example-0123456789abcdef/config.json", R"({"dl": "https://not.example/"})");
@@ -55,11 +56,14 @@ TEST_F(cargo_test, source_replacement)
                                      "registry = \"sparse+https://mirror.example/index/\"\n");
     EXPECT_THAT(read(read_cargo), ElementsAre("GET,HEAD https://mirror.example/ <- preset cargo (~/home/.cargo/config.toml:4, "
                                               "downloads expected on the same origin)"));
-    write("project/.cargo/config.toml", "[source.crates-io]\nreplace-with = 'vendored'\n[source.vendored]\ndirectory = 'vendor'\n");
+    write("project/.cargo/config.toml",
+          "[source.crates-io]\nreplace-with = 'vendored'\n[source.vendored]\ndirectory = 'vendor'\n");
     EXPECT_THAT(read(read_cargo), IsEmpty());
-    write("project/.cargo/config.toml", "[source]\ncrates-io = { replace-with = 'acme' }\n[registries]\nacme.index = 'https://g.example/i.git'\n");
-    EXPECT_THAT(read(read_cargo), ElementsAre(HasSubstr("GET,HEAD,POST https://g.example/i.git/ <- preset cargo (~/project/.cargo"),
-                                              HasSubstr("GET,HEAD https://g.example/ <-")));
+    write("project/.cargo/config.toml",
+          "[source]\ncrates-io = { replace-with = 'acme' }\n[registries]\nacme.index = 'https://g.example/i.git'\n");
+    EXPECT_THAT(read(read_cargo),
+                ElementsAre(HasSubstr("GET,HEAD,POST https://g.example/i.git/ <- preset cargo (~/project/.cargo"),
+                            HasSubstr("GET,HEAD https://g.example/ <-")));
 }
 
 TEST_F(cargo_test, replacements_that_lead_nowhere)
@@ -67,7 +71,8 @@ TEST_F(cargo_test, replacements_that_lead_nowhere)
     write("home/.cargo/config.toml", "[source.crates-io]\nreplace-with = 'a'\n[source.a]\nreplace-with = 'crates-io'\n");
     EXPECT_THAT(error(read_cargo), HasSubstr("sources replace each other in a circle"));
     write("home/.cargo/config.toml", "[source.crates-io]\nreplace-with = 'a'\n");
-    EXPECT_EQ(error(read_cargo), "preset cargo (~/home/.cargo/config.toml:2): 'a' is neither a source nor a registry that cargo knows");
+    EXPECT_EQ(error(read_cargo),
+              "preset cargo (~/home/.cargo/config.toml:2): 'a' is neither a source nor a registry that cargo knows");
     write("home/.cargo/config.toml", "[source.crates-io\n");
     EXPECT_EQ(error(read_cargo), "~/home/.cargo/config.toml:1:1: not valid TOML");
 }
@@ -79,8 +84,9 @@ TEST_F(cargo_test, registries_of_files_and_variables)
     write("home/.cargo/config.toml", "[registries.my-reg]\nindex = 'sparse+https://file.example/'\n"
                                      "[registries.ssh]\nindex = 'ssh://git@s.example/i.git'\n");
     EXPECT_THAT(read(read_cargo), testing::UnorderedElementsAre(
-        HasSubstr("https://variable.example/ <- preset cargo (CARGO_REGISTRIES_MY_REG_INDEX"), HasSubstr("s.example:22 <- "),
-        HasSubstr("https://index.crates.example/"), HasSubstr("static.crates.example/crates/"), HasSubstr("https://crates.example/")));
+                                      HasSubstr("https://variable.example/ <- preset cargo (CARGO_REGISTRIES_MY_REG_INDEX"),
+                                      HasSubstr("s.example:22 <- "), HasSubstr("https://index.crates.example/"),
+                                      HasSubstr("static.crates.example/crates/"), HasSubstr("https://crates.example/")));
 }
 
 TEST_F(cargo_test, a_repository_does_not_choose_where_the_start_goes)
@@ -126,5 +132,5 @@ TEST(cargo_answers, index_config)
     EXPECT_FALSE(parse_index_config("{"));
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

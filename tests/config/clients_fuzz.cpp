@@ -10,7 +10,10 @@ using namespace cofferdam::config;
 
 namespace {
 
-std::string lookup(const std::string& name) { return name == "X" ? "https://x.example/" : ""; }
+std::string lookup(const std::string& name)
+{
+    return name == "X" ? "https://x.example/" : "";
+}
 
 void check_toml(std::string_view text)
 {
@@ -38,7 +41,9 @@ void check_url(std::string_view text)
     list.add("GET,HEAD", {std::string(text), "source"});
     list.add("", {std::string(text), "source"}, reach::origin);
     list.covers(std::string(text));
-    for (const auto& entry : list.take()) cofferdam::policy::policy_source{.allow = {entry}};
+    cofferdam::policy::policy_source source;
+    source.allow = list.take();
+    cofferdam::policy::policy::compile(source); // throws policy_error, a finding, if an entry of ours is none
     add_go_proxies(text, "source", list);
     add_go_sumdb(text, "source", list);
     index_in_complaint(text);
@@ -64,7 +69,7 @@ void run(std::uint8_t which, std::string_view text)
     }
 }
 
-}  // namespace
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size)
 {

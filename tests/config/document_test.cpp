@@ -39,7 +39,8 @@ TEST(document, sizes)
     EXPECT_EQ(bytes("3KB"), 3000U);
     EXPECT_EQ(bytes("3MB"), 3'000'000U);
     EXPECT_EQ(bytes("3GB"), 3'000'000'000U);
-    for (const auto* wrong : {"''", "KiB", "64kib", "-1", "+1", "1.5MiB", "1e3", "18446744073709551616", "99999999999GiB", "1 2", "0x10"}) {
+    for (const auto* wrong :
+         {"''", "KiB", "64kib", "-1", "+1", "1.5MiB", "1e3", "18446744073709551616", "99999999999GiB", "1 2", "0x10"}) {
         EXPECT_NE(error_of([&] { bytes(wrong); }).find("expected a size"), std::string::npos) << wrong;
     }
 }
@@ -86,6 +87,8 @@ TEST(document, messages_are_one_printable_line)
     const auto error = error_of([] { parse_document("{\"a\\n\\e[31m\": 1}", "p.yaml").mapping({{"b", [](const node&) {}}}); });
     EXPECT_NE(error.find("unknown key 'a\\x0a\\x1b[31m'"), std::string::npos) << error;
     EXPECT_EQ(error.find('\n'), std::string::npos);
+    const auto escape = parse_error("a: \"\\\n\\\r\""); // the parser quotes what it does not know
+    EXPECT_EQ(escape.find_first_of("\r\n"), std::string::npos) << escape;
     const auto huge = error_of([] { parse_document(std::string(100'000, 'x'), "p.yaml").count(1, 2); });
     EXPECT_LT(huge.size(), 400U);
 }
@@ -124,5 +127,5 @@ TEST(document, aliases_count_as_what_they_stand_for)
     EXPECT_EQ(parse_error("a: &x [1, *x]\n"), "p.yaml:1:11: this alias stands inside what it names");
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -13,7 +13,8 @@ TEST(entry_list, urls_are_written_plainly)
     EXPECT_EQ(plain_url("http://r.example?x", reach::prefix), "http://r.example/");
     EXPECT_EQ(plain_url("https://u@r.example/a/b", reach::origin), "https://r.example/");
     EXPECT_EQ(plain_url("https://[2001:db8::1]:8/a", reach::prefix), "https://[2001:db8::1]:8/a/");
-    for (const auto* other : {"", "file:///srv", "ssh://g@h.example/x", "/opt/wheels", "../x", "git@h.example:x", "sparse+https://x"}) {
+    for (const auto* other :
+         {"", "file:///srv", "ssh://g@h.example/x", "/opt/wheels", "../x", "git@h.example:x", "sparse+https://x"}) {
         EXPECT_EQ(plain_url(other, reach::prefix), std::nullopt) << other;
     }
 }
@@ -47,8 +48,8 @@ TEST(entry_list, covers_is_by_prefix_whatever_the_methods)
 
 TEST(entry_list, what_can_not_be_an_entry_is_a_located_error)
 {
-    for (const auto* wrong : {"https://", "https://a b.example/", "https://r.example:0/", "https://r.example/../x", "https://*.com/",
-                              "https://r.example/${X}\n", "https://1.2.3/"}) {
+    for (const auto* wrong : {"https://", "https://a b.example/", "https://r.example:0/", "https://r.example/../x",
+                              "https://*.com/", "https://r.example/${X}\n", "https://1.2.3/"}) {
         entry_list list("pip");
         try {
             list.add("GET", {wrong, "PIP_INDEX_URL"});
@@ -61,5 +62,5 @@ TEST(entry_list, what_can_not_be_an_entry_is_a_located_error)
     }
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -33,7 +33,8 @@ std::string flat_toml(std::string_view text)
 
 TEST(ini, as_npm_reads_it)
 {
-    EXPECT_EQ(flat(parse_ini("; c\nregistry = https://r.example/ ; no\n@a:registry=\"https://q.example/\"\n[s]\nx=1\nca[]=b\n", ini_dialect::npm)),
+    EXPECT_EQ(flat(parse_ini("; c\nregistry = https://r.example/ ; no\n@a:registry=\"https://q.example/\"\n[s]\nx=1\nca[]=b\n",
+                             ini_dialect::npm)),
               "2[]registry=https://r.example/|3[]@a:registry=https://q.example/|5[s]x=1|6[s]ca=b|");
     EXPECT_EQ(flat(parse_ini("a=1\\;2\\#3\r\n # c\nonly\n=x\nb=", ini_dialect::npm)), "1[]a=1;2#3|5[]b=|");
     EXPECT_EQ(flat(parse_ini("key: value = x", ini_dialect::npm)), "1[]key: value=x|");
@@ -42,10 +43,14 @@ TEST(ini, as_npm_reads_it)
 TEST(ini, as_configparser_reads_it)
 {
     EXPECT_EQ(flat(parse_ini("[global]\nindex-url: https://p.example/simple\nextra-index-url =\n    https://q.example/\n    # c\n"
-                             "    https://r.example/\ntimeout = 5\n", ini_dialect::python)),
+                             "    https://r.example/\ntimeout = 5\n",
+                             ini_dialect::python)),
               "2[global]index-url=https://p.example/simple|3[global]extra-index-url=\nhttps://q.example/\nhttps://r.example/|"
               "7[global]timeout=5|");
-    EXPECT_EQ(flat(parse_ini("\xEF\xBB\xBF" "a = 1 ; kept\n", ini_dialect::python)), "1[]a=1 ; kept|");
+    EXPECT_EQ(flat(parse_ini("\xEF\xBB\xBF"
+                             "a = 1 ; kept\n",
+                             ini_dialect::python)),
+              "1[]a=1 ; kept|");
 }
 
 TEST(ini, variables)
@@ -64,10 +69,12 @@ TEST(toml, tables_and_values)
     EXPECT_EQ(flat_toml("[[bin]]\nname = \"a\"\n[[bin]]\nname = \"b\"\n"), "2/bin/name=a|4/bin/name=b|");
     EXPECT_EQ(flat_toml("[a.\"b.c\". d]\n'e'.f = true\n"), "2/a/b.c/d/e/f=true|");
     EXPECT_EQ(flat_toml("a = [ \"x\", # c\n  'y',\n]\nb = 1\n"), "1/a=x|2/a=y|4/b=1|");
-    EXPECT_EQ(flat_toml("a = []\nb = {}\nc = [[1, 2], [3]]\r\nd = 2024-01-01T00:00:00Z\n"), "3/c=1|3/c=2|3/c=3|4/d=2024-01-01T00:00:00Z|");
+    EXPECT_EQ(flat_toml("a = []\nb = {}\nc = [[1, 2], [3]]\r\nd = 2024-01-01T00:00:00Z\n"),
+              "3/c=1|3/c=2|3/c=3|4/d=2024-01-01T00:00:00Z|");
     EXPECT_EQ(flat_toml(""), "");
     EXPECT_EQ(flat_toml("a = 1"), "1/a=1|");
     EXPECT_EQ(flat_toml("a = 1979-05-27 07:32:00 # c"), "1/a=1979-05-27 07:32:00|");
+    EXPECT_EQ(flat_toml("a = 1979-05-27"), "1/a=1979-05-27|");
 }
 
 TEST(toml, strings)
@@ -82,9 +89,29 @@ TEST(toml, strings)
 TEST(toml, what_is_not_toml_is_refused_in_its_line)
 {
     EXPECT_EQ(flat_toml("a = 1\nb\n"), "error in line 2");
-    for (const auto* wrong : {"a", "a =", "= 1", "[a", "[a]]", "[[a]", "a = \"x", "a = \"x\ny\"", "a = 'x", "a = [1", "a = [1 2]",
-                              "a = {b = 1", "a = {b}", "a = 1 2 \"3\"", "a = \"\\x\"", "a = \"\\u12\"", "a = \"\\uD800\"", "a = 1 b = 2\n",
-                              "[a] b = 1", "a.b. = 1", "a = {b = 1\n}", "a = \"\"\"x", "a = @"}) {
+    for (const auto* wrong : {"a",
+                              "a =",
+                              "= 1",
+                              "[a",
+                              "[a]]",
+                              "[[a]",
+                              "a = \"x",
+                              "a = \"x\ny\"",
+                              "a = 'x",
+                              "a = [1",
+                              "a = [1 2]",
+                              "a = {b = 1",
+                              "a = {b}",
+                              "a = 1 2 \"3\"",
+                              "a = \"\\x\"",
+                              "a = \"\\u12\"",
+                              "a = \"\\uD800\"",
+                              "a = 1 b = 2\n",
+                              "[a] b = 1",
+                              "a.b. = 1",
+                              "a = {b = 1\n}",
+                              "a = \"\"\"x",
+                              "a = @"}) {
         EXPECT_EQ(flat_toml(wrong).substr(0, 13), "error in line") << wrong;
     }
 }
@@ -105,8 +132,10 @@ TEST(toml, depth_is_bounded)
 TEST(xml, elements_text_and_entities)
 {
     int line = 0;
-    const auto root = parse_xml("<?xml version='1.0'?>\n<!-- <x> -->\n<m:settings a='>' b=\"/\">\n <mirrors>\n  <mirror>\n   <id> a&amp;b </id>\n"
-                                "   <url><![CDATA[https://m.example/<x>]]></url><empty/></mirror></mirrors>\n</m:settings>\n", line);
+    const auto root = parse_xml(
+        "<?xml version='1.0'?>\n<!-- <x> -->\n<m:settings a='>' b=\"/\">\n <mirrors>\n  <mirror>\n   <id> a&amp;b </id>\n"
+        "   <url><![CDATA[https://m.example/<x>]]></url><empty/></mirror></mirrors>\n</m:settings>\n",
+        line);
     ASSERT_TRUE(root);
     const auto mirrors = root->find("settings/mirrors/mirror");
     ASSERT_EQ(mirrors.size(), 1U);
@@ -120,8 +149,9 @@ TEST(xml, elements_text_and_entities)
 
 TEST(xml, what_is_not_well_formed_is_refused)
 {
-    for (const auto* wrong : {"", "text", "<a>", "</a>", "<a></b>", "<a><b></a></b>", "<a", "<a b='>", "<!-- ", "<a>&nope;</a>", "<a>&amp</a>",
-                              "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<![CDATA[x", "<>x</>", "<a><</a>", "<?x"}) {
+    for (const auto* wrong :
+         {"", "text", "<a>", "</a>", "<a></b>", "<a><b></a></b>", "<a", "<a b='>", "<!-- ", "<a>&nope;</a>", "<a>&amp</a>",
+          "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<![CDATA[x", "<>x</>", "<a><</a>", "<?x"}) {
         int line = 0;
         EXPECT_FALSE(parse_xml(wrong, line)) << wrong;
         EXPECT_EQ(line, 1);
@@ -141,5 +171,5 @@ TEST(xml, depth_and_number_are_bounded)
     EXPECT_EQ(parse_xml(many + "</a>", line).error(), errc::too_large);
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -38,7 +38,8 @@ TEST_F(go_test, off_direct_and_nonsense)
     here.environment["GOPROXY"] = "https://p.example,off,https://never.example";
     EXPECT_THAT(read(read_go), ElementsAre(HasSubstr("p.example")));
     here.environment["GOPROXY"] = "direct";
-    EXPECT_THAT(error(read_go), testing::StartsWith("preset go (GOPROXY): GOPROXY is 'direct': modules come from their own hosts"));
+    EXPECT_THAT(error(read_go),
+                testing::StartsWith("preset go (GOPROXY): GOPROXY is 'direct': modules come from their own hosts"));
     here.environment["GOPROXY"] = "p.example";
     EXPECT_THAT(error(read_go), HasSubstr("'p.example' is not a proxy's URL"));
 }
@@ -58,5 +59,5 @@ TEST_F(go_test, checksum_databases)
     EXPECT_EQ(sumdb(""), "");
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -1,12 +1,10 @@
 #include "config/load.hpp"
 #include "policy/policy.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
-
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 namespace cofferdam::config {
@@ -65,7 +63,8 @@ tls: {passthrough: ["pinned.example:443"], extra_roots: [roots/a.pem, /etc/b.pem
 dns: {upstreams: [192.0.2.1, "192.0.2.2:5353", "[2001:db8::1]:53", "2001:db8::2"]}
 capture: {redact: [Authorization, X-Token]}
 audit: {sinks: [{file: log/audit.jsonl}, {stdout: {}}]}
-)", "/srv/ci/policy.yaml");
+)",
+                                "/srv/ci/policy.yaml");
     EXPECT_EQ(read.policy.how, policy::mode::audit);
     EXPECT_EQ(texts(read.policy.allow), (std::vector<std::string>{"https://a.example/", "GET,HEAD https://b.example/acme/"}));
     EXPECT_EQ(read.policy.allow[1].where.line, 5);
@@ -116,7 +115,8 @@ TEST(load, errors_say_where_and_what)
     EXPECT_EQ(error_of("[1]\n"), "policy.yaml:1:1: expected a mapping (key: value)");
     EXPECT_EQ(error_of("version: 1\nlimits:\n  workers: 300\n"),
               "policy.yaml:3:12: limits.workers: expected a number from 0 to 256, found '300'");
-    EXPECT_THAT(error_of("version: 1\ndns:\n  upstreams: [1.2.3]\n"), StartsWith("policy.yaml:3:15: dns.upstreams[0]: expected a DNS"));
+    EXPECT_THAT(error_of("version: 1\ndns:\n  upstreams: [1.2.3]\n"),
+                StartsWith("policy.yaml:3:15: dns.upstreams[0]: expected a DNS"));
     for (const auto* wrong : {"'9.9.9.9:'", "'9.9.9.9:0'", "'9.9.9.9:65536'", "'9.9.9.9:x'", "dns.example", "'[::1'"}) {
         EXPECT_THAT(error_of(std::string("version: 1\ndns: {upstreams: [") + wrong + "]}\n"), HasSubstr("expected a DNS server"));
     }
@@ -130,9 +130,11 @@ TEST(load, rules_and_sinks_are_complete)
     EXPECT_EQ(error_of("version: 1\nrules:\n  - expr: 'true'\n"),
               "policy.yaml:3:5: rules[0]: a rule needs 'action': allow, deny or alert");
     EXPECT_THAT(error_of("version: 1\nrules:\n  - {expr: a, action: reject}\n"), HasSubstr("expected one of allow, deny, alert"));
-    EXPECT_THAT(error_of("version: 1\nrules:\n  - {expr: a, action: deny, capture: some}\n"), HasSubstr("rules[0].capture: expected"));
+    EXPECT_THAT(error_of("version: 1\nrules:\n  - {expr: a, action: deny, capture: some}\n"),
+                HasSubstr("rules[0].capture: expected"));
     EXPECT_THAT(error_of("version: 1\naudit: {sinks: [{}]}\n"), HasSubstr("audit.sinks[0]: expected one sink"));
-    EXPECT_THAT(error_of("version: 1\naudit: {sinks: [{file: a, stdout: {}}]}\n"), HasSubstr("audit.sinks[0]: expected one sink"));
+    EXPECT_THAT(error_of("version: 1\naudit: {sinks: [{file: a, stdout: {}}]}\n"),
+                HasSubstr("audit.sinks[0]: expected one sink"));
     EXPECT_THAT(error_of("version: 1\naudit: {sinks: [{file: ''}]}\n"), HasSubstr("a file sink needs a path"));
     EXPECT_THAT(error_of("version: 1\naudit: {sinks: [{stdout: {colour: 1}}]}\n"), HasSubstr("unknown key 'colour'"));
     EXPECT_THAT(error_of("version: 1\naudit: {sinks: [{pipe: a}]}\n"), HasSubstr("unknown key 'pipe'"));
@@ -141,8 +143,9 @@ TEST(load, rules_and_sinks_are_complete)
 TEST(load, a_preset_has_a_name_that_exists)
 {
     EXPECT_EQ(load_text("version: 1\npresets: [github, npm]\n", "p").presets, (std::vector<std::string>{"github", "npm"}));
-    EXPECT_THAT(error_of("version: 1\npresets: [github, nmp]\n"),
-                StartsWith("policy.yaml:2:19: no preset 'nmp' (there are: apt, cargo, go, maven, npm, pip, docker-hub, github, gitlab)"));
+    EXPECT_THAT(
+        error_of("version: 1\npresets: [github, nmp]\n"),
+        StartsWith("policy.yaml:2:19: no preset 'nmp' (there are: apt, cargo, go, maven, npm, pip, docker-hub, github, gitlab)"));
 }
 
 TEST(load, policy_errors_say_where_the_entry_stands)
@@ -150,7 +153,8 @@ TEST(load, policy_errors_say_where_the_entry_stands)
     EXPECT_THAT(policy_error_of("version: 1\nallow:\n  - https://a.example/\n  - https://b.example/?x\n"),
                 StartsWith("policy.yaml:4:23: "));
     EXPECT_THAT(policy_error_of("version: 1\nallow: [ftp://a.example/]\n"), StartsWith("policy.yaml:2:9: unknown scheme 'ftp'"));
-    EXPECT_THAT(policy_error_of("version: 1\nallow:\n  - https://*.example.com/\n  - 'https://*.com/'\n"), StartsWith("policy.yaml:4:"));
+    EXPECT_THAT(policy_error_of("version: 1\nallow:\n  - https://*.example.com/\n  - 'https://*.com/'\n"),
+                StartsWith("policy.yaml:4:"));
     EXPECT_THAT(policy_error_of("version: 1\ntls:\n  passthrough:\n    - a.example\n"), StartsWith("policy.yaml:4:7: "));
     EXPECT_THAT(policy_error_of("version: 1\nrules:\n  - name: broken\n    expr: http.req.metod == \"A\"\n    action: deny\n"),
                 StartsWith("policy.yaml:4:11: rule 'broken', column 1 of the expression: "));
@@ -230,11 +234,15 @@ TEST_F(load_files, wrong_overrides_name_their_option)
 
 TEST_F(load_files, files_that_can_not_be_read)
 {
-    EXPECT_EQ(error((folder / "none.yaml").string()), (folder / "none.yaml").string() + ": can't read: No such file or directory");
+    EXPECT_EQ(error((folder / "none.yaml").string()),
+              (folder / "none.yaml").string() + ": can't read: No such file or directory");
     EXPECT_THAT(error(folder.string()), HasSubstr("expected a YAML file"));
     EXPECT_THAT(error(write("big.yaml", std::string((8U << 20) + 1, '#'))), HasSubstr("larger than 8 MiB"));
-    EXPECT_THAT(error(write("binary.yaml", std::string("\x7f" "ELF\0\0\x01", 7))), HasSubstr("binary.yaml:"));
+    EXPECT_THAT(error(write("binary.yaml", std::string("\x7f"
+                                                       "ELF\0\0\x01",
+                                                       7))),
+                HasSubstr("binary.yaml:"));
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -3,11 +3,9 @@
 #include "config/document.hpp"
 #include "config/ecosystem_readers.hpp"
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fstream>
-
 #include <stdlib.h>
 
 namespace cofferdam::config {
@@ -78,4 +76,4 @@ protected:
     surroundings here;
 };
 
-}  // namespace cofferdam::config
+} // namespace cofferdam::config

@@ -8,9 +8,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using maven_test = machine;
 
-const std::string super_pom_text = "<project>\n<repositories><repository><id>central</id>\n<url>https://central.example/maven2</url>"
-                                   "</repository></repositories>\n<pluginRepositories><pluginRepository><id>central</id>"
-                                   "<url>https://central.example/maven2</url></pluginRepository></pluginRepositories></project>";
+const std::string super_pom_text =
+    "<project>\n<repositories><repository><id>central</id>\n<url>https://central.example/maven2</url>"
+    "</repository></repositories>\n<pluginRepositories><pluginRepository><id>central</id>"
+    "<url>https://central.example/maven2</url></pluginRepository></pluginRepositories></project>";
 
 /// A Maven whose jar is "read" by an unzip that knows one member.
 class maven_installed : public maven_test {
@@ -52,23 +53,27 @@ TEST_F(maven_installed, blocked_mirrors_and_http)
 TEST_F(maven_installed, settings_by_option_profiles_and_properties)
 {
     write("project/.mvn/maven.config", "-T4\n--settings=ci/settings.xml\n");
-    write("project/ci/settings.xml", "<settings><profiles><profile><repositories><repository><id>p</id>"
-                                     "<url>https://profile.example/</url></repository></repositories></profile></profiles></settings>");
+    write("project/ci/settings.xml",
+          "<settings><profiles><profile><repositories><repository><id>p</id>"
+          "<url>https://profile.example/</url></repository></repositories></profile></profiles></settings>");
     write("project/pom.xml", "<project><properties><host>prop.example</host></properties><repositories><repository><id>q</id>"
                              "<url>https://${host}/</url></repository></repositories></project>");
     here.folder = base / "project/module/src";
     std::filesystem::create_directories(here.folder);
     EXPECT_THAT(read(read_maven), ElementsAre(HasSubstr("https://profile.example/"), HasSubstr("https://prop.example/"),
                                               HasSubstr("https://central.example/maven2/")));
-    write("project/pom.xml", "<project><repositories><repository>\n<url>https://${revision}/</url></repository></repositories></project>");
-    EXPECT_THAT(error(read_maven), testing::StartsWith("~/project/pom.xml:2:1: the property in 'https://${revision}/' is not known"));
+    write("project/pom.xml",
+          "<project><repositories><repository>\n<url>https://${revision}/</url></repository></repositories></project>");
+    EXPECT_THAT(error(read_maven),
+                testing::StartsWith("~/project/pom.xml:2:1: the property in 'https://${revision}/' is not known"));
 }
 
 TEST_F(maven_installed, the_wrapper_s_downloads)
 {
-    write("project/.mvn/wrapper/maven-wrapper.properties", "distributionUrl=https\\://dist.example/maven/3.9/apache-maven-bin.zip\n");
+    write("project/.mvn/wrapper/maven-wrapper.properties",
+          "distributionUrl=https\\://dist.example/maven/3.9/apache-maven-bin.zip\n");
     EXPECT_THAT(read(read_maven), ElementsAre(HasSubstr("central"), "GET,HEAD https://dist.example/maven/3.9/ <- preset maven "
-                                              "(~/project/.mvn/wrapper/maven-wrapper.properties:1)"));
+                                                                    "(~/project/.mvn/wrapper/maven-wrapper.properties:1)"));
 }
 
 TEST_F(maven_test, without_maven)
@@ -95,5 +100,5 @@ TEST(maven_mirrors, patterns)
     EXPECT_FALSE(mirror_covers("", "a", "https://a.example"));
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

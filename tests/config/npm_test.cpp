@@ -8,7 +8,8 @@ using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 using npm_test = machine;
 
-const std::string reports_default = R"(echo '{"registry": "https://default.npm.example/", "yes": false, "@old:registry": "https://old.example/n/"}')";
+const std::string reports_default =
+    R"(echo '{"registry": "https://default.npm.example/", "yes": false, "@old:registry": "https://old.example/n/"}')";
 
 TEST_F(npm_test, the_default_is_what_npm_reports)
 {
@@ -85,8 +86,9 @@ TEST_F(npm_test, hosts_of_the_lock_file)
                                             "GET,HEAD https://r.example/ <- preset npm (~/project/package-lock.json)"));
     write("project/npm-shrinkwrap.json", R"({"dependencies": {"b": {"resolved": "https://s.example/b.tgz",
         "dependencies": {"c": {"resolved": "https://t.example/c.tgz"}}}}})");
-    EXPECT_THAT(read(read_npm), ElementsAre(HasSubstr("r.example"), HasSubstr("https://s.example/ <- preset npm (~/project/npm-shr"),
-                                            HasSubstr("https://t.example/")));
+    EXPECT_THAT(read(read_npm),
+                ElementsAre(HasSubstr("r.example"), HasSubstr("https://s.example/ <- preset npm (~/project/npm-shr"),
+                            HasSubstr("https://t.example/")));
 }
 
 TEST_F(npm_test, a_lock_file_that_is_not_json)
@@ -102,5 +104,5 @@ TEST_F(npm_test, a_lock_file_that_is_not_json)
     EXPECT_THAT(error(read_npm), HasSubstr("not a JSON lock file"));
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -17,15 +17,17 @@ protected:
 
 TEST_F(pip_with_client, the_default_and_its_files_are_what_pip_reports)
 {
-    EXPECT_THAT(read(read_pip),
-                ElementsAre("GET,HEAD https://default.pip.example/simple/ <- preset pip (as pip reports it)",
-                            "GET,HEAD https://files.pip.example/ <- preset pip (as pip reports it, its files as pip reports them)"));
+    EXPECT_THAT(
+        read(read_pip),
+        ElementsAre("GET,HEAD https://default.pip.example/simple/ <- preset pip (as pip reports it)",
+                    "GET,HEAD https://files.pip.example/ <- preset pip (as pip reports it, its files as pip reports them)"));
 }
 
 TEST_F(pip_with_client, a_configured_index_that_is_the_default_keeps_its_files)
 {
     here.environment["PIP_INDEX_URL"] = "https://default.pip.example/simple/";
-    EXPECT_THAT(read(read_pip), ElementsAre(HasSubstr("/simple/ <- preset pip (PIP_INDEX_URL)"), HasSubstr("https://files.pip.example/")));
+    EXPECT_THAT(read(read_pip),
+                ElementsAre(HasSubstr("/simple/ <- preset pip (PIP_INDEX_URL)"), HasSubstr("https://files.pip.example/")));
 }
 
 TEST_F(pip_with_client, an_extra_index_comes_beside_the_default)
@@ -39,7 +41,8 @@ TEST_F(pip_with_client, an_extra_index_comes_beside_the_default)
 TEST_F(pip_test, the_help_text_where_there_is_no_module)
 {
     program("python3", "exit 1");
-    program("pip", "echo '  -i, --index-url <url>  Base URL of the index (default'; echo '     https://help.example/simple). This'");
+    program("pip",
+            "echo '  -i, --index-url <url>  Base URL of the index (default'; echo '     https://help.example/simple). This'");
     EXPECT_THAT(read(read_pip), ElementsAre("GET,HEAD https://help.example/ <- preset pip (as pip reports it" + note));
 }
 
@@ -70,9 +73,9 @@ TEST_F(pip_test, sections_lists_and_links)
     write("etc/pip.conf", "[install]\nindex-url = https://i.example/simple\nextra-index-url =\n    https://x.example/simple\n"
                           "    https://y.example/simple\nfind-links = https://l.example/wheels/index.html /opt/wheels\n"
                           "[list]\nindex-url = https://not.example/simple\n");
-    EXPECT_THAT(read(read_pip), ElementsAre(HasSubstr("https://i.example/"), HasSubstr("https://x.example/"),
-                                            HasSubstr("https://y.example/"),
-                                            "GET,HEAD https://l.example/wheels/ <- preset pip (~/etc/pip.conf:6)"));
+    EXPECT_THAT(read(read_pip),
+                ElementsAre(HasSubstr("https://i.example/"), HasSubstr("https://x.example/"), HasSubstr("https://y.example/"),
+                            "GET,HEAD https://l.example/wheels/ <- preset pip (~/etc/pip.conf:6)"));
 }
 
 TEST_F(pip_test, no_index_and_no_files)
@@ -86,5 +89,5 @@ TEST_F(pip_test, no_index_and_no_files)
     EXPECT_THAT(error(read_pip), HasSubstr("pip is not installed"));
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -1,11 +1,9 @@
-#include "config/presets.hpp"
-
 #include "config/preset_texts.hpp"
+#include "config/presets.hpp"
 #include "policy/policy.hpp"
 
-#include <gtest/gtest.h>
-
 #include <algorithm>
+#include <gtest/gtest.h>
 #include <set>
 
 namespace cofferdam::config {
@@ -93,5 +91,5 @@ TEST(presets, several_are_appended_in_order)
     EXPECT_EQ(out.policy.allow.back().where.file, "preset docker-hub");
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config

@@ -1,9 +1,8 @@
 // Every key of every scalar setting: its default, a value that is set and seen, and values that are refused.
 #include "config/load.hpp"
 
-#include <gtest/gtest.h>
-
 #include <functional>
+#include <gtest/gtest.h>
 #include <set>
 #include <sstream>
 
@@ -20,8 +19,14 @@ struct key_case {
     std::function<std::string(const settings&)> get;
 };
 
-std::string text(std::size_t number) { return std::to_string(number); }
-std::string text(const std::string& value) { return value; }
+std::string text(std::size_t number)
+{
+    return std::to_string(number);
+}
+std::string text(const std::string& value)
+{
+    return value;
+}
 
 template <class Rep, class Period>
 std::string text(std::chrono::duration<Rep, Period> time)
@@ -47,7 +52,7 @@ const std::vector<key_case>& key_cases()
         {"dns.upstream_timeout", "2000", "3s", "3000", "61s", COFFERDAM_GET(dns.upstream_timeout)},
         {"dns.upstream_tries", "3", "5", "5", "11", COFFERDAM_GET(dns.upstream_tries)},
         {"dns.min_ttl", "5000", "1s", "1000", "25h", COFFERDAM_GET(dns.min_ttl)},
-        {"dns.max_ttl", "3600000", "10m", "600000", "1s", COFFERDAM_GET(dns.max_ttl)},   // shorter than min_ttl
+        {"dns.max_ttl", "3600000", "10m", "600000", "1s", COFFERDAM_GET(dns.max_ttl)}, // shorter than min_ttl
         {"dns.negative_ttl", "30000", "1m", "60000", "x", COFFERDAM_GET(dns.negative_ttl)},
         {"dns.virtual_ttl", "60000", "10", "10000", "-1s", COFFERDAM_GET(dns.virtual_ttl)},
         {"dns.max_names", "16384", "64", "64", "15", COFFERDAM_GET(dns.max_names)},
@@ -80,7 +85,7 @@ const std::vector<key_case>& key_cases()
         {"capture.max_body", "65536", "1MiB", "1048576", "1GiB", COFFERDAM_GET(audit.max_body)},
         {"audit.queue_records", "4096", "16", "16", "15", COFFERDAM_GET(audit.queue_records)},
         {"audit.queue_bytes", "16777216", "1MB", "1000000", "1KiB", COFFERDAM_GET(audit.queue_bytes)},
-        {"audit.max_record_bytes", "1048576", "4kB", "", "", nullptr},   // 4000: below the least, see below
+        {"audit.max_record_bytes", "1048576", "4kB", "", "", nullptr}, // 4000: below the least, see below
     };
     return cases;
 }
@@ -180,8 +185,9 @@ TEST(settings, each_key_refuses_a_list_and_a_mapping)
 
 TEST(settings, the_table_has_every_key_that_the_loader_knows)
 {
-    const std::set<std::string> tested_elsewhere{"version", "presets", "allow", "rules", "phases", "tls.passthrough",
-                                                 "tls.extra_roots", "dns.upstreams", "capture.redact", "audit.sinks"};
+    const std::set<std::string> tested_elsewhere{"version",        "presets",         "allow",           "rules",
+                                                 "phases",         "tls.passthrough", "tls.extra_roots", "dns.upstreams",
+                                                 "capture.redact", "audit.sinks"};
     const std::set<std::string> sections{"tls", "dns", "dns.exfiltration", "http", "limits", "capture", "audit"};
     std::set<std::string> table = tested_elsewhere;
     for (const auto& each : key_cases()) table.insert(each.path);
@@ -194,5 +200,5 @@ TEST(settings, the_table_has_every_key_that_the_loader_knows)
     }
 }
 
-}  // namespace
-}  // namespace cofferdam::config
+} // namespace
+} // namespace cofferdam::config
