@@ -21,9 +21,9 @@ struct decision_fields {
     std::string would;  ///< what mode enforce does
     std::string rule;   ///< empty: none matched
     std::string reason;
-    std::string stage; ///< "name", "connection", "request", "content"
-    std::string hint;  ///< the line that would allow it; empty where allowed
-    bool alert = false;   ///< an alert rule matched
+    std::string stage;  ///< "name", "connection", "request", "content"
+    std::string hint;   ///< the line that would allow it; empty where allowed
+    bool alert = false; ///< an alert rule matched
 };
 
 using header_fields = std::vector<std::pair<std::string, std::string>>; ///< as sent; redaction is the writer's work

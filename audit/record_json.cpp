@@ -95,7 +95,8 @@ private:
 
 decision_fields decision_from(const members& d)
 {
-    return {d.text("action"), d.text("would"), d.text("rule"), d.text("reason"), d.text("stage"), d.text("hint"), d.flag("alert")};
+    return {d.text("action"), d.text("would"), d.text("rule"), d.text("reason"),
+            d.text("stage"),  d.text("hint"),  d.flag("alert")};
 }
 
 flow_source source_from(const members& top)

@@ -202,14 +202,14 @@ void read_capture(const node& n, settings& out)
     });
 }
 
-void read_sink(const node& n, const std::string& file, std::vector<audit::sink_settings>& out)
+void read_sink(const node& n, std::vector<audit::sink_settings>& out)
 {
     std::vector<audit::sink_settings> named;
     n.mapping({
         {"file",
          [&](const node& v) {
              if (v.text().empty()) v.fail("a file sink needs a path");
-             named.push_back({audit::sink_settings::kind::file, relative_to(file, v.text())});
+             named.push_back({audit::sink_settings::kind::file, v.text()});
          }},
         {"stdout",
          [&](const node& v) {
@@ -221,10 +221,10 @@ void read_sink(const node& n, const std::string& file, std::vector<audit::sink_s
     out.push_back(std::move(named.front()));
 }
 
-void read_audit(const node& n, const std::string& file, audit::settings& out)
+void read_audit(const node& n, audit::settings& out)
 {
     n.mapping({
-        {"sinks", [&](const node& v) { v.each([&](const node& item) { read_sink(item, file, out.sinks); }); }},
+        {"sinks", [&](const node& v) { v.each([&](const node& item) { read_sink(item, out.sinks); }); }},
         {"queue_records", [&](const node& v) { out.queue_records = v.count(16, 10'000'000); }},
         {"queue_bytes", [&](const node& v) { out.queue_bytes = v.bytes(65536, std::size_t{1} << 32); }},
         {"max_record_bytes", [&](const node& v) { out.max_record_bytes = v.bytes(4096, 256U << 20); }},
@@ -259,7 +259,7 @@ void read_top(const node& n, const std::string& file, settings& out)
         {"http", [&](const node& v) { read_http(v, out.http); }},
         {"limits", [&](const node& v) { read_limits(v, out.limits); }},
         {"capture", [&](const node& v) { read_capture(v, out); }},
-        {"audit", [&](const node& v) { read_audit(v, file, out.audit); }},
+        {"audit", [&](const node& v) { read_audit(v, out.audit); }},
     });
     if (!versioned) throw config_error({file, 1, 1}, "the first line should be 'version: 1'");
 }

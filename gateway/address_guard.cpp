@@ -1,11 +1,10 @@
 #include "gateway/address_guard.hpp"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <ifaddrs.h>
-#include <netinet/in.h>
-
-#include <algorithm>
 #include <iterator>
+#include <netinet/in.h>
 #include <set>
 
 namespace cofferdam::gateway {
@@ -44,8 +43,10 @@ const std::set<ip_address>& own_addresses()
             char text[INET6_ADDRSTRLEN] = {};
             const auto* v4 = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
             const auto* v6 = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr);
-            if (each->ifa_addr->sa_family == AF_INET) ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-            else if (each->ifa_addr->sa_family == AF_INET6) ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+            if (each->ifa_addr->sa_family == AF_INET)
+                ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+            else if (each->ifa_addr->sa_family == AF_INET6)
+                ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
             if (const auto parsed = ip_address::parse(text)) out.insert(*parsed);
         }
         ::freeifaddrs(list);

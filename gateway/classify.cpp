@@ -29,7 +29,8 @@ result<first_bytes> classify(std::string_view bytes) noexcept
     // A line that says HTTP/ is for the strict parser, however odd its method: it answers with what is wrong.
     // Empty lines before it are skipped by some servers (RFC 9112, 2.2), so they hide nothing here either.
     const std::size_t begin = bytes.find_first_not_of("\r\n");
-    if (begin == std::string_view::npos) return bytes.size() > max_request_line ? first_bytes::opaque : result<first_bytes>(errc::need_more);
+    if (begin == std::string_view::npos)
+        return bytes.size() > max_request_line ? first_bytes::opaque : result<first_bytes>(errc::need_more);
     const auto end = bytes.find('\n', begin);
     const auto line = bytes.substr(begin, end - begin);
     if (!is_line_text(line)) return first_bytes::opaque;

@@ -202,7 +202,7 @@ void exchange::finish(reason why, std::string detail)
     if (finished_) return;
     finished_ = true;
     auto& job = owner_.job();
-    if (!sent_) fields_.bytes_sent = fields_.bytes_received = 0;  // to or from the world: the gateway's own page is neither
+    if (!sent_) fields_.bytes_sent = fields_.bytes_received = 0; // to or from the world: the gateway's own page is neither
     fields_.close_reason = to_string(why);
     fields_.detail = std::move(detail);
     fields_.capture = policy::to_string(verdict.capture);

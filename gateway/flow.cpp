@@ -10,7 +10,6 @@
 #include "nft/io/original_dst.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
-
 #include <poll.h>
 
 namespace cofferdam::gateway {

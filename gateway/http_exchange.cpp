@@ -301,8 +301,10 @@ asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http
 
 asio::awaitable<http_session::next> http_session::finish_response(exchange& e, body_pump& pump, reason why, bool keep)
 {
-    if (pump.fault) why = reason::malformed_request;
-    else if (pump.client_gone) why = reason::client_closed;
+    if (pump.fault)
+        why = reason::malformed_request;
+    else if (pump.client_gone)
+        why = reason::client_closed;
     const bool whole = pump.complete;
     e.finish(why);
     if (!pump.done) {
@@ -317,7 +319,7 @@ asio::awaitable<http_session::next> http_session::finish_response(exchange& e, b
         downstream_broken_ = true;
         co_return next::close;
     }
-    co_return keep && whole ? next::keep : next::close;
+    co_return keep&& whole ? next::keep : next::close;
 }
 
 asio::awaitable<http_session::next> http_session::finish_without_response(exchange& e, body_pump& pump, reason why,

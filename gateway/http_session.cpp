@@ -3,9 +3,8 @@
 #include "gateway/evidence.hpp"
 #include "http/error_page.hpp"
 
-#include <poll.h>
-
 #include <boost/asio/use_awaitable.hpp>
+#include <poll.h>
 
 namespace cofferdam::gateway {
 namespace {

@@ -13,8 +13,10 @@ policy::decision decide_name(job_context& job, std::string_view name, std::uint1
 {
     // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
     auto place = job.audit().reserve();
-    if (place) place->cancel();
-    else return gateway_decision(reason::audit_failed, policy::stage::name);
+    if (place)
+        place->cancel();
+    else
+        return gateway_decision(reason::audit_failed, policy::stage::name);
     return job.rules()->decide(policy::name_query{name, qtype});
 }
 

@@ -106,8 +106,9 @@ private:
         entry.time = std::chrono::system_clock::now();
         entry.job = worker_.job().id();
         entry.decision = to_fields(gateway_decision(reason::protocol_not_allowed, policy::stage::connection));
-        entry.what = audit::alert_fields{"refused packets not recorded",
-                                         std::to_string(std::exchange(lost_, 0)) + " refused packets came faster than they could be recorded"};
+        entry.what =
+            audit::alert_fields{"refused packets not recorded", std::to_string(std::exchange(lost_, 0)) +
+                                                                    " refused packets came faster than they could be recorded"};
         place->commit(std::move(entry));
         alerted_ = now;
     }

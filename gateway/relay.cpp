@@ -23,8 +23,10 @@ asio::awaitable<reason> pump(flow& owner, tls::stream& from, tls::stream& to, st
         const auto got = co_await from.async_read_some(buffer);
         if (got.error) {
             // A direction that broke must not look like one that ended.
-            if (got.error == errc::closed) co_await to.async_shutdown_write();
-            else reset_connection(to.socket());
+            if (got.error == errc::closed)
+                co_await to.async_shutdown_write();
+            else
+                reset_connection(to.socket());
             co_return got.error == errc::closed ? reason::completed : on_error;
         }
         owner.arm(owner.job().settings().limits.stream_idle_timeout);

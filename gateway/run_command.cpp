@@ -233,7 +233,7 @@ int run_command(const run_request& request)
     for (auto& each : workers) each->stop(drain_time);
     for (auto& each : workers) each->join();
     job.attribute_with(nullptr); // its answers go to the workers' contexts
-    workers.clear(); // flows that did not end in time write their records now
+    workers.clear();             // flows that did not end in time write their records now
     job.audit().flush(audit_close_time);
     const audit::summary so_far = aggregator.result();
     record_job(job, request, settings, "end", status.shell_code(), &so_far);

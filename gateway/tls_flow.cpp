@@ -46,8 +46,10 @@ policy::connection_attempt make_attempt(flow& owner)
     const auto& facts = owner.facts();
     policy::connection_attempt out;
     out.app = policy::application::tls;
-    if (is_gateway_host(facts.host)) out.host = "host";
-    else if (!ip_address::parse(facts.host)) out.host = facts.host;
+    if (is_gateway_host(facts.host))
+        out.host = "host";
+    else if (!ip_address::parse(facts.host))
+        out.host = facts.host;
     out.destination = facts.destination;
     out.sni = facts.sni;
     out.alpn = facts.alpn;
@@ -101,7 +103,8 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     if (!ec) co_return stream;
     const auto& facts = owner.facts();
     const bool distrust = ec == tls::stream_errc::client_rejected_leaf || ec == tls::stream_errc::closed_after_leaf;
-    if (!facts.standing.allowed()) refuse_connection(owner, "tls", facts.standing, ec.message());
+    if (!facts.standing.allowed())
+        refuse_connection(owner, "tls", facts.standing, ec.message());
     else if (distrust) {
         const std::string line = "tls.passthrough: [\"" + policy::join_host_port(facts.host, facts.destination.port) + "\"]";
         refuse_connection(owner, "tls", gateway_decision(reason::client_rejected_leaf, policy::stage::connection, line),
@@ -156,7 +159,8 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         }
         link = co_await connect_upstream(*owner, facts.host, facts.destination.port, true);
         place->cancel();
-        if (link.stream) facts.upstream = link.peer.to_string();
+        if (link.stream)
+            facts.upstream = link.peer.to_string();
         else if (link.why == reason::upstream_verify_failed || link.why == reason::private_address) {
             facts.standing = gateway_decision(link.why, policy::stage::connection);
         }

@@ -10,10 +10,8 @@
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <netinet/in.h>
-
 #include <map>
+#include <netinet/in.h>
 
 namespace cofferdam::gateway {
 namespace {
@@ -22,9 +20,9 @@ using asio::ip::udp;
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_datagram = 65535;
 constexpr std::chrono::seconds attempt_window{10};
-constexpr unsigned max_burst = 64;      // datagrams before others of the worker get their turn
+constexpr unsigned max_burst = 64;                  // datagrams before others of the worker get their turn
 constexpr std::size_t max_waiting_bytes = 1U << 20; // of all flows together
-constexpr std::size_t max_waiting = 16; // datagrams that came before the upstream was dialled
+constexpr std::size_t max_waiting = 16;             // datagrams that came before the upstream was dialled
 
 /// One socket of a port, in the job's namespace.
 struct relay_socket {
@@ -114,7 +112,8 @@ private:
             spawn_counted(worker_.context(), worker_.job(), run(shared_from_this(), key, made));
         }
         auto& flow = *found->second;
-        if (flow.connected) send_up(flow, bytes);
+        if (flow.connected)
+            send_up(flow, bytes);
         else if (flow.waiting.size() < max_waiting && !flow.ended && waiting_bytes_ + bytes.size() <= max_waiting_bytes) {
             waiting_bytes_ += bytes.size();
             flow.waiting.emplace_back(bytes.begin(), bytes.end());
@@ -131,7 +130,8 @@ private:
     {
         flow.arm(worker_.job().settings().limits.udp_idle_timeout);
         // A full socket buffer loses the datagram, as a network would.
-        if (::send(flow.upstream.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) flow.sent += bytes.size();
+        if (::send(flow.upstream.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+            flow.sent += bytes.size();
     }
 
     asio::awaitable<void> run(std::shared_ptr<relay_service> self, flow_key key, std::shared_ptr<datagram_flow> flow)

@@ -29,7 +29,7 @@ public:
 
     std::string message(int code) const override
     {
-        ::OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr);  // once; no other call here may have come before
+        ::OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr); // once; no other call here may have come before
         const auto packed = static_cast<unsigned>(code);
         if (const char* reason = ERR_reason_error_string(packed)) return reason;
         std::array<char, 128> text{};

@@ -78,12 +78,14 @@ const std::vector<key_case>& key_cases()
         {"limits.server_first_delay", "150", "1ms", "1", "11s", COFFERDAM_GET(limits.server_first_delay)},
         {"limits.connect_timeout", "10000", "50ms", "50", "49ms", COFFERDAM_GET(limits.connect_timeout)},
         {"limits.stream_idle_timeout", "600000", "1m", "60000", "25h", COFFERDAM_GET(limits.stream_idle_timeout)},
+        {"limits.max_udp_flows", "1024", "1", "1", "0", COFFERDAM_GET(limits.max_udp_flows)},
+        {"limits.udp_idle_timeout", "60000", "100ms", "100", "99ms", COFFERDAM_GET(limits.udp_idle_timeout)},
         {"capture.default", "summary", "none", "none", "all",
          [](const settings& s) { return std::string(to_string(s.policy.capture_default)); }},
         {"capture.denied", "full", "headers", "headers", "all",
          [](const settings& s) { return std::string(to_string(s.policy.capture_denied)); }},
         {"capture.max_body", "65536", "1MiB", "1048576", "1GiB", COFFERDAM_GET(audit.max_body)},
-        {"audit.queue_records", "4096", "16", "16", "15", COFFERDAM_GET(audit.queue_records)},
+        {"audit.queue_records", "32768", "16", "16", "15", COFFERDAM_GET(audit.queue_records)},
         {"audit.queue_bytes", "16777216", "1MB", "1000000", "1KiB", COFFERDAM_GET(audit.queue_bytes)},
         {"audit.max_record_bytes", "1048576", "4kB", "", "", nullptr}, // 4000: below the least, see below
     };

@@ -163,5 +163,5 @@ int main(int count, char** values)
     if (verb == verbs.end()) return 64;
     std::puts(verb->second(words(given.begin() + 1, given.end())).c_str());
     std::fflush(stdout);
-    ::_exit(0);  // where the probe has gone, a sanitizer's last look at /proc fails
+    ::_exit(0); // where the probe has gone, a sanitizer's last look at /proc fails
 }
