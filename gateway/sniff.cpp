@@ -99,7 +99,8 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
         auto verdict = judge(byte_view(bytes.data(), size), max_client_hello);
         if (verdict) co_return std::move(*verdict);
         if (size == have) {
-            if (is_half_closed(socket)) co_return sniffed{unfinished(bytes[0]), {}};
+            // After the client's FIN nothing can make a request of it any more.
+            if (is_half_closed(socket)) co_return sniffed{bytes[0] == 0x16 ? first_bytes::bad_tls : first_bytes::opaque, {}};
             // The kernel may wake a reader below the low-water mark (a small receive window): look again, but do not spin.
             asio::steady_timer pause(socket.get_executor(), recheck_pause);
             co_await pause.async_wait(use_tuple);

@@ -204,7 +204,7 @@ TEST_F(load_files, the_command_line_adds_to_the_file_and_overrides_it)
                                       "audit: {sinks: [{stdout: {}}, {file: b.jsonl}]}\n");
     const auto plain = load(path, {});
     EXPECT_EQ(plain.audit.sinks.size(), 2U);
-    EXPECT_EQ(plain.audit.sinks[1].path, (folder / "b.jsonl").string());
+    EXPECT_EQ(plain.audit.sinks[1].path, "b.jsonl");
     const auto read = load(path, {{"https://b.example/", "c.example:22"}, {"gitlab"}, "audit", "mine.jsonl"});
     EXPECT_EQ(read.policy.how, policy::mode::audit);
     ASSERT_GT(read.policy.allow.size(), 3U);

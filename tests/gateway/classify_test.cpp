@@ -31,7 +31,8 @@ TEST(classify, knows_the_protocols)
 
 TEST(classify, odd_request_lines_go_to_the_strict_parser)
 {
-    for (const char* line : {"GE(T / HTTP/1.1\r\n", "get / HTTP/1.1\n", " GET / HTTP/1.1\r\n", "GET\t/ HTTP/1.1 HTTP/1.1\r\n"})
+    for (const char* line : {"\r\n\r\nPOST / HTTP/1.1\r\n", "\nPOST / HTTP/1.1\r\n", "GE(T / HTTP/1.1\r\n", "get / HTTP/1.1\n",
+                             " GET / HTTP/1.1\r\n", "GET\t/ HTTP/1.1 HTTP/1.1\r\n"})
         EXPECT_EQ(kind_of(line), first_bytes::http) << line;
 }
 
