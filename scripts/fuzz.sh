@@ -9,7 +9,7 @@ run_one() {
     target=$1 name=$(basename "$1" _fuzz)
     mkdir -p "$work/$name"
     seeds=$(find "$root/tests" -type d -path "*/corpus/$name" -print -quit)
-    if ! "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
+    if ! "$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=60 -print_final_stats=1 \
         -artifact_prefix="$work/$name-" "$work/$name" ${seeds:+"$seeds"} >"$work/$name.log" 2>&1; then
         tail -40 "$work/$name.log"
         for f in "$work/$name"-*; do [ -f "$f" ] && { echo "input of the finding, base64:"; base64 "$f"; }; done
