@@ -1,5 +1,7 @@
 #include "audit/json_text.hpp"
 
+#include "core/utf8.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -30,40 +32,6 @@ int hex_value(char c) noexcept
 bool is_byte_escape(std::string_view text) noexcept
 {
     return text.size() >= 4 && text[0] == '\\' && text[1] == 'x' && hex_value(text[2]) >= 0 && hex_value(text[3]) >= 0;
-}
-
-struct code_point {
-    std::uint32_t value = 0;
-    std::size_t length = 0; // 0: not UTF-8 at this place
-};
-
-/// RFC 3629, one character with its lead byte >= 0x80.
-code_point decode(std::string_view text) noexcept
-{
-    const auto lead = static_cast<unsigned char>(text[0]);
-    std::size_t length = 0;
-    std::uint32_t value = 0;
-    if (lead >= 0xC2 && lead <= 0xDF) {
-        length = 2;
-        value = lead & 0x1FU;
-    }
-    else if (lead >= 0xE0 && lead <= 0xEF) {
-        length = 3;
-        value = lead & 0x0FU;
-    }
-    else if (lead >= 0xF0 && lead <= 0xF4) {
-        length = 4;
-        value = lead & 0x07U;
-    }
-    if (length == 0 || text.size() < length) return {};
-    for (std::size_t i = 1; i < length; ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if ((c & 0xC0U) != 0x80U) return {};
-        value = (value << 6) | (c & 0x3FU);
-    }
-    const bool overlong = (length == 3 && value < 0x800) || (length == 4 && value < 0x10000);
-    if (overlong || (value >= 0xD800 && value <= 0xDFFF) || value > 0x10FFFF) return {};
-    return {value, length};
 }
 
 void append_unit(std::string& out, std::uint32_t unit)
@@ -99,7 +67,7 @@ std::size_t append_special(std::string& out, std::string_view text)
         append_unit(out, byte);
         return 1;
     }
-    const auto [value, length] = decode(text);
+    const auto [value, length] = decode_utf8(text);
     if (length == 0) {
         append_byte_escape(out, byte);
         return 1;

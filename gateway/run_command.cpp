@@ -173,12 +173,11 @@ sandbox::exit_status wait_for_end(sandbox::job& job, forwarded_signals& signals)
     }
 }
 
-void print_notes(const std::vector<std::string>& notes, const run_request& request)
+void print_open_sockets(const run_request& request)
 {
     if (request.quiet) return;
     for (const auto& socket : request.allowed_sockets)
         std::fprintf(stderr, "cofferdam: left open for the job: %s\n", escape_line(socket).c_str());
-    (void)notes;
 }
 
 int conclude(const run_request& request, const sandbox::exit_status& status, const audit::summary& totals,
@@ -225,7 +224,7 @@ int run_command(const run_request& request)
     sealed.job.show(trust.files);
     record_job(job, request, settings, "start", std::nullopt, nullptr);
     for (auto& each : workers) each->start();
-    print_notes(sealed.job.notes(), request);
+    print_open_sockets(request);
 
     sealed.job.start(trust.environment);
     const sandbox::exit_status status = wait_for_end(sealed.job, signals);
