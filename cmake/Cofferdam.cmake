@@ -18,7 +18,7 @@ target_include_directories(cofferdam_options INTERFACE ${PROJECT_SOURCE_DIR})
 
 set(COFFERDAM_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 if(COFFERDAM_SANITIZE)
-  target_compile_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE} -fno-omit-frame-pointer -g)
+  target_compile_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
   target_link_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE})
   if(COFFERDAM_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(cofferdam_options INTERFACE -Wno-tsan)
