@@ -153,6 +153,19 @@ void read_dns(const node& n, dns::settings& out)
     if (out.min_ttl > out.max_ttl) n.fail("min_ttl is longer than max_ttl");
 }
 
+void read_http2(const node& n, http::http2_limits& out)
+{
+    n.mapping({
+        {"max_streams", [&](const node& v) { out.max_streams = v.count(1, 10'000); }},
+        {"max_frame", [&](const node& v) { out.max_frame = v.bytes(16384, (1U << 24) - 1); }},
+        {"stream_window", [&](const node& v) { out.stream_window = v.bytes(65535, 1U << 24); }},
+        {"connection_window", [&](const node& v) { out.connection_window = v.bytes(65535, 1U << 28); }},
+        {"max_resets", [&](const node& v) { out.max_resets = v.count(1, 1'000'000); }},
+        {"max_idle_frames", [&](const node& v) { out.max_idle_frames = v.count(1, 1'000'000); }},
+    });
+    if (out.connection_window < out.stream_window) n.fail("connection_window is smaller than stream_window");
+}
+
 void read_http(const node& n, http::limits& out)
 {
     n.mapping({
@@ -166,6 +179,7 @@ void read_http(const node& n, http::limits& out)
         {"idle_timeout", [&](const node& v) { out.idle_timeout = v.duration(100ms, 24h); }},
         {"body_timeout", [&](const node& v) { out.body_timeout = v.duration(100ms, 24h); }},
         {"response_timeout", [&](const node& v) { out.response_timeout = v.duration(100ms, 24h); }},
+        {"http2", [&](const node& v) { read_http2(v, out.http2); }},
     });
 }
 

@@ -15,6 +15,12 @@ exchange::answer refuse(unsigned status, reason why, std::string detail)
     return {status, gateway_decision(why, policy::stage::request), std::move(detail)};
 }
 
+// As records and expressions say it.
+std::string_view name_of(audit::http_version protocol) noexcept
+{
+    return protocol == audit::http_version::http2 ? "http2" : "http1";
+}
+
 std::uint16_t default_port(std::string_view scheme) noexcept
 {
     return scheme == "https" ? 443 : 80;
@@ -43,13 +49,14 @@ void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit
 
 } // namespace
 
-exchange::exchange(flow& owner, std::string scheme)
-    : owner_(owner), scheme_(std::move(scheme)), began_(std::chrono::system_clock::now()),
+exchange::exchange(flow& owner, std::string scheme, audit::http_version protocol)
+    : owner_(owner), scheme_(std::move(scheme)), protocol_(protocol), began_(std::chrono::system_clock::now()),
       began_steady_(std::chrono::steady_clock::now())
 {
     fields_.request_id = new_identifier();
     fields_.connection_id = owner_.facts().id;
     fields_.scheme = scheme_;
+    fields_.protocol = name_of(protocol_);
 }
 
 exchange::~exchange()
@@ -86,6 +93,7 @@ std::optional<exchange::answer> exchange::judge()
     request.destination = owner_.facts().destination;
     request.sni = owner_.facts().sni;
     request.alpn = owner_.facts().alpn;
+    request.protocol = name_of(protocol_);
     request.source = &owner_.facts().source;
     verdict = owner_.job().rules()->decide(request);
     if (captures(policy::capture_level::headers)) fields_.request_headers = copy_fields(head.fields);
@@ -208,7 +216,7 @@ void exchange::finish(reason why, std::string detail)
     fields_.capture = policy::to_string(verdict.capture);
     const auto duration = std::chrono::steady_clock::now() - began_steady_;
     if (!place_) { // no record could be kept: the metrics still count the refusal
-        job.metrics().request(audit::http_version::http1, audit::verdict_label::deny, duration);
+        job.metrics().request(protocol_, audit::verdict_label::deny, duration);
         return;
     }
     audit::record entry = make_record(owner_, verdict);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "audit/metrics.hpp"
 #include "audit/record.hpp"
 #include "audit/writer.hpp"
 #include "http/body.hpp"
@@ -20,7 +21,7 @@ class flow;
 /// upstream and written exactly once, at the latest by the destructor.
 class exchange {
 public:
-    exchange(flow& owner, std::string scheme);
+    exchange(flow& owner, std::string scheme, audit::http_version protocol = audit::http_version::http1);
     ~exchange();
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
@@ -75,6 +76,7 @@ private:
 
     flow& owner_;
     std::string scheme_;
+    audit::http_version protocol_;
     std::chrono::system_clock::time_point began_;
     std::chrono::steady_clock::time_point began_steady_;
     audit::http_fields fields_;

@@ -2,6 +2,7 @@
 
 #include "gateway/dial.hpp"
 #include "gateway/evidence.hpp"
+#include "gateway/http2_session.hpp"
 #include "gateway/http_session.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/sniff.hpp"
@@ -199,11 +200,7 @@ asio::awaitable<void> flow::serve(sniffed first)
     switch (first.what) {
     case first_bytes::tls: co_await run_tls(shared_from_this(), std::move(first.hello)); break;
     case first_bytes::http: co_await run_http(); break;
-    case first_bytes::http2:
-        refuse_connection(*this, "tcp", gateway_decision(reason::tunnel_refused, policy::stage::connection),
-                          "HTTP/2 without TLS is not carried yet");
-        reset_connection(socket_);
-        break;
+    case first_bytes::http2: co_await run_http2(); break;
     case first_bytes::bad_tls:
         refuse_connection(*this, "tls", gateway_decision(reason::malformed_client_hello, policy::stage::connection), {});
         reset_connection(socket_);
@@ -233,6 +230,14 @@ asio::awaitable<void> flow::run_http()
     auto downstream = std::make_unique<tls::plain_stream>(std::move(socket_));
     http_session session(shared_from_this(), std::move(downstream), upstream_link{}, false);
     co_await session.run();
+}
+
+// Prior knowledge (RFC 9113, 3.3).
+asio::awaitable<void> flow::run_http2()
+{
+    auto downstream = std::make_unique<tls::plain_stream>(std::move(socket_));
+    auto session = std::make_shared<http2_session>(shared_from_this(), std::move(downstream), upstream_link{}, false);
+    co_await session->run();
 }
 
 asio::awaitable<void> flow::run_opaque(bool silent)

@@ -63,6 +63,7 @@ public:
 private:
     asio::awaitable<void> dispatch();
     asio::awaitable<void> run_http();
+    asio::awaitable<void> run_http2();
     asio::awaitable<void> serve(sniffed first);
     asio::awaitable<sniffed> first_to_speak(tcp::socket& upstream);
     asio::awaitable<void> run_opaque(bool silent);

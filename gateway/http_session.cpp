@@ -4,7 +4,6 @@
 #include "http/error_page.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
-#include <poll.h>
 
 namespace cofferdam::gateway {
 namespace {
@@ -176,23 +175,10 @@ asio::awaitable<http_session::next> http_session::refuse(exchange& e, exchange::
     co_return keep && !written.error ? next::keep : next::close;
 }
 
-bool http_session::upstream_is_stale() const
-{
-    if (!link_.stream || !link_.stream->is_open()) return true;
-    std::uint8_t byte = 0;
-    const auto got = ::recv(link_.stream->socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0) return errno != EAGAIN && errno != EWOULDBLOCK;
-    // Between requests a server owes nothing: an end, or bytes nobody asked for, mean a new connection. Over TLS the bytes may
-    // be session tickets, so there only the end counts; a lone close_notify comes with it.
-    if (!secure_) return true;
-    pollfd state{link_.stream->socket().native_handle(), POLLRDHUP, 0};
-    return got == 0 || ::poll(&state, 1, 0) != 0;
-}
-
 asio::awaitable<bool> http_session::ready_upstream(exchange& e, reason& why, std::string& detail)
 {
     const bool same = link_host_ == e.host && link_port_ == e.port;
-    if (same && up_in_.empty() && !upstream_is_stale()) co_return true;
+    if (same && up_in_.empty() && link_.stream && !is_stale(*link_.stream, secure_)) co_return true;
     upstream_watch_.reset();
     link_ = upstream_link{};
     up_in_.clear();

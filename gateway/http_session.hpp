@@ -52,7 +52,6 @@ private:
 
     std::string scheme() const { return secure_ ? "https" : "http"; }
     const http::limits& limits() const { return owner_->job().settings().http; }
-    bool upstream_is_stale() const;
 
     std::shared_ptr<flow> owner_;
     std::unique_ptr<tls::stream> downstream_;

@@ -5,11 +5,13 @@
 #include "gateway/dial.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
+#include "gateway/http2_session.hpp"
 #include "gateway/http_session.hpp"
 #include "gateway/relay.hpp"
 #include "policy/name.hpp"
 #include "tls/openssl_error.hpp"
 
+#include <algorithm>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
@@ -82,7 +84,7 @@ asio::awaitable<void> splice_unopened(std::shared_ptr<flow> owner, policy::decis
 }
 
 // Opens TLS towards the job. Null, and the record is written, if the client does not go along.
-asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, tls::leaf_kind kind)
+asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, tls::leaf_kind kind, tls::alpn_offer offer)
 {
     auto& job = owner.job();
     const auto leaf = job.leaves().get(owner.facts().host, kind);
@@ -95,6 +97,8 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     }
     job.metrics().leaf(leaf->hit ? audit::leaf_cache::hit : audit::leaf_cache::miss);
     SSL_set_accept_state(connection.get());
+    const auto failed = tls::accept_protocols(*connection, offer);
+    if (failed) throw std::runtime_error("ALPN: " + failed.message());
     auto stream = std::make_unique<tls::tls_stream>(std::move(owner.socket()), std::move(connection));
     const flow::watch watch(owner, *stream);
     owner.arm(job.settings().tls.handshake_timeout);
@@ -116,17 +120,40 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     co_return nullptr;
 }
 
-// TLS, then HTTP. Without a link every request is judged and refused, or answered with `failure`.
-asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link)
+// What the client may choose: what the origin chose; without an origin, what it likes best.
+tls::alpn_offer offer_downstream(const tls::client_hello& hello, const upstream_link& link)
+{
+    if (!link.stream) return tls::alpn_offer::http2_or_http1;
+    if (link.http2) return tls::alpn_offer::http2;
+    const bool speaks_http1 = std::find(hello.alpn.begin(), hello.alpn.end(), "http/1.1") != hello.alpn.end();
+    return speaks_http1 ? tls::alpn_offer::http1 : tls::alpn_offer::http2; // bridged where the two differ
+}
+
+// Requests until the client or the upstream ends. Without a link each is judged and refused, or answered with its failure.
+template <class Session>
+asio::awaitable<void> serve_requests(std::shared_ptr<Session> session, reason why, std::string detail)
+{
+    if (why != reason::completed) session->fail_with(why, std::move(detail));
+    co_await session->run();
+}
+
+// TLS, then HTTP.
+asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link, tls::alpn_offer offer)
 {
     const bool connected = link.stream != nullptr;
-    auto downstream = co_await open_downstream(*owner, connected ? tls::leaf_kind::origin : tls::leaf_kind::refusal);
+    const auto kind = connected ? tls::leaf_kind::origin : tls::leaf_kind::refusal;
+    auto downstream = co_await open_downstream(*owner, kind, offer);
     if (!downstream) co_return;
-    const reason why = link.why;
-    const std::string detail = link.detail;
-    http_session session(owner, std::move(downstream), std::move(link), true);
-    if (!connected) session.fail_with(why, detail);
-    co_await session.run();
+    const reason why = connected ? reason::completed : link.why;
+    std::string detail = std::move(link.detail);
+    if (tls::chose_http2(downstream->native())) {
+        auto session = std::make_shared<http2_session>(owner, std::move(downstream), std::move(link), true);
+        co_await serve_requests(std::move(session), why, std::move(detail));
+    }
+    else {
+        auto session = std::make_shared<http_session>(owner, std::move(downstream), std::move(link), true);
+        co_await serve_requests(std::move(session), why, std::move(detail));
+    }
 }
 
 } // namespace
@@ -157,7 +184,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
             reset_connection(owner->socket());
             co_return;
         }
-        link = co_await connect_upstream(*owner, facts.host, facts.destination.port, true);
+        link = co_await connect_upstream(*owner, facts.host, facts.destination.port, true, tls::offer_upstream(hello.alpn));
         place->cancel();
         if (link.stream)
             facts.upstream = link.peer.to_string();
@@ -169,7 +196,8 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         link.why = verdict.why;
         link.detail = "refused before the connection was made";
     }
-    co_await serve(owner, std::move(link));
+    const auto offer = offer_downstream(hello, link);
+    co_await serve(owner, std::move(link), offer);
 }
 
 } // namespace cofferdam::gateway

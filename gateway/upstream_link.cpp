@@ -1,11 +1,13 @@
 #include "gateway/upstream_link.hpp"
 
+#include "gateway/deadline.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/flow.hpp"
 #include "tls/openssl_error.hpp"
 #include "tls/upstream.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
+#include <poll.h>
 
 namespace cofferdam::gateway {
 namespace {
@@ -15,9 +17,9 @@ bool is_certificate_check(const tls::verify_failure& failure)
     return failure.x509_error != 0;
 }
 
-asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket, upstream_link& out)
+asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket, tls::alpn_offer offer, upstream_link& out)
 {
-    auto connection = owner.job().upstream_tls().connection(host);
+    auto connection = owner.job().upstream_tls().connection(host, offer);
     if (!connection) {
         out.why = reason::upstream_tls_failed;
         out.detail = "no TLS for " + host + ": " + connection.error().message();
@@ -25,12 +27,11 @@ asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket
     }
     const auto began = std::chrono::steady_clock::now();
     auto stream = std::make_unique<tls::tls_stream>(std::move(socket), std::move(*connection));
-    const flow::watch watch(owner, *stream);
-    owner.arm_upstream(owner.job().settings().tls.handshake_timeout, *stream);
+    stream_deadline limit(owner.home(), *stream); // not the flow's: a session may open several connections at once
+    limit.arm(owner.job().settings().tls.handshake_timeout);
     const error_code ec = co_await stream->async_handshake();
-    owner.disarm();
     if (ec) {
-        if (owner.upstream_expired()) {
+        if (limit.expired()) {
             out.why = reason::upstream_timed_out;
             out.detail = "no TLS handshake within tls.handshake_timeout";
             co_return;
@@ -41,12 +42,14 @@ asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket
         co_return;
     }
     owner.job().metrics().upstream_handshake(std::chrono::steady_clock::now() - began);
+    out.http2 = tls::chose_http2(stream->native());
     out.stream = std::move(stream);
 }
 
 } // namespace
 
-asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, std::uint16_t port, bool secure)
+asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
+                                                tls::alpn_offer offer)
 {
     upstream_link out;
     dialled connected = co_await dial(owner.home(), host, port);
@@ -55,10 +58,23 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
     out.peer = connected.peer;
     if (connected.why != reason::completed) co_return out;
     if (secure)
-        co_await open_tls(owner, host, std::move(connected.socket), out);
+        co_await open_tls(owner, host, std::move(connected.socket), offer, out);
     else
         out.stream = std::make_unique<tls::plain_stream>(std::move(connected.socket));
     co_return out;
+}
+
+bool is_stale(tls::stream& upstream, bool secure) noexcept
+{
+    if (!upstream.is_open()) return true;
+    std::uint8_t byte = 0;
+    const auto got = ::recv(upstream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0) return errno != EAGAIN && errno != EWOULDBLOCK;
+    // Between requests a server owes nothing: an end, or bytes nobody asked for, mean a new connection. Over TLS the bytes may
+    // be session tickets, so there only the end counts; a lone close_notify comes with it.
+    if (!secure) return true;
+    pollfd state{upstream.socket().native_handle(), POLLRDHUP, 0};
+    return got == 0 || ::poll(&state, 1, 0) != 0;
 }
 
 } // namespace cofferdam::gateway

@@ -23,9 +23,6 @@ int hex_value(char c) noexcept
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-enum class trailer_rule : std::uint8_t { keep, drop, refuse };
-
-/// RFC 9110, 6.5.1: no framing, routing, request modifiers, authentication, response control or content format.
 constexpr auto dropped_trailers = std::to_array<std::string_view>({
     "accept-ranges",
     "age",
@@ -71,6 +68,8 @@ constexpr auto dropped_trailers = std::to_array<std::string_view>({
     "x-forwarded-proto",
 });
 
+} // namespace
+
 trailer_rule judge_trailer(std::string_view name) noexcept
 {
     switch (identify(name)) {
@@ -88,8 +87,6 @@ trailer_rule judge_trailer(std::string_view name) noexcept
                                   [name](std::string_view other) { return equals_ignoring_case(name, other); });
     return drop ? trailer_rule::drop : trailer_rule::keep;
 }
-
-} // namespace
 
 body_decoder::body_decoder(body_kind kind, std::uint64_t length, const limits& bounds) noexcept
     : stage_(stage::done), max_line_(bounds.max_chunk_line), max_trailer_(bounds.max_trailer),

@@ -7,6 +7,11 @@
 
 namespace cofferdam::http {
 
+enum class trailer_rule : std::uint8_t { keep, drop, refuse };
+
+/// RFC 9110, 6.5.1: no framing, routing, request modifiers, authentication, response control or content format.
+trailer_rule judge_trailer(std::string_view name) noexcept;
+
 /// Takes the framing off one message body, piece by piece, without buffering payload: `data` of a step is a view into the
 /// input. Only the trailer section is kept, within limits::max_trailer. A value; one per message.
 class body_decoder {

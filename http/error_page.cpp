@@ -218,22 +218,29 @@ std::string render_refusal(const refusal& what, std::string_view accept)
     return render(what, preferred_media(accept), what.status != 0 ? what.status : status_for(what.why));
 }
 
+refusal_answer make_refusal(const refusal& what, std::string_view accept)
+{
+    const media kind = preferred_media(accept);
+    refusal_answer out;
+    out.head.status = what.status != 0 ? what.status : status_for(what.why);
+    out.body = render(what, kind, out.head.status);
+    out.head.fields = {{"Content-Type", content_type(kind)},
+                       {"Cache-Control", "no-store"},
+                       {"X-Content-Type-Options", "nosniff"},
+                       {"X-Cofferdam-Reason", to_string(what.why)}};
+    out.head.body = body_kind::length;
+    out.head.content_length = out.body.size();
+    return out;
+}
+
 void write_refusal(std::string& out, const refusal& what, const refusal_options& options)
 {
-    const media kind = preferred_media(options.accept);
-    forward_response head;
-    head.status = what.status != 0 ? what.status : status_for(what.why);
-    const auto body = render(what, kind, head.status);
-    head.fields = {{"Content-Type", content_type(kind)},
-                   {"Cache-Control", "no-store"},
-                   {"X-Content-Type-Options", "nosniff"},
-                   {"X-Cofferdam-Reason", to_string(what.why)}};
-    head.body = options.head_only ? body_kind::none : body_kind::length;
-    head.content_length = body.size();
-    head.close = options.close;
-    head.announce_keep_alive = !options.close && options.keep_alive_1_0;
-    write_response_head(out, head);
-    if (!options.head_only) out += body;
+    auto answer = make_refusal(what, options.accept);
+    if (options.head_only) answer.head.body = body_kind::none;
+    answer.head.close = options.close;
+    answer.head.announce_keep_alive = !options.close && options.keep_alive_1_0;
+    write_response_head(out, answer.head);
+    if (!options.head_only) out += answer.body;
 }
 
 } // namespace cofferdam::http

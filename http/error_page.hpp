@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/reason.hpp"
+#include "http/forward.hpp"
 
 #include <cstdint>
 #include <string>
@@ -30,6 +31,13 @@ unsigned status_for(reason why) noexcept;
 
 /// The body alone. Untrusted strings come out escaped twice: to one printable line, then for the medium; long ones are cut.
 std::string render_refusal(const refusal& what, std::string_view accept);
+
+/// The answer as any version of HTTP can send it. The fields view static text.
+struct refusal_answer {
+    forward_response head;
+    std::string body; ///< as for GET; head.content_length is its size
+};
+refusal_answer make_refusal(const refusal& what, std::string_view accept);
 
 struct refusal_options {
     std::string_view accept;     ///< value of Accept

@@ -29,6 +29,11 @@ inline constexpr fault head_size{errc::too_large, 431, "the head is larger than 
 inline constexpr fault field_count{errc::too_large, 431, "there are more fields than http.max_header_fields"};
 inline constexpr fault option_count{errc::too_large, 431, "Connection or Upgrade lists too many elements"};
 
+// HTTP/2
+inline constexpr fault pseudo_field{errc::malformed, 400, "a pseudo field is missing, repeated, unknown or out of place"};
+inline constexpr fault connection_field{errc::malformed, 400, "a connection-specific field in an HTTP/2 message"};
+inline constexpr fault websocket_handshake{errc::malformed, 400, "the WebSocket handshake is not complete"};
+
 // Start line
 inline constexpr fault start_line{errc::malformed, 400, "the start line is malformed"};
 inline constexpr fault start_line_size{errc::too_large, 414, "the start line is longer than http.max_start_line"};

@@ -2,6 +2,7 @@
 
 #include "core/error.hpp"
 #include "core/ip.hpp"
+#include "tls/alpn.hpp"
 #include "tls/leaf_key.hpp"
 #include "tls/openssl_error.hpp"
 
@@ -150,21 +151,6 @@ bool is_host_name(std::string_view name)
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_') || ++label > 63) return false;
     }
     return label > 0;
-}
-
-/// RFC 7301 3.2. HTTP/2 towards the job comes with its own issue; until then a client that speaks nothing else (gRPC)
-/// gets an alert that names the problem, instead of HTTP/1.1 bytes it can't read.
-int select_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size, void*)
-{
-    static constexpr std::string_view http1 = "http/1.1";
-    for (unsigned at = 0; at < in_size; at += 1U + in[at]) {
-        const std::string_view offered(reinterpret_cast<const char*>(in) + at + 1, in[at]);
-        if (offered != http1) continue;
-        *out = in + at + 1;
-        *out_size = in[at];
-        return SSL_TLSEXT_ERR_OK;
-    }
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 } // namespace

@@ -89,8 +89,8 @@ private:
 
 /// The context that all downstream connections of a job share: TLS 1.2 and 1.3, no renegotiation, compression, session
 /// resumption of any kind or early data. (A resumed session would bring the verdict of another name with it; without
-/// tickets every connection is a full handshake and is judged by its own server name.) ALPN: http/1.1; a client that
-/// offers others only gets the no_application_protocol alert (RFC 7301 3.2). Throws std::runtime_error.
+/// tickets every connection is a full handshake and is judged by its own server name.) ALPN: see
+/// accept_protocols() in tls/alpn.hpp. Throws std::runtime_error.
 ssl_ctx_ptr make_server_context();
 
 } // namespace cofferdam::tls

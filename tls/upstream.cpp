@@ -218,18 +218,17 @@ upstream_context::upstream_context(const settings& options) : context_(SSL_CTX_n
     need(X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_SSL_SERVER) == 1, "verification purpose");
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    static constexpr std::array<unsigned char, 9> http1{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-    need(SSL_CTX_set_alpn_protos(made, http1.data(), http1.size()) == 0, "ALPN");
     set_stream_modes(*made);
 }
 
-result<ssl_ptr> upstream_context::connection(std::string_view host) const
+result<ssl_ptr> upstream_context::connection(std::string_view host, alpn_offer offer) const
 {
     const std::string name(host);
     if (name.empty() || name.find('\0') != std::string::npos || name.back() == '.') return errc::malformed;
     ssl_ptr made(SSL_new(context_.get()));
     if (!made) return take_openssl_error();
     SSL_set_connect_state(made.get());
+    if (const auto failed = offer_protocols(*made, offer)) return failed;
     if (const auto address = ip_address::parse(name)) {
         const auto bytes = address->bytes();
         if (X509_VERIFY_PARAM_set1_ip(SSL_get0_param(made.get()), bytes.data(), bytes.size()) != 1) return take_openssl_error();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/result.hpp"
+#include "tls/alpn.hpp"
 #include "tls/openssl.hpp"
 #include "tls/settings.hpp"
 
@@ -20,7 +21,7 @@ struct verify_failure {
 };
 
 /// The context of all connections to origins, shared by every job and thread: the system's roots (SSL_CERT_FILE and
-/// SSL_CERT_DIR are honoured) and settings.extra_roots, verification always on, ALPN http/1.1.
+/// SSL_CERT_DIR are honoured) and settings.extra_roots, verification always on.
 class upstream_context {
 public:
     /// Throws std::runtime_error that names the setting, the file and the fault.
@@ -28,8 +29,8 @@ public:
 
     /// A connection in client state that will accept nobody but `host` (a canonical name, or the text of an IP address,
     /// for which no SNI is sent). Names are matched against subjectAltName alone (RFC 9525 6.1), wildcards are whole labels.
-    /// Errors: `malformed` if `host` is neither.
-    result<ssl_ptr> connection(std::string_view host) const;
+    /// `offer` goes into ALPN. Errors: `malformed` if `host` is neither.
+    result<ssl_ptr> connection(std::string_view host, alpn_offer offer = alpn_offer::http1) const;
 
     SSL_CTX& native() const noexcept { return *context_; }
 
