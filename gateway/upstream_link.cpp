@@ -17,9 +17,10 @@ bool is_certificate_check(const tls::verify_failure& failure)
     return failure.x509_error != 0;
 }
 
-asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket, tls::alpn_offer offer, upstream_link& out)
+asio::awaitable<void> open_tls(flow& owner, std::string host, std::uint16_t port, tcp::socket socket, tls::alpn_offer offer,
+                               upstream_link& out)
 {
-    auto connection = owner.job().upstream_tls().connection(host, offer);
+    auto connection = owner.job().upstream_tls().connection(host, port, offer);
     if (!connection) {
         out.why = reason::upstream_tls_failed;
         out.detail = "no TLS for " + host + ": " + connection.error().message();
@@ -58,7 +59,7 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
     out.peer = connected.peer;
     if (connected.why != reason::completed) co_return out;
     if (secure)
-        co_await open_tls(owner, host, std::move(connected.socket), offer, out);
+        co_await open_tls(owner, host, port, std::move(connected.socket), offer, out);
     else
         out.stream = std::make_unique<tls::plain_stream>(std::move(connected.socket));
     co_return out;
