@@ -75,7 +75,8 @@ class FakeInternet:
         self.authority = Authority(self.folder / "certificates")
         for host in [*names.NGINX_HOSTS, *names.BULK_HOSTS, names.GIT, names.ECHO, "approved-api", "denied.example",
                      "other.example", "svc.example", "alias.example", "v4only.example", "v6only.example", "raw.example",
-                     "example.com", "attacker.example", "uploads.example", "xn--bcher-kva.example"]:
+                     "example.com", "attacker.example", "uploads.example", "xn--bcher-kva.example", "h2.example",
+                     "node.example", "go.example", "grpc.example"]:
             self.authority.leaf(host)
         self.authority.odd_leaves()
         self.root_file = self.authority.root_file
@@ -124,6 +125,16 @@ class FakeInternet:
             self._processes.append(subprocess.Popen(
                 Network.inside(self.network.net, *argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"}, start_new_session=True, preexec_fn=die_with_parent))
+
+    def serve(self, label: str, probe: tuple[str, int], *argv: str, env: dict[str, str] | None = None) -> None:
+        """Starts one more server of the internet, and returns when it listens at `probe`."""
+        self._serve(label, *(["env", *(f"{k}={v}" for k, v in env.items())] if env else []), *argv)
+        wait = f"import socket; socket.create_connection({probe!r}, 2).close()"
+        deadline = time.monotonic() + 30
+        while subprocess.run(Network.inside(self.network.gw, PYTHON, "-c", wait), capture_output=True, check=False).returncode:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{label} did not start: {(self.folder / 'state' / f'{label}.log').read_text()[-2000:]}")
+            time.sleep(0.1)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + 20

@@ -15,10 +15,12 @@ ORIGIN = "93.184.216.20"  # the recording HTTP server
 ORIGIN6 = "2606:4700:1::20"
 RAW = "93.184.216.40"  # plain TCP services
 RAW6 = "2606:4700:1::40"
+H2 = "93.184.216.60"  # servers of HTTP/2, started by the tests that need them
+NODE_H2, GO_H2, GRPC = "93.184.216.61", "93.184.216.62", "93.184.216.63"
 ATTACKER = "151.101.0.66"  # a recorder too, that no honest name points to
 ATTACKER6 = "2606:4700:1::66"
 
-LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, ATTACKER]
+LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, H2, NODE_H2, GO_H2, GRPC, ATTACKER]
 LOCAL_ADDRESSES6 = [DNS6, PACKAGES6, BULK6, ORIGIN6, RAW6, ATTACKER6]
 
 NPM = "registry.npm.example"
@@ -73,6 +75,10 @@ def zone() -> dict:
     exact |= {
         "approved-api": {"A": [ORIGIN]},
         "raw.example": {"A": [RAW], "AAAA": [RAW6]},
+        "h2.example": {"A": [H2]},
+        "node.example": {"A": [NODE_H2]},
+        "go.example": {"A": [GO_H2]},
+        "grpc.example": {"A": [GRPC]},
         "v4only.example": {"A": [ORIGIN]},
         "v6only.example": {"AAAA": [ORIGIN6]},
         "svc.example": {"A": [ORIGIN], "AAAA": [ORIGIN6], "HTTPS": [_https_rdata()], "TXT": ["v=fixture"]},

@@ -1,0 +1,426 @@
+"""HTTP/2 through the gateway: real clients and servers, and down to the frame where no honest client goes."""
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from world import names
+from world.fake_internet import PYTHON, SERVERS
+
+ALLOW = ["https://h2.example/", "http://h2.example/", "https://h2.example:8443/", "https://echo.example/",
+         "https://files.example/", "http://echo.example/"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def h2_origin(world):
+    config = world.folder / "state" / "h2.json"
+    config.write_text(json.dumps({
+        "records": str(world.evidence.origin), "certificate": str(world.authority.folder / "h2.example.pem"),
+        "listen": [{"address": names.H2, "port": 443, "tls": True, "alpn": ["h2"]},
+                   {"address": names.H2, "port": 8443, "tls": True, "alpn": ["h2", "http/1.1"]},
+                   {"address": names.H2, "port": 80, "tls": False}]}))
+    world.serve("h2", (names.H2, 80), PYTHON, str(SERVERS / "h2_origin.py"), str(config))
+
+
+def run_client(gateway, text: str, allow: list[str], **more):
+    """Runs `text` as a client with everything of job_scripts/h2_client.py in reach. On stdin: records name command lines."""
+    code = f"import sys; sys.path.insert(0, {str(gateway.world.scripts)!r})\nfrom h2_client import *\n{text}"
+    return gateway.run([PYTHON, "-"], allow, input=code.encode(), **more)
+
+
+def http2_records(done, text: str = "") -> list[dict]:
+    return [r for r in done.about(text, "http") if r["request"]["protocol"] == "http2"]
+
+
+def test_curl(gateway):
+    done = gateway.run("curl --http2 -fsS -w '%{http_version}\\n' https://h2.example/a https://h2.example/b", ALLOW)
+    assert done.out.count('"protocol": "http2"') == 2 and done.out.endswith("2\n"), done
+    seen = done.requests()
+    assert [e["target"] for e in seen] == ["/a", "/b"] and len({e["conn"] for e in seen}) == 1, "one connection"
+    assert [r["request"]["path"] for r in http2_records(done)] == ["/a", "/b"]
+
+
+def test_protocol_is_the_origins_choice(gateway):
+    """ALPN is mirrored: an origin of HTTP/1.1 alone gets that, and the client is offered nothing else."""
+    done = gateway.run("curl --http2 -fsS -o /dev/null -w '%{http_version}\\n' https://echo.example/one;"
+                       "curl --http1.1 -fsS -o /dev/null -w '%{http_version}\\n' https://h2.example:8443/two || echo failed;"
+                       "curl --http2 -fsS -o /dev/null -w '%{http_version}\\n' https://h2.example:8443/three", ALLOW)
+    assert done.out.split()[0] == "1.1" and done.out.split()[-1] == "2", done
+    assert [r["request"]["path"] for r in http2_records(done)] == ["/three"], done
+
+
+def test_client_of_http2_alone_before_an_origin_of_http1(world, gateway):
+    done = run_client(gateway, """
+c = Client("echo.example")
+a = c.request("/first")
+b = c.request("/second", "POST", b"x" * 300000)
+d = c.request("/trailers")
+e = c.request("/early")
+f = c.request("/none", "HEAD")
+g = c.request("/status/204")
+for n in (a, b, d, e, f, g):
+    got = c.answer(n)
+    print(got["status"], got["interim"], got["trailers"], len(got["body"]), got["reset"], got["body"][:2000])
+""", ALLOW)
+    lines = done.out.splitlines()
+    assert lines[0].startswith("200 [] None") and '"target": "/first"' in lines[0], done
+    assert '"length": 300000' in lines[1], done
+    assert "{'x-sum': '42'} 4 None" in lines[2], done
+    assert lines[3].startswith("200 ['103'] None 12"), done
+    assert lines[4].startswith("200 [] None 0 None") and lines[5].startswith("204 [] None 0 None"), done
+    assert len(http2_records(done)) == 6 and all(r["close_reason"] == "completed" for r in http2_records(done)), done
+
+
+def test_prior_knowledge_on_a_plain_connection(world, gateway, nonce):
+    done = gateway.run("curl --http2-prior-knowledge -fsS -w '%{http_version}\\n' http://h2.example/plain;"
+                       f"curl --http2-prior-knowledge -sS -o /dev/null -w '%{{http_code}}' http://denied.example/{nonce};"
+                       "curl --http2-prior-knowledge -fsS http://h2.example/after", [*ALLOW, "dns:denied.example"])
+    assert '"target": "/plain"' in done.out and "403" in done.out and '"target": "/after"' in done.out, done
+    assert world.traces(nonce) == [] and len(done.about(nonce, "http")) == 1, done
+
+
+def test_nghttp_and_h2load(gateway):
+    done = gateway.run("nghttp -ns https://h2.example/one https://h2.example/two | tail -4;"
+                       "h2load -n 500 -c 2 -m 20 https://h2.example/status/200", ALLOW)
+    assert "500 succeeded, 0 failed, 0 errored" in done.out, done
+    assert len(http2_records(done)) == 502, done
+
+
+def test_many_at_once_over_one_connection(gateway):
+    done = gateway.run("curl --http2 -fsSZ --parallel-max 50 -o /dev/null 'https://h2.example/stream?bytes=200000&[1-60]'"
+                       " -w '%{size_download}\\n'", ALLOW)
+    assert done.out.split() == ["200000"] * 60, done
+    assert len({e["conn"] for e in done.requests()}) == 1 and len(http2_records(done)) == 60, done
+
+
+def test_bodies_arrive_unchanged(gateway):
+    done = gateway.run("head -c 5000000 /dev/urandom > up; sha256sum < up;"
+                       "curl --http2 -fsS --data-binary @up https://h2.example/length;"
+                       "curl --http2 -fsS -T - https://h2.example/unknown < up;"
+                       "curl --http2 -fsS --data-binary @up https://h2.example/echo | sha256sum;"
+                       "curl --http2 -fsS 'https://h2.example/stream?bytes=5000000' | wc -c", ALLOW)
+    digest = done.out.split()[0]
+    assert done.out.count(f'"sha256": "{digest}"') == 2 and done.out.count(digest) == 4 and "5000000" in done.out.split(), done
+    sent = {r["request"]["path"]: r["metadata"] for r in http2_records(done)}
+    assert sent["/length"]["bytes_sent"] >= 5000000 and sent["/echo"]["bytes_received"] >= 5000000, done
+
+
+def test_headers_arrive_as_sent(gateway):
+    done = gateway.run("curl --http2 -fsS -H 'X-CaSe: Value  with   spaces' -H 'X-Twice: 1' -H 'X-Twice: 2' -H 'TE: trailers' "
+                       "-H 'Cookie: a=b' https://h2.example/headers", ALLOW)
+    headers = done.requests()[0]["headers"]
+    for expected in (["x-case", "Value  with   spaces"], ["x-twice", "1"], ["x-twice", "2"], ["te", "trailers"],
+                     ["cookie", "a=b"]):
+        assert expected in headers, headers
+    assert not {"via", "x-forwarded-for", "forwarded"} & {name for name, _ in headers}
+
+
+def test_messages_of_every_shape(world, gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+def show(n):
+    got = c.answer(n)
+    print(got["status"], got["interim"], got["trailers"], len(got["body"]), got["reset"])
+show(c.request("/trailers"))
+show(c.request("/x", "POST", b"abc", trailers=[("x-checksum", "7")]))
+show(c.request("/early"))
+show(c.request("/x", "HEAD"))
+show(c.request("/status/204"))
+show(c.request("/status/304"))
+show(c.request("/status/404"))
+show(c.request("/e", "POST", b"x" * 1000, extra=[("expect", "100-continue"), ("content-length", "1000")]))
+show(c.request("/echo", "POST", b"y" * 100000, extra=[("te", "trailers")]))
+show(c.request("*", "OPTIONS"))
+""", ALLOW)
+    lines = done.out.splitlines()
+    assert lines[0] == "200 [] {'x-sum': '42', 'grpc-status': '0'} 4 None", done
+    assert lines[2].startswith("200 ['103'] None 12 None"), done
+    assert lines[3:6] == ["200 [] None 0 None", "204 [] None 0 None", "304 [] None 0 None"], done
+    assert lines[6].startswith("404"), done
+    assert lines[7].startswith("200 ['100']"), done
+    assert lines[8] == "200 [] {'x-length': '100000'} 100000 None" and lines[9].startswith("200"), done
+    assert [["x-checksum", "7"]] in [e["trailers"] for e in done.requests()], done
+    assert len(http2_records(done)) == 10, done
+
+
+def test_answer_before_the_whole_request(world, gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+n = c.request("/early-end", "POST", b"x" * 1000, end=False)
+print(c.answer(n)["status"])
+print(c.answer(c.request("/after"))["status"])
+""", ALLOW)
+    assert done.out.split() == ["413", "200"], done
+    assert [r["close_reason"] for r in http2_records(done)] == ["completed"] * 2, done
+
+
+def test_resets_are_carried_over(world, gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+print(c.answer(c.request("/reset?code=7"))["reset"])
+print(c.answer(c.request("/reset?code=13"))["reset"])
+late = c.answer(c.request("/reset-late?code=5"))
+print(late["status"], late["reset"])
+n = c.request("/never")
+c.request("/mark"); c.pump()
+c.h2.reset_stream(n, 8); c.flush()
+print(c.answer(c.request("/after"))["status"])
+""", ALLOW)
+    assert done.out.split() == ["7", "13", "200", "5", "200"], done
+    assert [e["code"] for e in done.events if e["kind"] == "h2-reset" and e["remote"]] == [8], done
+    reasons = {r["request"]["path"]: r["close_reason"] for r in http2_records(done)}
+    assert reasons["/reset-late"] == "upstream_closed" and reasons["/never"] == "client_closed", done
+
+
+def test_goaway_is_carried_over(world, gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+print(c.answer(c.request("/goaway"))["status"])
+while c.goaway is None: c.pump()
+print("goaway", c.goaway)
+d = Client("h2.example")
+print(d.answer(d.request("/before"))["status"])
+d.h2.close_connection(0); d.flush()
+""", ALLOW)
+    assert done.out.split() == ["200", "goaway", "0", "200"], done
+    assert [e["code"] for e in done.events if e["kind"] == "h2-goaway"][-1:] == [0], done
+
+
+def test_origin_that_breaks_off(world, gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+got = c.answer(c.request("/close"))
+print(got["status"], got["headers"].get("x-cofferdam-reason"))
+d = Client("h2.example")
+print(d.answer(d.request("/after"))["status"])
+""", ALLOW)
+    assert done.out.split() == ["502", "upstream_closed", "200"], done
+
+
+@pytest.mark.parametrize("shape", ["upper-case", "connection", "line-break", "no-status", "status-101", "two-status",
+                                   "pseudo-late", "short-body", "long-body"])
+def test_hostile_answer_is_not_passed_on(world, gateway, shape):
+    done = run_client(gateway, f"""
+c = Client("h2.example")
+got = c.answer(c.request("/bad/{shape}"))
+print(got["status"], got["reset"])
+c = Client("h2.example")
+print(c.answer(c.request("/after"))["status"])
+""", ALLOW)
+    first = done.out.splitlines()[0]
+    assert first.startswith("502") or not first.endswith("None"), done
+    assert done.out.splitlines()[1] == "200", done
+
+
+def test_interim_flood_is_cut(world, gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+got = c.answer(c.request("/early-flood"))
+print(len(got["interim"]), got["status"], got["reset"])
+""", ALLOW)
+    count, status, _ = done.out.split(None, 2)
+    assert int(count) <= 16 and status == "502", done
+
+
+# Judgement
+
+def test_refused_stream_explains_itself_and_the_connection_goes_on(world, gateway, nonce):
+    done = run_client(gateway, f"""
+c = Client("h2.example")
+print(c.answer(c.request("/allowed/1"))["status"])
+got = c.answer(c.request("/{nonce}", "POST", b"secret-{nonce}"))
+print(got["status"], got["headers"]["x-cofferdam-reason"], b"allow" in got["body"])
+head = c.answer(c.request("/denied", "HEAD"))
+print(head["status"], len(head["body"]))
+big = c.answer(c.request("/denied-big", "POST", b"x" * 200000, end=False))
+print(big["status"])
+print(c.answer(c.request("/allowed/2"))["status"])
+""", ["https://h2.example/allowed/"])
+    assert done.out.splitlines() == ["200", "403 path_not_allowed True", "403 0", "403", "200"], done
+    assert world.traces(nonce) == [] and len(done.about(f"/{nonce}", "http")) == 1, done
+    assert f"secret-{nonce}" in json.dumps(done.about(nonce)), "what was about to leave is captured"
+    assert len({e["conn"] for e in done.requests()}) == 1 and len(http2_records(done)) == 5
+
+
+def test_refused_host_is_answered_in_http2(world, gateway, nonce):
+    done = gateway.run(f"curl --http2 -sS -w '%{{http_version}} %{{http_code}}\\n' https://denied.example/{nonce};"
+                       "curl --http2 -fsS -o /dev/null -w '%{http_code}\\n' https://h2.example/", [*ALLOW, "dns:denied.example"])
+    assert "2 403" in done.out and done.out.endswith("200\n"), done
+    assert world.traces(nonce) == [] and len(done.about(nonce, "http")) == 1, done
+
+
+def test_unreachable_and_untrusted_origins_are_answered_in_http2(gateway):
+    done = gateway.run("curl --http2 -sS -o /dev/null -w '%{http_version} %{http_code}\\n' https://expired.tls.example/"
+                       " https://dead.example:444/", ["https://expired.tls.example/", "https://dead.example:444/"])
+    assert done.out.split("\n")[:2] == ["2 502", "2 502"], done
+    assert [r["close_reason"] for r in http2_records(done)] == ["upstream_verify_failed", "connect_failed"], done
+
+
+@pytest.mark.parametrize("authority", ["echo.example", "denied.example", "h2.example:444", "H2.EXAMPLE.evil"])
+def test_authority_other_than_the_name_of_tls(world, gateway, nonce, authority):
+    """Coalesced streams: each is judged."""
+    done = run_client(gateway, f"""
+c = Client("h2.example")
+a = c.request("/before")
+b = c.request("/{nonce}", authority={authority!r})
+d = c.request("/after")
+print([c.answer(n)["status"] for n in (a, b, d)])
+""", ALLOW)
+    assert done.out.strip() == "[200, 421, 200]", done
+    assert world.traces(nonce) == [], done
+    assert [r["close_reason"] for r in done.about(nonce, "http")] == ["host_mismatch"], done
+
+
+MALFORMED = {
+    "line-break": [("x-a", "1\r\nx-b: 2")],
+    "nul": [("x-a", "a\0b")],
+    "leading-space": [("x-a", " 1")],
+    "name-space": [("x a", "1")],
+    "name-colon": [("x:a", "1")],
+    "upper-case": [("X-A", "1")],
+    "connection": [("connection", "close")],
+    "keep-alive": [("keep-alive", "1")],
+    "proxy-connection": [("proxy-connection", "keep-alive")],
+    "transfer-encoding": [("transfer-encoding", "chunked")],
+    "upgrade": [("upgrade", "websocket")],
+    "te": [("te", "gzip")],
+    "pseudo-late": [("x-a", "1"), (":path", "/other")],
+    "pseudo-unknown": [(":x", "1")],
+    "two-paths": [(":path", "/other")],
+    "two-authorities": [(":authority", "denied.example")],
+    "two-hosts": [("host", "h2.example"), ("host", "denied.example")],
+    "host-differs": [("host", "denied.example")],
+    "length-list": [("content-length", "3, 4")],
+    "two-lengths": [("content-length", "3"), ("content-length", "4")],
+    "length-lies": [("content-length", "5")],
+    "status": [(":status", "200")],
+    "protocol": [(":protocol", "websocket")],
+}
+
+
+@pytest.mark.parametrize("shape", MALFORMED)
+def test_malformed_request_is_refused_alone(world, gateway, nonce, shape):
+    done = run_client(gateway, f"""
+c = Raw("h2.example")
+fields = lambda path: [(":method", "GET"), (":scheme", "https"), (":authority", "h2.example"), (":path", path)]
+c.send(c.headers(1, fields("/before")))
+c.until(HEADERS, 1)
+c.send(c.headers(3, fields("/{nonce}") + {MALFORMED[shape]!r}))
+c.send(c.headers(5, fields("/after")))
+after = None
+for kind, flags, stream, payload in c.frames():
+    if kind == HEADERS:
+        got = dict(c.decoder.decode(payload))
+        print(stream, got[":status"])
+    elif kind == RST:
+        print(stream, "reset", int.from_bytes(payload, "big"))
+    elif kind == DATA and stream == 5 and flags & 1:
+        break
+""", ALLOW)
+    lines = done.out.splitlines()
+    assert "5 200" in lines and ("3 400" in lines or "3 reset 1" in lines), done
+    assert world.traces(nonce) == [], done
+    records = done.about(nonce, "http")
+    assert len(records) == 1 and records[0]["decision"]["action"] == "deny", done
+
+
+TARGETS = ["{n}", "http://denied.example/{n}", "//denied.example/../{n}", "/a/../{n}", "/a/%2e%2e/{n}", "/{n}#x", "/{n} x",
+           "/%c0%ae%c0%ae/{n}", "*{n}", ""]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_targets_are_judged_as_sent(world, gateway, nonce, target):
+    done = run_client(gateway, f"""
+c = Client("h2.example")
+got = c.answer(c.request({target.format(n=nonce)!r}))
+print(got["status"], got["reset"])
+print(c.answer(c.request("/after"))["status"])
+""", ["https://h2.example/"])
+    assert done.out.splitlines()[-1] == "200", done
+    seen = [e for e in done.requests() if nonce in e["target"]]
+    assert all(".." not in e["target"] and e["target"].startswith("/") for e in seen), done
+    if seen:
+        assert [e["target"] for e in seen] == [r["request"]["path"] for r in done.about(nonce, "http")], done
+    else:
+        assert len([r for r in http2_records(done) if r["decision"]["action"] == "deny"]) == 1, done
+
+
+@pytest.mark.parametrize("fields", [
+    [(":method", "CONNECT"), (":authority", "{n}.denied.example:443")],
+    [(":method", "CONNECT"), (":authority", "h2.example:443"), ("x-nonce", "{n}")],
+    [(":method", "CONNECT"), (":protocol", "connect-udp"), (":scheme", "https"), (":authority", "h2.example"), (":path", "/{n}")],
+])
+def test_no_tunnel(world, gateway, nonce, fields):
+    fields = [(name, value.format(n=nonce)) for name, value in fields]
+    done = run_client(gateway, f"""
+c = Client("h2.example")
+n = c.h2.get_next_available_stream_id()
+c.h2.send_headers(n, {fields!r}); c.flush()
+got = c.answer(n)
+print(got["status"], got["reset"])
+print(c.answer(c.request("/after"))["status"])
+""", [*ALLOW, "https://*.denied.example/"])
+    assert done.out.splitlines()[0].split()[0] in ("405", "400", "None") and done.out.splitlines()[1] == "200", done
+    assert world.traces(nonce) == [], done
+    assert len([r for r in http2_records(done) if r["decision"]["action"] == "deny"]) == 1, done
+
+
+# WebSocket (RFC 8441)
+
+WEBSOCKET = """
+def open_websocket(c, path):
+    n = c.h2.get_next_available_stream_id()
+    c.h2.send_headers(n, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"),
+                          (":authority", c.authority), (":path", path), ("sec-websocket-version", "13")])
+    c.flush()
+    return n
+def until_data(c, n, size):
+    out, status = b"", None
+    while len(out) < size:
+        while c.events:
+            event = c.events.pop(0)
+            if getattr(event, "stream_id", None) != n: continue
+            if isinstance(event, h2.events.ResponseReceived): status = dict(event.headers)[":status"]
+            if isinstance(event, h2.events.DataReceived): out += event.data
+            if isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)): return status, out
+        c.pump()
+    return status, out
+"""
+
+
+def test_websocket_over_http2(world, gateway, nonce):
+    done = run_client(gateway, WEBSOCKET + f"""
+c = Client("h2.example")
+c.answer(c.request("/settle"))
+n = open_websocket(c, "/chat")
+c.body(n, b"hello" * 100000, end=False)
+status, got = until_data(c, n, 500000)
+print(status, len(got))
+c.h2.end_stream(n); c.flush()
+print(until_data(c, n, 1))
+m = open_websocket(c, "/{nonce}")
+print(c.answer(m)["status"])
+print(c.answer(c.request("/chat/after"))["status"])
+""", ["https://h2.example/chat", "https://h2.example/settle"])
+    assert done.out.splitlines() == ["200 500000", "(None, b'')", "403", "200"], done
+    record = done.about('"/chat"', "http")[0]
+    assert record["close_reason"] == "completed" and record["metadata"]["bytes_sent"] >= 500000, record
+    assert record["metadata"]["bytes_received"] >= 500000 and record["request"]["method"] == "GET", record
+    assert world.traces(nonce) == [] and len(done.about(nonce, "http")) == 1, done
+
+
+def test_websocket_over_http2_before_an_origin_of_http1(world, gateway):
+    done = run_client(gateway, WEBSOCKET + """
+c = Client("echo.example")
+n = open_websocket(c, "/ws")
+c.body(n, bytes([0x81, 0x85, 0, 0, 0, 0]) + b"hello", end=False)
+print(until_data(c, n, 7))
+c.body(n, bytes([0x88, 0x80, 0, 0, 0, 0]), end=False)
+print(until_data(c, n, 100))
+""", ALLOW)
+    assert done.out.splitlines()[0] == "('200', b'\\x81\\x05hello')" and "\\x88\\x00" in done.out, done
+    record = http2_records(done)[0]
+    assert record["response"]["status"] in (101, 200) and record["metadata"]["bytes_received"] >= 9, record
+    upgrade = done.requests()[0]["headers"]
+    assert ["Upgrade", "websocket"] in upgrade and len([1 for n, _ in upgrade if n.lower() == "sec-websocket-key"]) == 1
