@@ -94,6 +94,7 @@ void http2_origin::end(std::string detail)
     }
     if (!leaving_) owner_.origin_goes_away(static_cast<std::uint32_t>(http::h2_code::no_error));
     leave();
+    connection_.close();
 }
 
 void http2_origin::leave()
@@ -112,7 +113,7 @@ http2_origin::entry* http2_origin::find(http::stream_id id)
 void http2_origin::forward(std::shared_ptr<http2_stream> stream)
 {
     const auto refused = static_cast<std::uint32_t>(http::h2_code::refused_stream);
-    if (gone_ || leaving_) {
+    if (gone_ || leaving_ || going_away_) {
         stream->fail(reason::upstream_closed, "the origin takes no more requests on this connection", refused);
         return;
     }
@@ -203,6 +204,7 @@ void http2_origin::on_closed(http::stream_id id, std::uint32_t code)
 
 void http2_origin::on_goaway(std::uint32_t code)
 {
+    going_away_ = true;
     if (!leaving_) owner_.origin_goes_away(code);
 }
 

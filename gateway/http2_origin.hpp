@@ -50,7 +50,8 @@ private:
     http2_session& owner_;
     http2_connection connection_;
     std::unordered_map<http::stream_id, entry> streams_;
-    bool leaving_ = false;
+    bool leaving_ = false;    // we want no more
+    bool going_away_ = false; // it wants no more
     bool takes_connect_ = false;
     bool gone_ = false;
 };

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::milliseconds linger{1500}; // for the last answer to arrive before the reset
 constexpr std::size_t max_idle_links = 8;
+constexpr auto no_error = static_cast<std::uint32_t>(http::h2_code::no_error);
 
 // The coroutine owns the session, not the other way round.
 asio::awaitable<void> write_downstream(std::shared_ptr<http2_session> keep, http2_connection& connection)
@@ -81,7 +82,7 @@ void http2_session::record_connection()
         return;
     }
     const auto& error = downstream_.session().error();
-    reason why = leaving_ ? reason::client_timed_out : reason::client_closed;
+    reason why = timed_out_ ? reason::client_timed_out : reason::client_closed;
     if (!error.empty()) why = downstream_.session().abused() ? reason::overload : reason::malformed_request;
     close_unused(*owner_, secure_ ? "tls" : "tcp", why, error.empty() ? error : "HTTP/2: " + error);
 }
@@ -103,7 +104,14 @@ void http2_session::after_block()
 // Between requests idle_timeout; a head that has begun has head_timeout. Streams have limits of their own.
 void http2_session::arm_limit()
 {
-    if (leaving_) return;
+    if (leaving_) {
+        if (!streams_.empty())
+            limit_.disarm();
+        else if (!idle_)
+            limit_.arm(linger);
+        idle_ = streams_.empty();
+        return;
+    }
     const bool in_head = downstream_.session().in_head();
     if (in_head && !in_head_) limit_.arm(limits().head_timeout);
     const bool idle = streams_.empty() && !in_head;
@@ -119,10 +127,8 @@ void http2_session::on_limit()
         downstream_.close();
         return;
     }
-    leaving_ = true;
-    limit_.arm(linger);
-    downstream().goaway(static_cast<std::uint32_t>(http::h2_code::no_error));
-    flush();
+    timed_out_ = true;
+    leave(no_error);
 }
 
 void http2_session::end_streams(reason why)
@@ -185,7 +191,9 @@ void http2_session::on_closed(http::stream_id id, std::uint32_t code)
     if (!stream) return;
     streams_.erase(id);
     stream->on_closed(code, downstream_.session().abused() ? reason::overload : reason::client_closed);
-    if (streams_.empty() && !leaving_) arm_limit();
+    if (!streams_.empty()) return;
+    if (origin_gone_) leave(no_error);
+    arm_limit();
 }
 
 void http2_session::on_goaway(std::uint32_t code)
@@ -272,10 +280,18 @@ void http2_session::start(std::shared_ptr<http2_stream> stream)
         http1_origin::forward(shared_from_this(), std::move(stream));
 }
 
+// Said when what is under way has ended: not every client goes on reading after a GOAWAY. A request that comes before that
+// is refused by the origin's stream, which says that it may be sent again.
 void http2_session::origin_goes_away(std::uint32_t code)
 {
-    leaving_ = true;
-    limit_.disarm();
+    origin_gone_ = true;
+    if (code != 0 || streams_.empty()) leave(code);
+}
+
+void http2_session::leave(std::uint32_t code)
+{
+    if (std::exchange(leaving_, true)) return;
+    limit_.arm(linger);
     downstream().goaway(code);
     flush();
 }

@@ -68,6 +68,7 @@ private:
     void after_block();
     void arm_limit();
     void on_limit();
+    void leave(std::uint32_t code);
     void end_streams(reason why);
     void record_connection();
     std::shared_ptr<http2_stream> find(http::stream_id id) const;
@@ -89,7 +90,9 @@ private:
     bool refused_only_ = true; // no request of this connection was allowed
     bool in_head_ = false;
     bool idle_ = false;
-    bool leaving_ = false;
+    bool leaving_ = false; // GOAWAY was sent
+    bool timed_out_ = false;
+    bool origin_gone_ = false; // it takes no new requests
 };
 
 } // namespace cofferdam::gateway

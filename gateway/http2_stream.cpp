@@ -16,6 +16,7 @@ std::string_view header(const http::request_head& head, std::string_view name)
 }
 
 constexpr auto no_error = static_cast<std::uint32_t>(http::h2_code::no_error);
+constexpr std::chrono::milliseconds body_patience{50};
 constexpr auto cancelled = static_cast<std::uint32_t>(http::h2_code::cancel);
 
 } // namespace
@@ -113,6 +114,7 @@ void http2_stream::on_request_data(std::string_view data)
 void http2_stream::on_request_end(http::field_list trailers)
 {
     request_ended_ = true;
+    if (refused_ && !closed_) session_.refuse_later(shared_from_this());
     if (refused_ || closed_) return;
     if (const auto* why = http::read_h2_trailers(trailers, session_.limits(), request_trailers_)) {
         drop_origin(cancelled);
@@ -290,7 +292,11 @@ void http2_stream::refuse(exchange::answer answer)
 
 void http2_stream::send_refusal()
 {
-    if (closed_ || !refusal_) return;
+    if (closed_ || !refusal_ || answer_ended_) return;
+    if (!std::exchange(waited_for_body_, true) && waits_for_body()) {
+        limit_.arm(body_patience);
+        return;
+    }
     const std::string url = exchange_.url();
     const std::string job(session_.owner().job().id());
     http::refusal page;
@@ -313,6 +319,12 @@ void http2_stream::send_refusal()
     session_.downstream().answer(id_, http::write_h2_response(made.head), bare);
 }
 
+// A record of a refusal shows what was about to leave, where the policy asks for that; the body comes in frames of its own.
+bool http2_stream::waits_for_body() const noexcept
+{
+    return exchange_.verdict.capture == policy::capture_level::full && exchange_.head.method.size() > 0 && !request_ended_;
+}
+
 void http2_stream::progress()
 {
     if (closed_ || refused_) return;
@@ -326,6 +338,11 @@ void http2_stream::progress()
 void http2_stream::on_time_out()
 {
     if (closed_) return;
+    if (refusal_ && !answer_ended_) {
+        send_refusal();
+        session_.flush();
+        return;
+    }
     const bool client =
         refused_ || !answer_.empty() || (answer_ended_ && !sent_end_) || (!request_ended_ && request_.empty() && !answered_);
     const auto origin = std::exchange(origin_, nullptr);

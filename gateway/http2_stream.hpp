@@ -76,6 +76,7 @@ private:
     void refuse(exchange::answer answer);
     void refuse_malformed(const http::fault& why);
     void on_time_out();
+    bool waits_for_body() const noexcept;
     void progress();
     void finish(reason why, std::string detail = {});
     void drop_origin(std::uint32_t code);
@@ -94,6 +95,7 @@ private:
     bool has_body_ = true;
     bool request_ended_ = false;
     bool refused_ = false; // the gateway answers
+    bool waited_for_body_ = false;
     bool answered_ = false;
     bool answer_ended_ = false;
     bool sent_end_ = false;

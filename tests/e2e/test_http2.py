@@ -1,6 +1,7 @@
 """HTTP/2 through the gateway: real clients and servers, and down to the frame where no honest client goes."""
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -188,14 +189,9 @@ d.h2.close_connection(0); d.flush()
 
 
 def test_origin_that_breaks_off(world, gateway):
-    done = run_client(gateway, """
-c = Client("h2.example")
-got = c.answer(c.request("/close"))
-print(got["status"], got["headers"].get("x-cofferdam-reason"))
-d = Client("h2.example")
-print(d.answer(d.request("/after"))["status"])
-""", ALLOW)
-    assert done.out.split() == ["502", "upstream_closed", "200"], done
+    done = gateway.run("curl --http2 -sS -D - -o /dev/null https://h2.example/close; curl --http2 -fsS https://h2.example/after", ALLOW)
+    assert "HTTP/2 502" in done.out and "x-cofferdam-reason: upstream_closed" in done.out, done
+    assert '"target": "/after"' in done.out, done
 
 
 @pytest.mark.parametrize("shape", ["upper-case", "connection", "line-break", "no-status", "status-101", "two-status",
@@ -239,7 +235,8 @@ print(c.answer(c.request("/allowed/2"))["status"])
 """, ["https://h2.example/allowed/"])
     assert done.out.splitlines() == ["200", "403 path_not_allowed True", "403 0", "403", "200"], done
     assert world.traces(nonce) == [] and len(done.about(f"/{nonce}", "http")) == 1, done
-    assert f"secret-{nonce}" in json.dumps(done.about(nonce)), "what was about to leave is captured"
+    body = base64.b64encode(f"secret-{nonce}".encode()).decode()
+    assert body in json.dumps(done.about(nonce)), "what was about to leave is captured"
     assert len({e["conn"] for e in done.requests()}) == 1 and len(http2_records(done)) == 5
 
 
@@ -251,8 +248,8 @@ def test_refused_host_is_answered_in_http2(world, gateway, nonce):
 
 
 def test_unreachable_and_untrusted_origins_are_answered_in_http2(gateway):
-    done = gateway.run("curl --http2 -sS -o /dev/null -w '%{http_version} %{http_code}\\n' https://expired.tls.example/"
-                       " https://dead.example:444/", ["https://expired.tls.example/", "https://dead.example:444/"])
+    done = gateway.run("for u in https://expired.tls.example/ https://dead.example:444/; do"
+                       " curl --http2 -sS -o /dev/null -w '%{http_version} %{http_code}\\n' $u; done", ["https://expired.tls.example/", "https://dead.example:444/"])
     assert done.out.split("\n")[:2] == ["2 502", "2 502"], done
     assert [r["close_reason"] for r in http2_records(done)] == ["upstream_verify_failed", "connect_failed"], done
 
@@ -378,13 +375,13 @@ def open_websocket(c, path):
 def until_data(c, n, size):
     out, status = b"", None
     while len(out) < size:
-        while c.events:
-            event = c.events.pop(0)
-            if getattr(event, "stream_id", None) != n: continue
+        mine = [e for e in c.events if getattr(e, "stream_id", None) == n]
+        c.events = [e for e in c.events if getattr(e, "stream_id", None) != n]
+        for event in mine:
             if isinstance(event, h2.events.ResponseReceived): status = dict(event.headers)[":status"]
             if isinstance(event, h2.events.DataReceived): out += event.data
             if isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)): return status, out
-        c.pump()
+        if len(out) < size: c.pump()
     return status, out
 """
 
@@ -424,3 +421,201 @@ print(until_data(c, n, 100))
     assert record["response"]["status"] in (101, 200) and record["metadata"]["bytes_received"] >= 9, record
     upgrade = done.requests()[0]["headers"]
     assert ["Upgrade", "websocket"] in upgrade and len([1 for n, _ in upgrade if n.lower() == "sec-websocket-key"]) == 1
+
+
+# Attacks. Each ends with the connection, and leaves the gateway as it was: `control` is a request that must work.
+
+ATTACK = """
+def control():
+    c = Client("h2.example")
+    print("control", c.answer(c.request("/control"))["status"])
+def end(c):
+    for kind, flags, stream, payload in c.frames():
+        if kind == GOAWAY:
+            print("goaway", int.from_bytes(payload[4:8], "big"))
+            return
+    print("closed")
+def attempt(c, content, times):
+    try:
+        for _ in range(times): c.send(content() if callable(content) else content)
+    except OSError as error:
+        pass
+def fields(path, **more):
+    return [(":method", "GET"), (":scheme", "https"), (":authority", "h2.example"), (":path", path)]
+control()
+c = Raw("h2.example")
+"""
+
+FLOODS = {
+    "rapid-reset": """
+numbers = iter(range(1, 100000, 2))
+def one():
+    n = next(numbers)
+    return c.headers(n, fields("/never")) + frame(RST, 0, n, (8).to_bytes(4, "big"))
+attempt(c, one, 3000)
+""",
+    "made-you-reset-window": """
+numbers = iter(range(1, 100000, 2))
+def one():
+    n = next(numbers)
+    return c.headers(n, fields("/never")) + frame(WINDOW, 0, n, (0).to_bytes(4, "big"))
+attempt(c, one, 3000)
+""",
+    "made-you-reset-overflow": """
+numbers = iter(range(1, 100000, 2))
+def one():
+    n = next(numbers)
+    return c.headers(n, fields("/never")) + frame(WINDOW, 0, n, (0x7fffffff).to_bytes(4, "big"))
+attempt(c, one, 3000)
+""",
+    "made-you-reset-malformed": """
+numbers = iter(range(1, 100000, 2))
+def one():
+    n = next(numbers)
+    return c.headers(n, fields("/never") + [("te", "gzip")])
+attempt(c, one, 3000)
+""",
+    "too-many-streams": """
+numbers = iter(range(1, 100000, 2))
+attempt(c, lambda: c.headers(next(numbers), fields("/never")), 3000)
+""",
+    "settings": "attempt(c, frame(SETTINGS, 0, 0, b'') * 10, 1000)",
+    "settings-values": "attempt(c, frame(SETTINGS, 0, 0, b'\\0\\4\\0\\1\\0\\0' * 30), 5000)",
+    "ping": "attempt(c, frame(PING, 0, 0, bytes(8)) * 10, 1000)",
+    "priority": """
+c.send(c.headers(1, fields("/never")))
+attempt(c, frame(2, 0, 1, bytes(5)) * 10, 1000)
+""",
+    "unknown-frames": "attempt(c, frame(0x42, 0, 0, b'x') * 10, 1000)",
+    "empty-data": """
+c.send(c.headers(1, fields("/x"), end=False))
+attempt(c, frame(DATA, 0, 1, b"") * 10, 1000)
+""",
+    "continuation": """
+c.send(frame(HEADERS, 0, 1, c.encoder.encode(fields("/x"), huffman=False)))
+attempt(c, frame(CONTINUATION, 0, 1, c.encoder.encode([("x-a", "b" * 1000)], huffman=False)), 5000)
+""",
+    "empty-continuation": """
+c.send(frame(HEADERS, 0, 1, c.encoder.encode(fields("/x"), huffman=False)))
+attempt(c, frame(CONTINUATION, 0, 1, b"") * 10, 10000)
+""",
+    "hpack-bomb": """
+block = c.encoder.encode(fields("/x") + [("x-bomb", "b" * 4000)], huffman=False)
+block += b"\\xbe" * (16384 - len(block))
+attempt(c, frame(HEADERS, 5, 1, block), 1)
+""",
+    "large-frame": "attempt(c, frame(DATA, 0, 1, bytes(100000)), 1)",
+    "flow-control": """
+c.send(c.headers(1, [(":method", "POST")] + fields("/never")[1:], end=False))
+attempt(c, frame(DATA, 0, 1, bytes(16384)), 2000)
+""",
+    "even-stream": "c.send(c.headers(2, fields('/x')))",
+    "data-on-idle": "c.send(frame(DATA, 0, 5, b'x'))",
+    "headers-after-end": """
+c.send(c.headers(1, fields("/never")))
+c.send(c.headers(1, fields("/never")))
+""",
+    "push-promise": "c.send(frame(5, 4, 1, (2).to_bytes(4, 'big') + c.encoder.encode(fields('/x'))))",
+    "bad-hpack": "c.send(frame(HEADERS, 5, 1, b'\\xff\\xff\\xff\\xff\\xff'))",
+}
+STREAM_ERRORS = {"flow-control", "headers-after-end"}  # may end the stream only
+
+
+@pytest.mark.parametrize("attack", FLOODS)
+def test_attack_ends_with_its_connection(gateway, attack):
+    tail = "" if attack in STREAM_ERRORS else "end(c)\n"
+    done = run_client(gateway, ATTACK + FLOODS[attack] + "\n" + tail + "control()\n", ALLOW, timeout=100)
+    assert done.out.count("control 200") == 2, done
+    if attack not in STREAM_ERRORS:
+        assert "goaway" in done.out or "closed" in done.out, done
+    seen = len([e for e in done.events if e["kind"] == "head"])
+    assert seen <= 2 + 400 + 100, f"the origin was spared: {seen}"
+    refused = [r for r in done.of_type("http") + done.of_type("connection") if "/control" not in json.dumps(r)]
+    assert refused, "an attack is recorded"
+    assert "internal_error" not in json.dumps(done.records), done
+
+
+def test_memory_under_attack(world, gateway):
+    """Ten connections with a hundred stalled streams each: what the gateway holds is bounded by the windows."""
+    text = f"""import sys; sys.path.insert(0, {str(world.scripts)!r})
+from h2_client import *
+held = []
+for _ in range(10):
+    c = Client("h2.example", window=0)
+    for _ in range(100): c.request("/stream?bytes=10000000")
+    held.append(c)
+    for _ in range(20):
+        try: c.pump(0.2)
+        except OSError: break
+open("stalled", "w").close()
+sys.stdin.read()
+"""
+    running = gateway.start([PYTHON, "-c", text], ALLOW, stdin=-1)
+    running.wait_for("stalled", 90)
+    memory = running.memory()
+    running.process.stdin.close()
+    running.process.wait(30)
+    assert memory < 200 << 20, f"{memory >> 20} MiB"
+
+
+def test_slow_head_is_cut(gateway):
+    done = run_client(gateway, ATTACK + """
+c.send(frame(HEADERS, 0, 1, c.encoder.encode(fields("/slow"), huffman=False)))
+end(c)
+control()
+""", ALLOW, policy={"http": {"head_timeout": "1s"}})
+    assert done.out.split() == ["control", "200", "closed", "control", "200"], done
+
+
+def test_idle_connection_is_closed(gateway):
+    done = run_client(gateway, ATTACK + "end(c)\ncontrol()\n", ALLOW, policy={"http": {"idle_timeout": "500ms"}})
+    assert done.out.split() == ["control", "200", "goaway", "0", "control", "200"], done
+    assert [r["close_reason"] for r in done.of_type("connection")] == ["client_timed_out"], done
+
+
+def test_silent_origin_is_504(gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+n, m = c.request("/never"), c.request("/after")
+print(c.answer(m)["status"], c.answer(n)["status"])
+""", ALLOW, policy={"http": {"response_timeout": "500ms"}})
+    assert done.out.split() == ["200", "504"], done
+
+
+def test_stalled_client_loses_its_stream_alone(gateway):
+    done = run_client(gateway, """
+c = Client("h2.example", window=0)
+n = c.request("/stream?bytes=10000000")
+got = c.answer(n, 30)
+print(got["status"], got["reset"])
+print(c.answer(c.request("/status/204"))["status"])
+""", ALLOW, policy={"http": {"body_timeout": "1s"}})
+    assert done.out.split() == ["200", "8", "204"], done
+    assert http2_records(done)[0]["close_reason"] == "client_timed_out", done
+
+
+def test_limits_are_settings(gateway):
+    done = run_client(gateway, ATTACK + """
+for kind, flags, stream, payload in c.frames():
+    if kind == SETTINGS and not flags:
+        print({payload[i + 1]: int.from_bytes(payload[i + 2:i + 6], "big") for i in range(0, len(payload), 6)})
+        break
+for n in range(1, 40, 2): c.send(c.headers(n, fields("/never")))
+refused = 0
+for kind, flags, stream, payload in c.frames(1):
+    refused += kind == RST and payload[3] == 7
+print("refused", refused)
+""", ALLOW, policy={"http": {"max_head": "32KiB", "http2": {"max_streams": 7, "stream_window": "128KiB", "max_frame": "32KiB"}}})
+    assert "3: 7" in done.out and "4: 131072" in done.out and "5: 32768" in done.out and "6: 32768" in done.out, done
+    assert "refused 13" in done.out, done
+    assert [r["close_reason"] for r in http2_records(done)].count("overload") == 13, done
+
+
+def test_large_head_is_431(gateway):
+    done = run_client(gateway, """
+c = Client("h2.example")
+n = c.request("/large", extra=[(f"x-{i}", "y" * 1000) for i in range(90)])
+print(c.answer(n)["status"])
+print(c.answer(c.request("/after"))["status"])
+""", ALLOW)
+    assert done.out.split() == ["431", "200"], done

@@ -138,10 +138,9 @@ class Client:
         """{status, headers, body, trailers, interim, reset}: when the stream has ended one way or the other."""
         out = {"status": None, "body": b"", "interim": [], "trailers": None, "reset": None, "headers": {}}
         while True:
-            while self.events:
-                event = self.events.pop(0)
-                if getattr(event, "stream_id", None) != number:
-                    continue
+            mine = [e for e in self.events if getattr(e, "stream_id", None) == number]
+            self.events = [e for e in self.events if getattr(e, "stream_id", None) != number]
+            for event in mine:
                 if isinstance(event, h2.events.InformationalResponseReceived):
                     out["interim"].append(dict(event.headers)[":status"])
                 elif isinstance(event, h2.events.ResponseReceived):
