@@ -214,6 +214,7 @@ asio::awaitable<void> http1_origin::send_body(std::shared_ptr<http1_origin> self
             if (written.error) co_return; // its answer may still be readable
         }
         if (piece.ends) {
+            if (upgraded_) co_await link_.stream->async_shutdown_write();
             sent_ = true;
             co_return;
         }

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
 
 import pytest
 
@@ -414,7 +416,9 @@ n = open_websocket(c, "/ws")
 c.body(n, bytes([0x81, 0x85, 0, 0, 0, 0]) + b"hello", end=False)
 print(until_data(c, n, 7))
 c.body(n, bytes([0x88, 0x80, 0, 0, 0, 0]), end=False)
-print(until_data(c, n, 100))
+print(until_data(c, n, 2))
+c.h2.end_stream(n); c.flush()
+print(until_data(c, n, 1))
 """, ALLOW)
     assert done.out.splitlines()[0] == "('200', b'\\x81\\x05hello')" and "\\x88\\x00" in done.out, done
     record = http2_records(done)[0]
@@ -570,7 +574,7 @@ control()
 def test_idle_connection_is_closed(gateway):
     done = run_client(gateway, ATTACK + "end(c)\ncontrol()\n", ALLOW, policy={"http": {"idle_timeout": "500ms"}})
     assert done.out.split() == ["control", "200", "goaway", "0", "control", "200"], done
-    assert [r["close_reason"] for r in done.of_type("connection")] == ["client_timed_out"], done
+    assert [r["connection"]["close_reason"] for r in done.of_type("connection")] == ["client_timed_out"], done
 
 
 def test_silent_origin_is_504(gateway):
@@ -619,3 +623,157 @@ print(c.answer(n)["status"])
 print(c.answer(c.request("/after"))["status"])
 """, ALLOW)
     assert done.out.split() == ["431", "200"], done
+
+
+# Real clients and servers
+
+NODE_SERVER = """
+const http2 = require('http2'), fs = require('fs');
+const pem = fs.readFileSync(process.argv[2]);
+const server = http2.createSecureServer({ key: pem, cert: pem, allowHTTP1: true });
+server.on('stream', (stream, headers) => {
+  let size = 0;
+  stream.on('data', (piece) => size += piece.length);
+  stream.on('end', () => {
+    stream.respond({ ':status': 200 }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'x-size': String(size) }));
+    stream.end(headers[':path'] + ' ' + size);
+  });
+});
+server.listen(443, process.argv[3]);
+"""
+
+NODE_CLIENT = """
+const http2 = require('http2');
+const session = http2.connect('https://node.example');
+let left = 20;
+for (let i = 0; i < 20; i++) {
+  const stream = session.request({ ':path': '/n' + i, ':method': 'POST' });
+  let text = '', size = '';
+  stream.on('data', (piece) => text += piece);
+  stream.on('trailers', (fields) => size = fields['x-size']);
+  stream.on('end', () => { console.log(text, size); if (--left === 0) session.close(); });
+  stream.end(Buffer.alloc(100000));
+}
+"""
+
+
+def test_node(world, gateway):
+    server = world.folder / "state" / "server.js"
+    server.write_text(NODE_SERVER)
+    world.serve("node", (names.NODE_H2, 443), "node", str(server), str(world.authority.folder / "node.example.pem"),
+                names.NODE_H2)
+    done = gateway.run(["node", "-"], ["https://node.example/"], input=NODE_CLIENT.encode())
+    assert sorted(done.out.splitlines()) == sorted(f"/n{i} 100000 100000" for i in range(20)), done
+    assert len(http2_records(done)) == 20, done
+
+
+def test_httpx(gateway):
+    done = gateway.run([PYTHON, "-"], ALLOW, input=b"""
+import httpx, ssl
+with httpx.Client(http2=True, verify=ssl.create_default_context()) as client:
+    got = [client.get("https://h2.example/one"), client.post("https://h2.example/two", content=b"x" * 200000)]
+    print([(r.status_code, r.http_version) for r in got], got[1].json()["length"])
+""")
+    assert done.out.strip() == "[(200, 'HTTP/2'), (200, 'HTTP/2')] 200000", done
+
+
+GO_PROGRAM = """
+package main
+import ("fmt"; "io"; "net/http"; "os"; "strings"; "sync")
+func main() {
+	if len(os.Args) > 2 {
+		http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "X-Size")
+			n, _ := io.Copy(io.Discard, r.Body)
+			fmt.Fprintf(w, "%s %s %d", r.Proto, r.URL.Path, n)
+			w.Header().Set("X-Size", fmt.Sprint(n))
+		})
+		panic(http.ListenAndServeTLS(os.Args[1]+":443", os.Args[2], os.Args[2], nil))
+	}
+	var all sync.WaitGroup
+	var mutex sync.Mutex
+	for i := 0; i < 30; i++ {
+		all.Add(1)
+		go func(i int) {
+			defer all.Done()
+			r, err := http.Post(fmt.Sprintf("https://go.example/g%d", i), "text/plain", strings.NewReader(strings.Repeat("x", 300000)))
+			if err != nil { fmt.Println(err); return }
+			body, _ := io.ReadAll(r.Body)
+			mutex.Lock()
+			fmt.Println(string(body), r.Proto, r.Trailer.Get("X-Size"))
+			mutex.Unlock()
+		}(i)
+	}
+	all.Wait()
+}
+"""
+
+
+def test_go(world, gateway):
+    source = world.folder / "state" / "go"
+    source.mkdir()
+    (source / "main.go").write_text(GO_PROGRAM)
+    (source / "go.mod").write_text("module fixture\n")
+    subprocess.run(["go", "build", "-o", str(world.folder / "tools" / "go-http2"), "."], cwd=source, check=True,
+                   env={**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"})
+    world.serve("go", (names.GO_H2, 443), str(world.folder / "tools" / "go-http2"), names.GO_H2,
+                str(world.authority.folder / "go.example.pem"))
+    done = gateway.run(["go-http2"], ["https://go.example/"])
+    assert sorted(done.out.splitlines()) == sorted(f"HTTP/2.0 /g{i} 300000 HTTP/2.0 300000" for i in range(30)), done
+    assert len(http2_records(done)) == 30, done
+
+
+GRPC_SERVER = """
+import sys, grpc, concurrent.futures
+def size(request, context): return str(len(request)).encode()
+def many(request, context):
+    for _ in range(int(request)): yield b"x" * (1 << 20)
+def upload(requests, context): return str(sum(len(r) for r in requests)).encode()
+def echo(requests, context): yield from requests
+def fail(request, context): context.abort(grpc.StatusCode.FAILED_PRECONDITION, "as asked")
+class Handler(grpc.GenericRpcHandler):
+    def service(self, call):
+        return {"/t.T/size": grpc.unary_unary_rpc_method_handler(size), "/t.T/many": grpc.unary_stream_rpc_method_handler(many),
+                "/t.T/upload": grpc.stream_unary_rpc_method_handler(upload), "/t.T/fail": grpc.unary_unary_rpc_method_handler(fail),
+                "/t.T/echo": grpc.stream_stream_rpc_method_handler(echo)}.get(call.method)
+pem = open(sys.argv[1], "rb").read()
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", -1)])
+server.add_generic_rpc_handlers((Handler(),))
+server.add_secure_port(sys.argv[2] + ":443", grpc.ssl_server_credentials([(pem, pem)]))
+server.start(); server.wait_for_termination()
+"""
+
+GRPC_CLIENT = """
+import os, grpc
+roots = open("/etc/ssl/certs/ca-certificates.crt", "rb").read()
+channel = grpc.secure_channel("grpc.example:443", grpc.ssl_channel_credentials(roots),
+                              options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
+same = lambda b: b
+big = bytes(64 << 20)
+print(channel.unary_unary("/t.T/size", same, same)(big))
+print(sum(len(m) for m in channel.unary_stream("/t.T/many", same, same)(b"64")))
+print(channel.stream_unary("/t.T/upload", same, same)(iter([big[:1 << 20]] * 64)))
+print([len(m) for m in channel.stream_stream("/t.T/echo", same, same)(iter([b"a", big, b"c"]))])
+try:
+    channel.unary_unary("/t.T/fail", same, same)(b"")
+except grpc.RpcError as error:
+    print(error.code().name, error.details())
+try:
+    channel.unary_unary("/t.T/denied", same, same)(b"")
+except grpc.RpcError as error:
+    print(error.code().name)
+"""
+
+
+def test_grpc(world, gateway):
+    server = world.folder / "state" / "grpc_server.py"
+    server.write_text(GRPC_SERVER)
+    world.serve("grpc", (names.GRPC, 443), PYTHON, str(server), str(world.authority.folder / "grpc.example.pem"), names.GRPC)
+    calls = ("size", "many", "upload", "echo", "fail")
+    done = gateway.run([PYTHON, "-"], [f"https://grpc.example/t.T/{c}" for c in calls], input=GRPC_CLIENT.encode(), timeout=200)
+    size = 64 << 20
+    assert done.out.splitlines() == [f"b'{size}'", str(size), f"b'{size}'", f"[1, {size}, 1]", "FAILED_PRECONDITION as asked",
+                                     "PERMISSION_DENIED"], done
+    reasons = [(r["request"]["path"], r["decision"]["action"], r["close_reason"]) for r in http2_records(done)]
+    assert reasons == [*((f"/t.T/{c}", "allow", "completed") for c in calls), ("/t.T/denied", "deny", "path_not_allowed")], done
