@@ -76,7 +76,7 @@ struct h2_session::callbacks {
             case NGHTTP2_HEADERS:
             case NGHTTP2_CONTINUATION:
             case NGHTTP2_WINDOW_UPDATE: break;
-            default: self.spend(self.idle_frames_, "frames that carry nothing");
+            default: self.spend(self.idle_frames_, "frames that carry nothing"); // PRIORITY
             }
             return 0;
         });

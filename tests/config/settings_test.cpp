@@ -73,6 +73,12 @@ const std::vector<key_case>& key_cases()
         {"http.head_timeout", "30000", "5s", "5000", "2h", COFFERDAM_GET(http.head_timeout)},
         {"http.idle_timeout", "75000", "1h", "3600000", "25h", COFFERDAM_GET(http.idle_timeout)},
         {"http.body_timeout", "60000", "2m", "120000", "0", COFFERDAM_GET(http.body_timeout)},
+        {"http.http2.max_streams", "100", "7", "7", "0", COFFERDAM_GET(http.http2.max_streams)},
+        {"http.http2.max_frame", "16384", "1MiB", "1048576", "16MiB", COFFERDAM_GET(http.http2.max_frame)},
+        {"http.http2.stream_window", "262144", "64KiB", "65536", "1KiB", COFFERDAM_GET(http.http2.stream_window)},
+        {"http.http2.connection_window", "4194304", "1MiB", "1048576", "1GiB", COFFERDAM_GET(http.http2.connection_window)},
+        {"http.http2.max_resets", "400", "1", "1", "0", COFFERDAM_GET(http.http2.max_resets)},
+        {"http.http2.max_idle_frames", "1000", "50", "50", "0", COFFERDAM_GET(http.http2.max_idle_frames)},
         {"http.response_timeout", "300000", "1s", "1000", "1ms", COFFERDAM_GET(http.response_timeout)},
         {"limits.max_connections", "8192", "9", "9", "0", COFFERDAM_GET(limits.max_connections)},
         {"limits.workers", "0", "2", "2", "257", COFFERDAM_GET(limits.workers)},
@@ -192,7 +198,7 @@ TEST(settings, the_table_has_every_key_that_the_loader_knows)
     const std::set<std::string> tested_elsewhere{"version",        "presets",         "allow",           "rules",
                                                  "phases",         "tls.passthrough", "tls.extra_roots", "dns.upstreams",
                                                  "capture.redact", "audit.sinks"};
-    const std::set<std::string> sections{"tls", "dns", "dns.exfiltration", "http", "limits", "capture", "audit"};
+    const std::set<std::string> sections{"tls", "dns", "dns.exfiltration", "http", "http.http2", "limits", "capture", "audit"};
     std::set<std::string> table = tested_elsewhere;
     for (const auto& each : key_cases()) table.insert(each.path);
     for (const auto& key : known_keys("")) EXPECT_TRUE(table.contains(key) || sections.contains(key)) << key;

@@ -490,7 +490,6 @@ attempt(c, lambda: c.headers(next(numbers), fields("/never")), 3000)
 c.send(c.headers(1, fields("/never")))
 attempt(c, frame(2, 0, 1, bytes(5)) * 10, 1000)
 """,
-    "unknown-frames": "attempt(c, frame(0x42, 0, 0, b'x') * 10, 1000)",
     "empty-data": """
 c.send(c.headers(1, fields("/x"), end=False))
 attempt(c, frame(DATA, 0, 1, b"") * 10, 1000)
