@@ -113,18 +113,28 @@ void http2_stream::on_request_data(std::string_view data)
 
 void http2_stream::on_request_end(http::field_list trailers)
 {
-    request_ended_ = true;
     if (refused_ && !closed_) session_.refuse_later(shared_from_this());
-    if (refused_ || closed_) return;
-    if (const auto* why = http::read_h2_trailers(trailers, session_.limits(), request_trailers_)) {
-        drop_origin(cancelled);
-        exchange_.verdict = gateway_decision(reason::malformed_request, policy::stage::content);
-        finish(reason::malformed_request, std::string(why->what));
-        reset(static_cast<std::uint32_t>(http::h2_code::protocol_error));
+    if (const auto* why =
+            refused_ || closed_ ? nullptr : http::read_h2_trailers(trailers, session_.limits(), request_trailers_)) {
+        refuse_midway({why->status, gateway_decision(reason::malformed_request, policy::stage::content), std::string(why->what)});
         return;
     }
+    request_ended_ = true;
     progress();
     if (origin_) origin_->request_ready();
+}
+
+// After something of the request may have been sent: nothing more goes either way.
+void http2_stream::refuse_midway(exchange::answer answer)
+{
+    drop_origin(cancelled);
+    if (!answered_) {
+        refuse(std::move(answer));
+        return;
+    }
+    exchange_.verdict = answer.verdict;
+    finish(answer.verdict.why, std::move(answer.detail));
+    reset(cancelled);
 }
 
 http::body_piece http2_stream::take_request(std::span<std::uint8_t> into)

@@ -74,6 +74,7 @@ public:
 
 private:
     void refuse(exchange::answer answer);
+    void refuse_midway(exchange::answer answer);
     void refuse_malformed(const http::fault& why);
     void on_time_out();
     bool waits_for_body() const noexcept;

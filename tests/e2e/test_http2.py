@@ -776,3 +776,13 @@ def test_grpc(world, gateway):
                                      "PERMISSION_DENIED"], done
     reasons = [(r["request"]["path"], r["decision"]["action"], r["close_reason"]) for r in http2_records(done)]
     assert reasons == [*((f"/t.T/{c}", "allow", "completed") for c in calls), ("/t.T/denied", "deny", "path_not_allowed")], done
+
+
+def test_git(world, gateway):
+    """Smart HTTP over HTTP/2: nghttpx in front of the git server."""
+    pem = str(world.authority.folder / "git.h2.example.pem")
+    world.serve("nghttpx", (names.GIT_H2, 443), "nghttpx", f"-f{names.GIT_H2},443", f"-b{names.ORIGIN},80", "--workers=1", pem, pem)
+    done = gateway.run("GIT_CURL_VERBOSE=1 git clone -q https://git.h2.example/team/project.git w 2>log; ls w; grep -c 'using HTTP/2' log",
+                       ["https://git.h2.example/team/"])
+    assert done.code == 0 and len(done.out.split()) > 1, done
+    assert len(http2_records(done)) >= 2 and all(r["close_reason"] == "completed" for r in http2_records(done)), done

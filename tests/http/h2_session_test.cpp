@@ -298,7 +298,9 @@ TEST_F(h2_session_test, streams_beyond_the_bound_are_refused_and_told)
     EXPECT_EQ(peer.streams.size(), 2U);
     EXPECT_EQ(peer.refused, std::vector<stream_id>{5});
     target.receive(as_bytes(frame(4, 1, 0, "")), now); // now the peer knows the bound
-    EXPECT_FALSE(target.receive(as_bytes(frame(1, 5, 7, literal(get))), now));
+    target.receive(as_bytes(frame(1, 5, 7, literal(get))), now);
+    target.send(out, out.size() + 1000);
+    EXPECT_TRUE(target.finished());
     EXPECT_FALSE(target.error().empty());
 }
 

@@ -16,11 +16,12 @@ ORIGIN6 = "2606:4700:1::20"
 RAW = "93.184.216.40"  # plain TCP services
 RAW6 = "2606:4700:1::40"
 H2 = "93.184.216.60"  # servers of HTTP/2, started by the tests that need them
-NODE_H2, GO_H2, GRPC = "93.184.216.61", "93.184.216.62", "93.184.216.63"
+NODE_H2, GO_H2, GRPC, GIT_H2 = "93.184.216.61", "93.184.216.62", "93.184.216.63", "93.184.216.64"
 ATTACKER = "151.101.0.66"  # a recorder too, that no honest name points to
 ATTACKER6 = "2606:4700:1::66"
 
-LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, H2, NODE_H2, GO_H2, GRPC, ATTACKER]
+LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, H2, NODE_H2, GO_H2, GRPC, GIT_H2,
+                   ATTACKER]
 LOCAL_ADDRESSES6 = [DNS6, PACKAGES6, BULK6, ORIGIN6, RAW6, ATTACKER6]
 
 NPM = "registry.npm.example"
@@ -78,6 +79,7 @@ def zone() -> dict:
         "h2.example": {"A": [H2]},
         "node.example": {"A": [NODE_H2]},
         "go.example": {"A": [GO_H2]},
+        "git.h2.example": {"A": [GIT_H2]},
         "grpc.example": {"A": [GRPC]},
         "v4only.example": {"A": [ORIGIN]},
         "v6only.example": {"AAAA": [ORIGIN6]},
