@@ -216,6 +216,10 @@ void http2_stream::on_answer_end(http::field_list trailers)
 http::body_piece http2_stream::take_answer(std::span<std::uint8_t> into)
 {
     http::body_piece out;
+    if (cut_ && answer_.empty()) {
+        reset(*cut_);
+        return out;
+    }
     out.size = answer_.take(into);
     out.ends = answer_.empty() && answer_ended_;
     out.trailers = &answer_trailers_;
@@ -258,12 +262,17 @@ void http2_stream::on_closed(std::uint32_t code, reason why)
 
 void http2_stream::fail(reason why, std::string detail, std::optional<std::uint32_t> code)
 {
-    if (closed_ || refused_) return;
+    if (closed_ || refused_ || cut_) return;
     origin_done_ = true;
     origin_.reset();
     if (answered_ || code) { // the client must see that the answer is cut
         finish(why, std::move(detail));
-        reset(code.value_or(static_cast<std::uint32_t>(http::h2_code::internal_error)));
+        cut_ = code.value_or(static_cast<std::uint32_t>(http::h2_code::internal_error));
+        limit_.arm(session_.limits().body_timeout);
+        if (answered_)
+            session_.downstream().resume(id_); // what has come of it goes out first
+        else
+            reset(*cut_);
         session_.flush();
         return;
     }
@@ -337,7 +346,7 @@ bool http2_stream::waits_for_body() const noexcept
 
 void http2_stream::progress()
 {
-    if (closed_ || refused_) return;
+    if (closed_ || refused_ || cut_) return;
     const auto& bounds = session_.limits();
     if (tunnel_)
         limit_.arm(session_.owner().job().settings().limits.stream_idle_timeout);
@@ -353,11 +362,11 @@ void http2_stream::on_time_out()
         session_.flush();
         return;
     }
-    const bool client =
-        refused_ || !answer_.empty() || (answer_ended_ && !sent_end_) || (!request_ended_ && request_.empty() && !answered_);
+    const bool client = refused_ || cut_ || !answer_.empty() || (answer_ended_ && !sent_end_) ||
+                        (!request_ended_ && request_.empty() && !answered_);
     const auto origin = std::exchange(origin_, nullptr);
     if (origin) origin->cancel(cancelled);
-    if (!client || tunnel_) {
+    if ((!client || tunnel_) && !cut_) {
         fail(reason::upstream_timed_out, "no progress within the time limit");
         return;
     }

@@ -92,6 +92,7 @@ private:
     std::string target_, host_; // what the forwarded request views
     byte_queue request_, answer_;
     http::field_list request_trailers_, answer_trailers_;
+    std::optional<std::uint32_t> cut_; // what the stream is reset with once what has come of the answer is out
     unsigned interim_ = 0;
     bool has_body_ = true;
     bool request_ended_ = false;

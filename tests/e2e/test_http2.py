@@ -786,3 +786,47 @@ def test_git(world, gateway):
                        ["https://git.h2.example/team/"])
     assert done.code == 0 and len(done.out.split()) > 1, done
     assert len(http2_records(done)) >= 2 and all(r["close_reason"] == "completed" for r in http2_records(done)), done
+
+
+WEBSOCKET_SERVER = """
+import asyncio, ssl, sys, websockets
+async def echo(socket):
+    async for message in socket: await socket.send(message)
+async def main():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1])
+    async with websockets.serve(echo, sys.argv[2], 8443, ssl=context, max_size=None, compression=None): await asyncio.Future()
+asyncio.run(main())
+"""
+
+WEBSOCKET_CLIENT = """
+import asyncio, ssl, websockets
+async def main():
+    context = ssl.create_default_context()
+    piece, count = bytes(range(256)) * 4096, 1024
+    async with websockets.connect("wss://node.example:8443/chat", ssl=context, max_size=None, compression=None) as socket:
+        async def send():
+            for _ in range(count): await socket.send(piece)
+        sender = asyncio.create_task(send())
+        same = 0
+        for _ in range(count): same += await socket.recv() == piece
+        await sender
+        print(same)
+    try:
+        await websockets.connect("wss://node.example:8443/denied", ssl=context)
+    except websockets.InvalidStatusCode as error:
+        print(error.status_code)
+asyncio.run(main())
+"""
+
+
+def test_websocket_client_echoes_a_gigabyte(world, gateway):
+    server = world.folder / "state" / "websocket.py"
+    server.write_text(WEBSOCKET_SERVER)
+    world.serve("websocket", (names.NODE_H2, 8443), PYTHON, str(server), str(world.authority.folder / "node.example.pem"),
+                names.NODE_H2)
+    done = gateway.run([PYTHON, "-"], ["https://node.example:8443/chat"], input=WEBSOCKET_CLIENT.encode(), timeout=300)
+    assert done.out.split() == ["1024", "403"], done
+    record = done.of_type("http")[0]
+    assert record["close_reason"] == "completed" and record["request"]["protocol"] == "http1", record
+    assert min(record["metadata"]["bytes_sent"], record["metadata"]["bytes_received"]) > 1 << 30, record
