@@ -1,6 +1,11 @@
 #include "gateway/known_resolvers.hpp"
 
+#include "core/embedded.hpp"
+
+#include <algorithm>
 #include <unordered_set>
+
+COFFERDAM_EMBEDDED(known_resolvers);
 
 namespace cofferdam::gateway {
 namespace {
@@ -37,7 +42,7 @@ struct resolver_list {
 
 const resolver_list& list()
 {
-    static const resolver_list made(known_resolvers_text());
+    static const resolver_list made(as_text(COFFERDAM_EMBEDDED_BYTES(known_resolvers)));
     return made;
 }
 

@@ -10,7 +10,4 @@ namespace cofferdam::gateway {
 bool is_known_resolver(std::string_view host);
 bool is_known_resolver(const ip_address& address);
 
-/// The text of known_resolvers.txt, compiled in.
-std::string_view known_resolvers_text() noexcept;
-
 } // namespace cofferdam::gateway
