@@ -75,15 +75,6 @@ double in_seconds(std::chrono::nanoseconds duration) noexcept
     return std::chrono::duration<double>(duration).count();
 }
 
-connection_kind kind_of(std::string_view protocol) noexcept
-{
-    if (protocol.starts_with("icmp")) return connection_kind::icmp;
-    for (std::size_t i = 0; i < kind_names.size(); ++i) {
-        if (protocol == kind_names[i]) return static_cast<connection_kind>(i);
-    }
-    return connection_kind::other;
-}
-
 reason reason_of(std::string_view token) noexcept
 {
     for (std::size_t i = 0; i < reason_count; ++i) {
@@ -93,6 +84,15 @@ reason reason_of(std::string_view token) noexcept
 }
 
 } // namespace
+
+connection_kind kind_of(std::string_view protocol) noexcept
+{
+    if (protocol.starts_with("icmp")) return connection_kind::icmp;
+    for (std::size_t i = 0; i < kind_names.size(); ++i) {
+        if (protocol == kind_names[i]) return static_cast<connection_kind>(i);
+    }
+    return connection_kind::other;
+}
 
 struct metrics::impl {
     prometheus::Registry registry;

@@ -19,6 +19,9 @@ enum class byte_direction : std::uint8_t { sent, received };
 enum class leaf_cache : std::uint8_t { hit, miss };
 enum class packet_verdict : std::uint8_t { accept, drop, reject };
 
+/// The kind that counts a record's protocol.
+connection_kind kind_of(std::string_view protocol) noexcept;
+
 /// The Prometheus metrics of the gateway. All calls are thread-safe and cheap (one atomic load and add); a series comes
 /// into being when it is first counted. Owns its registry.
 class metrics {

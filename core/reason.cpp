@@ -37,6 +37,7 @@ constexpr std::array texts = std::to_array<reason_text>({
     {"too_large", "a size limit was exceeded"},
     {"tunnel_refused", "a tunnel inside the connection would bypass judgement"},
     {"exfiltration_budget", "the information budget for this domain is spent"},
+    {"multicast_dns", "a name asked of the local network (mDNS, LLMNR, NetBIOS): there is none here"},
     {"name_not_found", "the name does not exist"},
     {"resolve_failed", "the name could not be resolved"},
     {"connect_failed", "the server could not be reached"},
@@ -70,7 +71,7 @@ std::string_view describe(reason why) noexcept
 
 bool is_refusal(reason why) noexcept
 {
-    return why >= reason::not_in_allow_list && why <= reason::exfiltration_budget;
+    return why >= reason::not_in_allow_list && why < reason::name_not_found;
 }
 
 } // namespace cofferdam

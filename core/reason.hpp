@@ -35,6 +35,7 @@ enum class reason : std::uint8_t {
     too_large,
     tunnel_refused,      ///< CONNECT, Upgrade: h2c, unsolicited 101
     exfiltration_budget, ///< DNS information budget spent
+    multicast_dns,       ///< names asked of the local network: mDNS, LLMNR, NetBIOS
     // could not be served
     name_not_found,
     resolve_failed,

@@ -3,6 +3,7 @@
 #include "dns/io/server.hpp"
 #include "dns/resolver.hpp"
 #include "gateway/address_guard.hpp"
+#include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/worker.hpp"
 
@@ -17,7 +18,8 @@ policy::decision decide_name(job_context& job, std::string_view name, std::uint1
         place->cancel();
     else
         return gateway_decision(reason::audit_failed, policy::stage::name);
-    return job.rules()->decide(policy::name_query{name, qtype});
+    const policy::name_query query{name, qtype};
+    return named_refusal(job.rules()->decide(query), query);
 }
 
 dns::policy_answer to_answer(policy::decision verdict)

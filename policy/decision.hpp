@@ -25,6 +25,7 @@ struct decision {
     reason why = reason::not_in_allow_list;
     std::string rule;   ///< the endpoint's text or the rule's name; empty where none matched
     std::string hint;   ///< for a refusal: the allow-list line that would permit just this
+    std::string detail; ///< for a person: what exactly was found; empty where reason and rule say it all
     bool alert = false; ///< an alert rule matched
     capture_level capture = capture_level::summary;
 

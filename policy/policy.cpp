@@ -385,6 +385,28 @@ bool policy::passthrough(std::string_view host, std::uint16_t port) const
     return impl_->find_passthrough(host, port) != nullptr;
 }
 
+bool policy::passthrough_by_name(std::string_view host, std::uint16_t port) const
+{
+    const auto* entry = impl_->find_passthrough(host, port);
+    return entry && entry->where.how == host_pattern::match::exact;
+}
+
+bool policy::lists_url(const http_request& request) const
+{
+    if (request.path == "/") return false;
+    const auto host = judged_host(request.host, nullptr);
+    return host.for_each_match(impl_->allow.index, [&](const host_rules& rules) {
+        const auto* urls = rules.urls(request.scheme, request.port);
+        const auto entry = urls ? urls->find(request.path, request.method).entry : no_entry;
+        return entry != no_entry && impl_->allow.entries[entry].path == request.path;
+    });
+}
+
+decision policy::refused(stage at, reason why, std::string hint) const
+{
+    return impl_->denied(at, {}, why, {}, std::move(hint));
+}
+
 bool policy::allows_address(const ip_endpoint& where) const
 {
     return impl_->allow.index.for_each_match(where.address.unmapped(), [&](const host_rules& rules) {
