@@ -19,7 +19,7 @@ constexpr std::array<const char*, 2> action_names{"allow", "deny"};
 constexpr std::array<const char*, 2> protocol_names{"http1", "http2"};
 constexpr std::array<const char*, 2> direction_names{"sent", "received"};
 constexpr std::array<const char*, 2> cache_names{"hit", "miss"};
-constexpr std::array<const char*, 3> packet_names{"accept", "drop", "reject"};
+constexpr std::array<const char*, 4> packet_names{"accept", "drop", "reject", "overflow"};
 constexpr std::array<const char*, 5> type_names{"http", "dns", "connection", "alert", "job"};
 constexpr std::size_t reason_count = static_cast<std::size_t>(reason::internal_error) + 1;
 
@@ -109,7 +109,8 @@ struct metrics::impl {
         histogram(registry, "cofferdam_upstream_handshake_seconds", "TCP connect and TLS handshake with the origin");
     counter_table<2> leaves{
         counters(registry, "cofferdam_leaf_certificates_total", "Leaf certificates served, by cache outcome")};
-    counter_table<3> packets{counters(registry, "cofferdam_nfqueue_packets_total", "Packets judged in the netfilter queue")};
+    counter_table<packet_names.size()> packets{
+        counters(registry, "cofferdam_nfqueue_packets_total", "Packets judged in the netfilter queue or refused by the ruleset")};
     counter_table<type_names.size()> records{counters(registry, "cofferdam_audit_records_total", "Audit records written")};
     prometheus::Gauge& depth = gauge(registry, "cofferdam_audit_queue_depth", "Audit records queued and reserved");
 };
@@ -172,9 +173,11 @@ void metrics::leaf(leaf_cache cache) noexcept
     impl_->leaves.add(index_of(cache), 1, [&] { return prometheus::Labels{{"cache", cache_names[index_of(cache)]}}; });
 }
 
-void metrics::packet(packet_verdict verdict) noexcept
+void metrics::packet(packet_verdict verdict, unsigned count) noexcept
 {
-    impl_->packets.add(index_of(verdict), 1, [&] { return prometheus::Labels{{"verdict", packet_names[index_of(verdict)]}}; });
+    impl_->packets.add(index_of(verdict), count, [&] {
+        return prometheus::Labels{{"verdict", packet_names[index_of(verdict)]}};
+    });
 }
 
 void metrics::audit_queue_depth(std::size_t depth) noexcept

@@ -7,6 +7,7 @@
 #include "gateway/job_context.hpp"
 #include "gateway/job_dns.hpp"
 #include "gateway/metrics_server.hpp"
+#include "gateway/queued_names.hpp"
 #include "gateway/refused_packets.hpp"
 #include "gateway/run_report.hpp"
 #include "gateway/signals.hpp"
@@ -96,10 +97,14 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
     wanted.unset = proxy_variables();
     wanted.protected_paths = protect(request, settings);
     wanted.allowed_sockets = request.allowed_sockets;
-    wanted.setup_network = [&layout, workers, &udp_ports] {
+    wanted.setup_network = [&layout, &settings, workers, &udp_ports] {
         nft::sealed_network_options network;
         network.listeners = static_cast<unsigned>(workers);
         network.rules.udp_ports = udp_ports;
+        network.rules.queues = static_cast<std::uint16_t>(settings.dns.queues);
+        network.queue.length = static_cast<std::uint32_t>(settings.dns.queue_length);
+        network.queue.copy_range = static_cast<std::uint32_t>(settings.dns.queue_copy_range);
+        network.queue_buffer = static_cast<int>(settings.dns.queue_buffer);
         auto sockets = nft::build_sealed_network(network);
         *layout = nft::layout_of(sockets);
         auto numbers = nft::numbers_of(sockets);
@@ -217,6 +222,8 @@ int run_command(const run_request& request)
     std::vector<std::unique_ptr<worker>> workers;
     for (std::size_t i = 0; i < worker_count; ++i) workers.push_back(std::make_unique<worker>(job));
     const std::string nameserver = nft::sealed_addresses{}.gateway_v4.to_string();
+    // Until the budget's inspector judges here, the resolver alone does, of what is a query at all.
+    queued_names queries(job, sealed.network, [](byte_view, const ip_endpoint&) { return inspection(goes_on{}); });
     hand_out(workers, sealed.network, job);
     if (!request.metrics.empty()) serve_metrics(*workers.front(), request.metrics);
     trust_material trust = make_trust(job.ca());
@@ -224,11 +231,13 @@ int run_command(const run_request& request)
     sealed.job.show(trust.files);
     record_job(job, request, settings, "start", std::nullopt, nullptr);
     for (auto& each : workers) each->start();
+    queries.start();
     print_open_sockets(request);
 
     sealed.job.start(trust.environment);
     const sandbox::exit_status status = wait_for_end(sealed.job, signals);
 
+    queries.stop();
     for (auto& each : workers) each->stop(drain_time);
     for (auto& each : workers) each->join();
     job.attribute_with(nullptr); // its answers go to the workers' contexts

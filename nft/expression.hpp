@@ -166,7 +166,7 @@ struct verdict {
 };
 
 using expression = std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags,
-                                match_unreachable, match_dnat_status, match_reply, match_query_shape, match_mark, counter, log_packet, reject, dnat,
-                                redirect, tproxy, notrack, queue, verdict>;
+                                match_unreachable, match_dnat_status, match_reply, match_query_shape, match_mark, counter,
+                                log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
 
 } // namespace cofferdam::nft

@@ -13,14 +13,15 @@ struct queue_limits {
     /// Packets that wait for a verdict; the kernel drops what comes beyond, and tells nobody. Where the receive buffer is full
     /// first, what is lost shows as a gap in the packet ids, so this is the larger of the two by default.
     std::uint32_t length = 16384;
-    /// Bytes of each packet that are copied. Enough for a query of 4096 octets with all its headers: whatever is cut is too large.
+    /// Bytes of each packet that are copied. Enough for a query of 4096 octets with all its headers: whatever is cut is too
+    /// large.
     std::uint32_t copy_range = 4608;
 };
 inline constexpr std::uint32_t min_queue_copy_range = 4608, max_queue_copy_range = 65535;
 
 /// What binds a netlink socket to queue `number`: requests to send one by one (each asks for an acknowledgement). Packets are
-/// copied whole up to the range; the flags for fail-open and for unsegmented packets (GSO) are cleared, so that a full queue drops and
-/// each datagram of a segmented send is judged by itself.
+/// copied whole up to the range; the flags for fail-open and for unsegmented packets (GSO) are cleared, so that a full queue
+/// drops and each datagram of a segmented send is judged by itself.
 std::vector<std::vector<std::uint8_t>> encode_queue_setup(std::uint16_t number, const queue_limits& limits);
 
 /// A packet that waits for its verdict.
@@ -46,8 +47,8 @@ public:
     std::uint32_t add(std::uint32_t id, queue_verdict verdict);
     /// All messages since the last call of clear(); send them as one datagram.
     byte_view finish();
-    /// After finish(): nothing is pending. `sent` false: the verdicts did not reach the kernel; what they were about is dropped with
-    /// the next ones.
+    /// After finish(): nothing is pending. `sent` false: the verdicts did not reach the kernel; what they were about is dropped
+    /// with the next ones.
     void clear(bool sent = true) noexcept;
 
 private:

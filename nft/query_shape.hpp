@@ -20,7 +20,8 @@ inline bool has_query_shape(byte_view payload) noexcept
 {
     if (payload.size() < query_counts_offset + query_counts.size()) return false;
     const auto counts = payload.subspan(query_counts_offset, query_counts.size());
-    return (payload[query_flags_offset] & query_flags_mask) == 0 && std::equal(counts.begin(), counts.end(), query_counts.begin());
+    return (payload[query_flags_offset] & query_flags_mask) == 0 &&
+           std::equal(counts.begin(), counts.end(), query_counts.begin());
 }
 
 } // namespace cofferdam::nft

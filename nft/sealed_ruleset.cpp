@@ -54,9 +54,10 @@ std::vector<std::uint16_t> relayed_ports(const sealed_options& options)
     return ports;
 }
 
-/// TCP has no use for connection tracking when it is not translated: no lookup a packet, no table to fill. Nor has UDP among the job's own
-/// addresses, but for the answers of the gateway's DNS sockets, whose source is translated back. A refusal that the gateway sends to
-/// a client in the name of the server that was asked must not be tracked: the next query would pass for an answer to it.
+/// TCP has no use for connection tracking when it is not translated: no lookup a packet, no table to fill. Nor has UDP among the
+/// job's own addresses, but for the answers of the gateway's DNS sockets, whose source is translated back. A refusal that the
+/// gateway sends to a client in the name of the server that was asked must not be tracked: the next query would pass for an
+/// answer to it.
 chain untracked_chain(const sealed_options& options)
 {
     chain out{"untracked", chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept}, {}};
@@ -67,17 +68,19 @@ chain untracked_chain(const sealed_options& options)
     return out;
 }
 
-/// UDP that may be DNS waits for the gateway's verdict, before it is translated and after it was defragmented: `dnat` below keeps connection
-/// tracking in force, and with it defragmentation, so no fragment is seen here. Names of the local link (mDNS, LLMNR, NetBIOS)
-/// are left to the judged chain, which refuses them as what they are.
+/// UDP that may be DNS waits for the gateway's verdict, before it is translated and after it was defragmented: `dnat` below keeps
+/// connection tracking in force, and with it defragmentation, so no fragment is seen here. Names of the local link (mDNS, LLMNR,
+/// NetBIOS) are left to the judged chain, which refuses them as what they are.
 chain queries_chain(const sealed_options& options)
 {
     constexpr std::uint16_t mdns = 5353, llmnr = 5355, netbios = 137;
-    chain out{
-        "queries", chain_base{chain_kind::filter, chain_hook::output, priority::before_destination_nat, chain_policy::accept}, {}};
+    chain out{"queries",
+              chain_base{chain_kind::filter, chain_hook::output, priority::before_destination_nat, chain_policy::accept},
+              {}};
     const queue ask{0, options.queues, options.queues > 1, options.queueing};
     out.rules.push_back({match_protocol{protocol::udp, true}, accept});
-    out.rules.push_back({match_port{protocol::udp, packet_end::source, options.name_port, false}, accept}); // the gateway's answers
+    out.rules.push_back(
+        {match_port{protocol::udp, packet_end::source, options.name_port, false}, accept}); // the gateway's answers
     for (const auto& s : sides(options))
         for (const auto& own : {s.loopback, host(s.job)}) out.rules.push_back({to(own), accept});
     out.rules.push_back({to_port(protocol::udp, dns_port), ask});

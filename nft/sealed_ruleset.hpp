@@ -41,8 +41,8 @@ struct sealed_options {
     std::vector<std::uint16_t> udp_ports; ///< of `udp://` entries: carried to a socket bound to that port; 53 is ignored
     std::uint16_t queues = 1;             ///< NFQUEUE queues 0 to this - 1; a packet goes to that of its CPU
     queue_encoding queueing = queue_encoding::native;
-    std::uint16_t log_group = 1;          ///< NFLOG group of refused packets
-    std::uint32_t log_snaplen = 320;      ///< bytes copied of a refused packet: headers, and a DNS question
+    std::uint16_t log_group = 1;     ///< NFLOG group of refused packets
+    std::uint32_t log_snaplen = 320; ///< bytes copied of a refused packet: headers, and a DNS question
     friend bool operator==(const sealed_options&, const sealed_options&) = default;
 };
 
@@ -51,7 +51,8 @@ inline constexpr const char* sealed_table = "cofferdam";
 inline constexpr const char* refused_prefix = "refused";
 
 /// The rules of a sealed namespace, in which every address is local (AnyIP):
-/// - UDP that may be DNS is queued first, every datagram of it: to port 53, to a port of `udp_ports` (a segmented send shows the rules its
+/// - UDP that may be DNS is queued first, every datagram of it: to port 53, to a port of `udp_ports` (a segmented send shows the
+/// rules its
 ///   first datagram only), and to any other port if it looks like a query. Without a reader it is dropped;
 /// - UDP to port 53 of any address is then the gateway's DNS socket's, TCP to any address its listeners';
 /// - the job's own servers on 127.0.0.0/8, ::1 and the job addresses are reached as ever;

@@ -97,7 +97,8 @@ result<udp_datagram> parse_udp(byte_view packet) noexcept
     return out;
 }
 
-result<std::size_t> write_udp(std::span<std::uint8_t> out, const ip_endpoint& from, const ip_endpoint& to, byte_view payload) noexcept
+result<std::size_t> write_udp(std::span<std::uint8_t> out, const ip_endpoint& from, const ip_endpoint& to,
+                              byte_view payload) noexcept
 {
     const bool v4 = from.address.is_v4();
     if (v4 != to.address.is_v4()) return errc::unsupported;
@@ -114,7 +115,8 @@ result<std::size_t> write_udp(std::span<std::uint8_t> out, const ip_endpoint& fr
     put_u16(datagram, 6, 0);
     std::copy(payload.begin(), payload.end(), datagram.begin() + udp_header_size);
     // Over the pseudo header (RFC 768; RFC 8200, 8.1) and the datagram; 0 is sent as 0xFFFF, since it would mean "none".
-    const auto sum = checksum().add(from.address.bytes()).add(to.address.bytes()).add(protocol::udp).add(length).add(datagram).value();
+    const auto sum =
+        checksum().add(from.address.bytes()).add(to.address.bytes()).add(protocol::udp).add(length).add(datagram).value();
     put_u16(datagram, 6, sum == 0 ? 0xFFFF : sum);
     return size;
 }

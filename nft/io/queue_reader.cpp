@@ -42,8 +42,8 @@ private:
 };
 
 queue_reader::queue_reader(descriptor socket, std::uint16_t number, std::uint32_t copy_range, queue_calls calls)
-    : socket_(std::move(socket)), wake_up_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), copy_range_(copy_range), calls_(std::move(calls)),
-      verdicts_(number)
+    : socket_(std::move(socket)), wake_up_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), copy_range_(copy_range),
+      calls_(std::move(calls)), verdicts_(number)
 {
     if (!wake_up_) throw std::system_error(errno, std::system_category(), "eventfd");
 }
@@ -79,7 +79,8 @@ void queue_reader::take(byte_view datagram)
     const auto packet = decode_queued(datagram);
     if (!packet) {
         // ENOENT: a verdict on packets of which none is left; that is so after each loss.
-        const bool expected = packet.error() == errc::unsupported || packet.error() == error_code(ENOENT, boost::system::system_category());
+        const bool expected =
+            packet.error() == errc::unsupported || packet.error() == error_code(ENOENT, boost::system::system_category());
         if (!expected && calls_.failure) calls_.failure("packet queue: " + packet.error().message());
         return;
     }

@@ -19,9 +19,9 @@ struct queue_calls {
     std::function<void(std::string_view what)> failure;
 };
 
-/// Reads one queue and gives each packet its verdict: many packets a system call, one for all their verdicts. Whatever has no verdict when
-/// it ends is dropped by the kernel together with the socket. Verdicts need CAP_NET_ADMIN over the network namespace, which its
-/// maker's user has.
+/// Reads one queue and gives each packet its verdict: many packets a system call, one for all their verdicts. Whatever has no
+/// verdict when it ends is dropped by the kernel together with the socket. Verdicts need CAP_NET_ADMIN over the network
+/// namespace, which its maker's user has.
 class queue_reader {
 public:
     static constexpr std::size_t batch = 64;

@@ -174,7 +174,8 @@ result<sealed_descriptors> assemble(const sealed_layout& layout, std::span<const
 {
     std::vector<descriptor> owned;
     for (const int number : numbers) owned.emplace_back(number);
-    if (layout.relay_count > relay_limit || layout.listeners > listener_limit || layout.queues > queue_limit || numbers.size() != count_of(layout))
+    if (layout.relay_count > relay_limit || layout.listeners > listener_limit || layout.queues > queue_limit ||
+        numbers.size() != count_of(layout))
         return errc::malformed;
     sealed_descriptors out;
     out.ipv6 = layout.ipv6;

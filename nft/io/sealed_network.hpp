@@ -15,11 +15,11 @@ namespace cofferdam::nft {
 
 struct sealed_network_options {
     sealed_options rules;
-    unsigned listeners = 1;    ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
-    int backlog = 16384;       ///< of each listener; net.core.somaxconn is raised to it
-    int log_buffer = 8 << 20;  ///< bytes wanted for the NFLOG socket; without privilege net.core.rmem_max caps it
-    int name_buffer = 1 << 20; ///< bytes wanted for each DNS UDP socket
-    queue_limits queue;        ///< of each of the `rules.queues` queues
+    unsigned listeners = 1;     ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
+    int backlog = 16384;        ///< of each listener; net.core.somaxconn is raised to it
+    int log_buffer = 8 << 20;   ///< bytes wanted for the NFLOG socket; without privilege net.core.rmem_max caps it
+    int name_buffer = 1 << 20;  ///< bytes wanted for each DNS UDP socket
+    queue_limits queue;         ///< of each of the `rules.queues` queues
     int queue_buffer = 4 << 20; ///< bytes wanted for the receive buffer of each queue; capped like the log's
 };
 
@@ -43,9 +43,9 @@ struct sealed_descriptors {
     /// NETLINK_NETFILTER, bound to the log group: each datagram goes to decode_log(). It never reports ENOBUFS; packets that
     /// found no room show as gaps in the sequence (log_sequence), exactly counted.
     descriptor log;
-    descriptor diagnostics; ///< NETLINK_SOCK_DIAG, for process_finder
+    descriptor diagnostics;                           ///< NETLINK_SOCK_DIAG, for process_finder
     queue_encoding queueing = queue_encoding::native; ///< as the kernel let it be
-    std::vector<descriptor> queues; ///< NETLINK_NETFILTER, number n bound to queue n, for queue_reader
+    std::vector<descriptor> queues;                   ///< NETLINK_NETFILTER, number n bound to queue n, for queue_reader
     descriptor answers_v4, answers_v6; ///< raw, for send_packet(): answers in the name of the server that was asked
 };
 
@@ -73,10 +73,10 @@ result<sealed_descriptors> assemble(const sealed_layout& layout, std::span<const
 using sealed_network_error = boost::system::system_error;
 
 /// Makes the network of a job. Call it in a thread that is alone in fresh user and network namespaces with CAP_NET_ADMIN and
-/// CAP_NET_BIND_SERVICE and CAP_NET_RAW there (uid and gid maps are written, /proc is mounted), and before the job starts. Raises lo, gives it
-/// the job's addresses and the AnyIP routes, sets the sysctls (ping sockets for all groups, so that an echo request is refused
-/// and recorded and not just impossible; unprivileged ports from first_job_port on; somaxconn), loads the ruleset, makes the
-/// sockets. The job itself must get none of these capabilities in that user namespace: not CAP_NET_ADMIN, CAP_NET_RAW,
+/// CAP_NET_BIND_SERVICE and CAP_NET_RAW there (uid and gid maps are written, /proc is mounted), and before the job starts. Raises
+/// lo, gives it the job's addresses and the AnyIP routes, sets the sysctls (ping sockets for all groups, so that an echo request
+/// is refused and recorded and not just impossible; unprivileged ports from first_job_port on; somaxconn), loads the ruleset,
+/// makes the sockets. The job itself must get none of these capabilities in that user namespace: not CAP_NET_ADMIN, CAP_NET_RAW,
 /// CAP_NET_BIND_SERVICE or CAP_SYS_ADMIN.
 /// Throws sealed_network_error, or std::invalid_argument if the options make no sense. The namespace is then of no use.
 sealed_descriptors build_sealed_network(const sealed_network_options& options);

@@ -17,7 +17,8 @@ constexpr std::uint32_t log_message_size = 512;
 class checked_socket {
 public:
     checked_socket(bool v6, int type, std::string what, int protocol = 0)
-        : what_(std::move(what)), socket_(::socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)), v6_(v6)
+        : what_(std::move(what)), socket_(::socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)),
+          v6_(v6)
     {
         if (!socket_) throw_sealed(last_error(), "cannot make " + what_);
         if (v6 && type != SOCK_RAW) set(IPPROTO_IPV6, IPV6_V6ONLY, 1);

@@ -50,7 +50,8 @@ struct datagram_attempt {
 };
 datagram_attempt ask(const ip_endpoint& to, std::string_view text, int protocol = 0);
 
-/// Reads all queues of a sealed network until it is destroyed, and keeps a copy of what was judged. Takes the queues out of `sockets`.
+/// Reads all queues of a sealed network until it is destroyed, and keeps a copy of what was judged. Takes the queues out of
+/// `sockets`.
 class queue_consumer {
 public:
     using judge = std::function<queue_verdict(byte_view packet)>;

@@ -1,6 +1,5 @@
-#include "nft/packet_queue.hpp"
-
 #include "nft/netlink_reader.hpp"
+#include "nft/packet_queue.hpp"
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -79,7 +78,8 @@ TEST(packet_queue, runs_of_one_verdict_are_one_message)
     EXPECT_EQ(texts{}, said(batch));
     for (std::uint32_t id = 1; id <= 64; ++id) EXPECT_EQ(0U, batch.add(id, accept));
     EXPECT_EQ(texts{"upto 64 accept"}, said(batch));
-    for (const auto& [id, verdict] : std::map<std::uint32_t, queue_verdict>{{65, accept}, {66, drop}, {67, accept}, {68, accept}, {69, drop}, {70, drop}})
+    for (const auto& [id, verdict] :
+         std::map<std::uint32_t, queue_verdict>{{65, accept}, {66, drop}, {67, accept}, {68, accept}, {69, drop}, {70, drop}})
         batch.add(id, verdict);
     EXPECT_EQ((texts{"one 65 accept", "one 66 drop", "upto 68 accept", "upto 70 drop"}), said(batch));
 }
@@ -165,7 +165,11 @@ TEST(packet_queue, a_packet_is_read_with_its_id_and_length)
     EXPECT_EQ(0x102U, whole.id);
     EXPECT_EQ(payload, octets(whole.bytes.begin(), whole.bytes.end()));
     EXPECT_EQ(5U, whole.length);
-    const auto cut = packet_message().attribute(NFQA_PACKET_HDR, header).attribute(NFQA_CAP_LEN, length).attribute(NFQA_PAYLOAD, payload).finish();
+    const auto cut = packet_message()
+                         .attribute(NFQA_PACKET_HDR, header)
+                         .attribute(NFQA_CAP_LEN, length)
+                         .attribute(NFQA_PAYLOAD, payload)
+                         .finish();
     EXPECT_EQ(0x2000U, decode_queued(cut)->length);
     for (std::size_t n = 0; n < bytes.size() - 3; ++n) EXPECT_FALSE(decode_queued(byte_view(bytes).first(n)).has_value()) << n;
 }

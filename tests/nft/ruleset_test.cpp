@@ -102,16 +102,11 @@ TEST(sealed_ruleset, queues_what_may_be_dns_before_it_is_translated)
     EXPECT_GT(queries.base->order, -200);
     EXPECT_TRUE(std::holds_alternative<dnat>(translated.rules[2].back()));
     const std::vector<std::string> expected{
-        "meta l4proto != udp accept",
-        "udp sport 2 accept",
-        "ip daddr 127.0.0.0/8 accept",
-        "ip daddr 100.64.0.2 accept",
-        "udp dport 53 queue to 0",
-        "udp dport 3478 queue to 0",
-        "udp dport 137 accept",
-        "udp dport 5353 accept",
-        "udp dport 5355 accept",
-        "meta l4proto udp @th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000 queue to 0",
+        "meta l4proto != udp accept",  "udp sport 2 accept",
+        "ip daddr 127.0.0.0/8 accept", "ip daddr 100.64.0.2 accept",
+        "udp dport 53 queue to 0",     "udp dport 3478 queue to 0",
+        "udp dport 137 accept",        "udp dport 5353 accept",
+        "udp dport 5355 accept",       "meta l4proto udp @th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000 queue to 0",
     };
     EXPECT_EQ(expected, printed(queries));
 }
@@ -136,7 +131,8 @@ TEST(sealed_ruleset, answers_in_another_servers_name_are_not_tracked)
 {
     sealed_options options;
     options.ipv6 = false;
-    const std::vector<std::string> own{"ip daddr 127.0.0.0/8 udp sport != 2 notrack", "ip daddr 100.64.0.2 udp sport != 2 notrack"};
+    const std::vector<std::string> own{"ip daddr 127.0.0.0/8 udp sport != 2 notrack",
+                                       "ip daddr 100.64.0.2 udp sport != 2 notrack"};
     options.capture = capture_method::redirect;
     EXPECT_EQ(own, printed(chain_named(sealed_ruleset(options), "untracked")));
     options.capture = capture_method::tproxy;

@@ -124,7 +124,8 @@ void send_all(way how, const ip_endpoint& to, const std::vector<std::string>& te
         messages[i].msg_hdr.msg_iovlen = 1;
     }
     if (how == way::sendmmsg) {
-        EXPECT_EQ(static_cast<int>(texts.size()), ::sendmmsg(s.number(), messages.data(), static_cast<unsigned>(texts.size()), 0));
+        EXPECT_EQ(static_cast<int>(texts.size()),
+                  ::sendmmsg(s.number(), messages.data(), static_cast<unsigned>(texts.size()), 0));
         return;
     }
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -144,7 +145,8 @@ TEST(sealed_queue, every_datagram_of_a_flow_is_judged_however_it_was_sent)
         for (const auto how : {way::connected, way::sendto, way::sendmsg, way::sendmmsg}) {
             sealed_descriptors mine;
             mine.queues.push_back(descriptor(::dup(sockets.queues.front().number())));
-            const queue_consumer consumer(mine, [&](byte_view p) { return payload_of(p).ends_with("bad") ? drop_it : accept_it; });
+            const queue_consumer consumer(mine,
+                                          [&](byte_view p) { return payload_of(p).ends_with("bad") ? drop_it : accept_it; });
             const std::vector<std::string> texts{query("one"), query("two bad"), query("three"), query("bad"), "no query at all"};
             job client([&] { send_all(how, endpoint("8.8.8.8", 53), texts); });
             client.finish();
@@ -195,7 +197,8 @@ TEST(sealed_queue, segments_of_one_send_are_judged_one_by_one)
         sealed_network_options options;
         options.rules.udp_ports = {3478};
         auto sockets = build_sealed_network(options);
-        const queue_consumer consumer(sockets, [](byte_view p) { return payload_of(p).starts_with("\x12") ? drop_it : accept_it; });
+        const queue_consumer consumer(sockets,
+                                      [](byte_view p) { return payload_of(p).starts_with("\x12") ? drop_it : accept_it; });
         const auto hidden = query("hidden");
         const std::string first(hidden.size(), '.');
         job client([&] {
@@ -205,7 +208,8 @@ TEST(sealed_queue, segments_of_one_send_are_judged_one_by_one)
                 ASSERT_EQ(0, ::setsockopt(s.number(), IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size));
                 const socket_address to(endpoint("8.8.8.8", port));
                 const auto both = first + hidden;
-                EXPECT_EQ(static_cast<ssize_t>(both.size()), ::sendto(s.number(), both.data(), both.size(), 0, to.raw(), to.size));
+                EXPECT_EQ(static_cast<ssize_t>(both.size()),
+                          ::sendto(s.number(), both.data(), both.size(), 0, to.raw(), to.size));
             }
         });
         client.finish();
@@ -225,7 +229,8 @@ void send_fragments(const ip_endpoint& to, std::string_view text, bool last_too)
     constexpr std::size_t header = 20, first_size = 16; // of the datagram: its header, and 8 octets of the query
     const auto send = [&](std::size_t offset, std::size_t end) {
         std::vector<std::uint8_t> out(packet.begin(), packet.begin() + header);
-        out.insert(out.end(), packet.begin() + static_cast<std::ptrdiff_t>(header + offset), packet.begin() + static_cast<std::ptrdiff_t>(end));
+        out.insert(out.end(), packet.begin() + static_cast<std::ptrdiff_t>(header + offset),
+                   packet.begin() + static_cast<std::ptrdiff_t>(end));
         out[5] = static_cast<std::uint8_t>(text.size()); // their identification
         out[6] = end == packet.size() ? 0 : 0x20;
         out[7] = static_cast<std::uint8_t>(offset / 8);
@@ -262,7 +267,8 @@ TEST(sealed_queue, without_a_reader_nothing_passes)
         };
         expect_silence("nobody reads yet");
         {
-            const queue_consumer consumer(sockets, [](byte_view p) { return payload_of(p).ends_with("a") ? accept_it : drop_it; });
+            const queue_consumer consumer(sockets,
+                                          [](byte_view p) { return payload_of(p).ends_with("a") ? accept_it : drop_it; });
             EXPECT_EQ(query("a"), answer_one(sockets.names_udp_v4, "x")) << "what waited is judged";
             EXPECT_TRUE(eventually([&] { return payloads(consumer).size() == 2; }));
         }
@@ -329,7 +335,9 @@ TEST(sealed_queue, a_packet_longer_than_the_copy_range_arrives_cut)
             EXPECT_TRUE(!read || read->whole || read->payload.size() > 4096) << "enough to see that it is too large";
             return drop_it;
         });
-        job client([] { send_all(way::sendto, endpoint("8.8.8.8", 53), {query(std::string(60000, 'x')), query(std::string(4000, 'x'))}); });
+        job client([] {
+            send_all(way::sendto, endpoint("8.8.8.8", 53), {query(std::string(60000, 'x')), query(std::string(4000, 'x'))});
+        });
         client.finish();
         EXPECT_TRUE(eventually([&] { return cut + whole == 2; }));
         EXPECT_EQ(1, cut);

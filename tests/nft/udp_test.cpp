@@ -47,7 +47,8 @@ std::uint16_t verified(const std::vector<std::uint8_t>& bytes, bool v4)
 TEST(udp, what_is_written_reads_back_with_right_checksums)
 {
     const std::array<std::pair<ip_endpoint, ip_endpoint>, 2> ends{
-        {{endpoint("8.8.8.8", 53), endpoint("100.64.0.2", 40000)}, {endpoint("2001:db8::53", 53), endpoint("fd00:cd::2", 40001)}}};
+        {{endpoint("8.8.8.8", 53), endpoint("100.64.0.2", 40000)},
+         {endpoint("2001:db8::53", 53), endpoint("fd00:cd::2", 40001)}}};
     for (const auto& [from, to] : ends) {
         for (const std::string_view text : {"", "a", "ab", "a longer payload, odd"}) {
             const auto bytes = packet(from, to, text);
@@ -130,8 +131,16 @@ TEST(query_shape, is_that_of_a_query_whatever_else_it_holds)
 {
     const std::array<std::uint8_t, 12> query{0x12, 0x34, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 1};
     EXPECT_TRUE(has_query_shape(query));
-    for (const auto& [at, value] : {std::pair<std::size_t, std::uint8_t>{2, 0x80}, {2, 0x08}, {2, 0x40}, {4, 1}, {5, 0}, {5, 2}, {7, 1},
-                                    {9, 1}, {6, 1}, {8, 1}}) {
+    for (const auto& [at, value] : {std::pair<std::size_t, std::uint8_t>{2, 0x80},
+                                    {2, 0x08},
+                                    {2, 0x40},
+                                    {4, 1},
+                                    {5, 0},
+                                    {5, 2},
+                                    {7, 1},
+                                    {9, 1},
+                                    {6, 1},
+                                    {8, 1}}) {
         auto other = query;
         other[at] = value;
         EXPECT_FALSE(has_query_shape(other)) << at << ' ' << int{value};
