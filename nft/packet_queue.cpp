@@ -1,7 +1,9 @@
 #include "nft/packet_queue.hpp"
 
-#include <arpa/inet.h>
+#include "nft/netlink_reader.hpp"
+
 #include <array>
+#include <endian.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_queue/libnetfilter_queue.h>
 #include <linux/netfilter.h>
@@ -14,6 +16,7 @@ namespace {
 constexpr std::size_t message_size = 128; // the largest of ours is half of it
 constexpr std::uint16_t packet_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET;
 constexpr std::size_t attribute_limit = 64; // more than NFQA_MAX of any kernel and library so far
+constexpr int max_errno = 4095;
 
 using message_buffer = std::array<char, message_size>;
 
@@ -35,12 +38,12 @@ result<queued_packet> read_packet(const nlmsghdr* message) noexcept
     const auto* header = found[NFQA_PACKET_HDR];
     if (header == nullptr || mnl_attr_get_payload_len(header) < sizeof(nfqnl_msg_packet_hdr)) return errc::malformed;
     queued_packet out;
-    out.id = ntohl(static_cast<const nfqnl_msg_packet_hdr*>(mnl_attr_get_payload(header))->packet_id);
+    out.id = be32toh(static_cast<const nfqnl_msg_packet_hdr*>(mnl_attr_get_payload(header))->packet_id);
     if (const auto* payload = found[NFQA_PAYLOAD])
         out.bytes = {static_cast<const std::uint8_t*>(mnl_attr_get_payload(payload)), mnl_attr_get_payload_len(payload)};
     const auto* length = found[NFQA_CAP_LEN];
     const bool cut = length != nullptr && mnl_attr_get_payload_len(length) >= sizeof(std::uint32_t);
-    out.length = cut ? ntohl(mnl_attr_get_u32(length)) : static_cast<std::uint32_t>(out.bytes.size());
+    out.length = cut ? be32toh(mnl_attr_get_u32(length)) : static_cast<std::uint32_t>(out.bytes.size());
     return out;
 }
 
@@ -60,7 +63,7 @@ std::vector<std::vector<std::uint8_t>> encode_queue_setup(std::uint16_t number, 
     request([&](nlmsghdr* m) {
         nfq_nlmsg_cfg_put_params(m, NFQNL_COPY_PACKET, static_cast<int>(limits.copy_range));
         nfq_nlmsg_cfg_put_qmaxlen(m, limits.length);
-        mnl_attr_put_u32(m, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_GSO));
+        mnl_attr_put_u32(m, NFQA_CFG_MASK, htobe32(NFQA_CFG_F_FAIL_OPEN | NFQA_CFG_F_GSO));
         mnl_attr_put_u32(m, NFQA_CFG_FLAGS, 0);
     });
     return out;
@@ -68,17 +71,19 @@ std::vector<std::vector<std::uint8_t>> encode_queue_setup(std::uint16_t number, 
 
 result<queued_packet> decode_queued(byte_view datagram) noexcept
 {
-    const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
-    if (datagram.size() < sizeof(nlmsghdr) || !mnl_nlmsg_ok(message, static_cast<int>(datagram.size()))) return errc::malformed;
-    if (message->nlmsg_type == NLMSG_ERROR) {
-        if (mnl_nlmsg_get_payload_len(message) < sizeof(nlmsgerr)) return errc::malformed;
-        const int refused = -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
-        if (refused > 0) return error_code(refused, boost::system::system_category());
+    // Framed by our own reader: mnl_nlmsg_ok takes a length of 2^31 and more for a negative one, and passes it.
+    auto rest = datagram;
+    const auto message = next_message(rest);
+    if (!message) return message.error();
+    if (message->header.nlmsg_type == NLMSG_ERROR) {
+        const auto answer = read_structure<nlmsgerr>(message->payload);
+        if (!answer || answer->error < -max_errno) return errc::malformed;
+        if (answer->error < 0) return error_code(-answer->error, boost::system::system_category());
         return errc::unsupported;
     }
-    if (message->nlmsg_type != packet_type) return errc::unsupported;
-    if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg)) return errc::malformed;
-    return read_packet(message);
+    if (message->header.nlmsg_type != packet_type) return errc::unsupported;
+    if (message->payload.size() < sizeof(nfgenmsg)) return errc::malformed;
+    return read_packet(reinterpret_cast<const nlmsghdr*>(datagram.data()));
 }
 
 std::uint32_t verdict_batch::add(std::uint32_t id, queue_verdict verdict)

@@ -184,6 +184,9 @@ TEST(packet_queue, what_is_no_packet_is_told_apart)
     answer.error = -ENOENT;
     EXPECT_EQ(error_code(ENOENT, boost::system::system_category()), decode_queued(message(NLMSG_ERROR, fixed).finish()).error());
     EXPECT_EQ(errc::malformed, decode_queued(message(NLMSG_ERROR, {}).finish()).error());
+    auto endless = packet_message().finish();
+    endless[3] = 0xD1; // a length that is negative, if it is read so
+    EXPECT_EQ(errc::malformed, decode_queued(endless).error());
     EXPECT_EQ(errc::unsupported, decode_queued(message(NLMSG_DONE, {}).finish()).error());
 }
 
