@@ -151,7 +151,7 @@ void read_dns(const node& n, dns::settings& out)
         {"queues", [&](const node& v) { out.queues = static_cast<unsigned>(v.count(1, 16)); }},
         {"queue_length", [&](const node& v) { out.queue_length = v.count(16, 1'000'000); }},
         {"queue_buffer", [&](const node& v) { out.queue_buffer = v.bytes(65536, 256U << 20); }},
-        {"queue_copy_range", [&](const node& v) { out.queue_copy_range = v.bytes(4608, 65535); }},
+        {"queue_copy_range", [&](const node& v) { out.queue_copy_range = v.bytes(4608, 65531); }},
         {"exfiltration", [&](const node& v) { read_exfiltration(v, out); }},
     });
     if (out.min_ttl > out.max_ttl) n.fail("min_ttl is longer than max_ttl");

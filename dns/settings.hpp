@@ -26,7 +26,7 @@ struct settings {
     unsigned queues = 1;                                                      ///< dns.queues: packet queues, one thread each
     std::size_t queue_length = 16384;                                         ///< dns.queue_length: packets, each queue
     std::size_t queue_buffer = 4U << 20;                                      ///< dns.queue_buffer: bytes, each queue
-    std::size_t queue_copy_range = 4608;                                      ///< dns.queue_copy_range: bytes of a packet
+    std::size_t queue_copy_range = 65531;                                     ///< dns.queue_copy_range: bytes of a packet
     unsigned unknown_domain_bits = 128, job_bits = 224;                       ///< dns.exfiltration.* (information budget)
 };
 

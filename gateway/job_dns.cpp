@@ -82,43 +82,6 @@ private:
 
 } // namespace
 
-/// Lives as long as its worker's io_context runs.
-class job_names {
-public:
-    explicit job_names(worker& w)
-        : job_(w.job()), core_(job_.settings().dns, job_.bindings(), make_resolver_calls()),
-          server_(w.context(), job_.settings().dns, core_, w.resolver(), make_server_calls())
-    {
-    }
-
-    dns::server& server() noexcept { return server_; }
-
-private:
-    dns::resolver::callbacks make_resolver_calls()
-    {
-        dns::resolver::callbacks out;
-        out.policy = [this](std::string_view name, std::uint16_t qtype) { return to_answer(decide_name(job_, name, qtype)); };
-        out.address_allowed = [this](std::string_view name, const ip_address& address) {
-            return may_resolve(*job_.rules(), job_.settings(), name, address);
-        };
-        return out;
-    }
-
-    dns::server::callbacks make_server_calls()
-    {
-        dns::server::callbacks out;
-        out.on_record = [this](const dns::query_facts& facts) { return record_query(job_, facts); };
-        out.on_failure = [this](std::string_view what) { job_.count_internal_error(what); };
-        return out;
-    }
-
-    job_context& job_;
-    dns::resolver core_;
-    dns::server server_;
-};
-
-} // namespace
-
 bool record_query(job_context& job, const dns::query_facts& facts)
 {
     const auto verdict = from_answer(facts.decision);

@@ -121,7 +121,7 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
 }
 
 void record_job(job_context& job, const run_request& request, const config::settings& settings, std::string event,
-                std::optional<int> exit_code, const audit::summary* totals)
+                std::optional<int> exit_code, const audit::summary* totals, std::string network = {})
 {
     auto place = job.audit().reserve();
     if (!place) return;
@@ -146,8 +146,14 @@ void record_job(job_context& job, const run_request& request, const config::sett
         fields.denied = totals->denied + totals->would_deny;
     }
     fields.version = version;
+    fields.network = std::move(network);
     entry.what = std::move(fields);
     place->commit(std::move(entry));
+}
+
+std::string describe_network(const nft::sealed_descriptors& network)
+{
+    return std::string(nft::to_string(network.capture)) + ", " + nft::to_string(network.queueing);
 }
 
 void hand_out(std::vector<std::unique_ptr<worker>>& workers, nft::sealed_descriptors& network, job_context& job)
@@ -229,7 +235,7 @@ int run_command(const run_request& request)
     trust_material trust = make_trust(job.ca());
     trust.files.push_back(make_resolv_conf(nameserver));
     sealed.job.show(trust.files);
-    record_job(job, request, settings, "start", std::nullopt, nullptr);
+    record_job(job, request, settings, "start", std::nullopt, nullptr, describe_network(sealed.network));
     for (auto& each : workers) each->start();
     queries.start();
     print_open_sockets(request);

@@ -13,11 +13,9 @@ struct queue_limits {
     /// Packets that wait for a verdict; the kernel drops what comes beyond, and tells nobody. Where the receive buffer is full
     /// first, what is lost shows as a gap in the packet ids, so this is the larger of the two by default.
     std::uint32_t length = 16384;
-    /// Bytes of each packet that are copied. Enough for a query of 4096 octets with all its headers: whatever is cut is too
-    /// large.
-    std::uint32_t copy_range = 4608;
+    /// Bytes of each packet that are copied. The default is the kernel's limit: all but the longest are seen whole.
+    std::uint32_t copy_range = 65531;
 };
-inline constexpr std::uint32_t min_queue_copy_range = 4608, max_queue_copy_range = 65535;
 
 /// What binds a netlink socket to queue `number`: requests to send one by one (each asks for an acknowledgement). Packets are
 /// copied whole up to the range; the flags for fail-open and for unsegmented packets (GSO) are cleared, so that a full queue

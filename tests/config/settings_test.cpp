@@ -63,7 +63,7 @@ const std::vector<key_case>& key_cases()
         {"dns.queues", "1", "4", "4", "17", COFFERDAM_GET(dns.queues)},
         {"dns.queue_length", "16384", "1000", "1000", "15", COFFERDAM_GET(dns.queue_length)},
         {"dns.queue_buffer", "4194304", "1MiB", "1048576", "1KiB", COFFERDAM_GET(dns.queue_buffer)},
-        {"dns.queue_copy_range", "4608", "9000", "9000", "1500", COFFERDAM_GET(dns.queue_copy_range)},
+        {"dns.queue_copy_range", "65531", "9000", "9000", "1500", COFFERDAM_GET(dns.queue_copy_range)},
         {"dns.exfiltration.unknown_domain_bits", "128", "64", "64", "many", COFFERDAM_GET(dns.unknown_domain_bits)},
         {"dns.exfiltration.job_bits", "224", "0", "0", "-1", COFFERDAM_GET(dns.job_bits)},
         {"http.max_head", "65536", "16KiB", "16384", "1023", COFFERDAM_GET(http.max_head)},

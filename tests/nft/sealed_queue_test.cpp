@@ -326,7 +326,9 @@ TEST(sealed_queue, its_length_bounds_what_waits)
 TEST(sealed_queue, a_packet_longer_than_the_copy_range_arrives_cut)
 {
     in_namespace([] {
-        auto sockets = build_sealed_network({});
+        sealed_network_options options;
+        options.queue.copy_range = 4608;
+        auto sockets = build_sealed_network(options);
         std::atomic<int> cut{0}, whole{0};
         const queue_consumer consumer(sockets, [&](byte_view p) {
             const auto read = parse_udp(p);
