@@ -109,11 +109,21 @@ ip_endpoint read_server(const node& n)
     n.fail("expected a DNS server's address, such as 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53, found '" + escape_line(text) + "'");
 }
 
-void read_exfiltration(const node& n, dns::settings& out)
+void read_exfiltration(const node& n, dns::budget_settings& out)
 {
+    const auto bits = [](const node& v) { return static_cast<std::uint32_t>(v.count(0, 1'000'000)); };
     n.mapping({
-        {"unknown_domain_bits", [&](const node& v) { out.unknown_domain_bits = static_cast<unsigned>(v.count(0, 1'000'000)); }},
-        {"job_bits", [&](const node& v) { out.job_bits = static_cast<unsigned>(v.count(0, 1'000'000)); }},
+        {"unknown_domain_bits", [&](const node& v) { out.unknown_domain_bits = bits(v); }},
+        {"job_bits", [&](const node& v) { out.job_bits = bits(v); }},
+        {"popular_bits", [&](const node& v) { out.popular_bits = bits(v); }},
+        {"wildcard_bits", [&](const node& v) { out.wildcard_bits = bits(v); }},
+        {"provider_bits", [&](const node& v) { out.provider_bits = bits(v); }},
+        {"tenant_bits", [&](const node& v) { out.tenant_bits = bits(v); }},
+        {"query_bits", [&](const node& v) { out.query_bits = bits(v); }},
+        {"new_domains", [&](const node& v) { out.new_domains = v.count(0, 1'000'000); }},
+        {"max_keys", [&](const node& v) { out.max_keys = v.count(1, 1'000'000); }},
+        {"max_paths", [&](const node& v) { out.max_paths = v.count(1, 1'000'000); }},
+        {"max_answers", [&](const node& v) { out.max_answers = v.count(1, 1'000'000); }},
     });
 }
 
@@ -148,7 +158,7 @@ void read_dns(const node& n, dns::settings& out)
         {"max_in_flight", [&](const node& v) { out.max_in_flight = v.count(1, 60'000); }},
         {"max_tcp_connections", [&](const node& v) { out.max_tcp_connections = v.count(1, 60'000); }},
         {"tcp_idle", [&](const node& v) { out.tcp_idle = as_seconds(v, 1h); }},
-        {"exfiltration", [&](const node& v) { read_exfiltration(v, out); }},
+        {"exfiltration", [&](const node& v) { read_exfiltration(v, out.exfiltration); }},
     });
     if (out.min_ttl > out.max_ttl) n.fail("min_ttl is longer than max_ttl");
 }

@@ -2,6 +2,8 @@
 
 #include "core/reason.hpp"
 #include "dns/bindings.hpp"
+#include "dns/inspector.hpp"
+#include "dns/judged_query.hpp"
 #include "dns/message.hpp"
 #include "dns/settings.hpp"
 #include "dns/ttl_cache.hpp"
@@ -17,37 +19,6 @@
 
 namespace cofferdam::dns {
 
-/// What the policy says about a name. `would_allow` differs from `allowed` only where the policy records without refusing.
-struct policy_answer {
-    bool allowed = false;
-    bool would_allow = false;
-    reason why = reason::not_in_allow_list;
-    std::string rule; ///< the entry or rule that decided; empty where none matched
-    std::string hint; ///< for a refusal: the allow-list line that would permit just this
-};
-
-/// All that a record of evidence needs to know of one query. Every query has exactly one, whatever became of it.
-struct query_facts {
-    std::string qname; ///< canonical; of a malformed query as far as it could be read, escaped
-    std::string qtype; ///< "A", "TYPE123"; empty if it could not be read
-    transport how = transport::udp;
-    std::string rcode;                ///< as sent; empty: no answer was sent
-    std::vector<std::string> answers; ///< as sent, one printable line each; bounded in number and length
-    policy_answer decision;
-    std::string detail; ///< for a person: what was wrong
-    ip_endpoint source;
-    std::chrono::nanoseconds duration{0}; ///< from the query to its answer
-};
-
-/// The caller's mark of where an answer goes; the resolver only hands it back.
-using ticket = std::uint64_t;
-
-struct answer {
-    ticket to = 0;
-    std::vector<std::uint8_t> bytes;
-    query_facts facts;
-};
-
 /// Ask upstream, then call `on_upstream` exactly once, with the answer or an error (time-out included).
 struct forward {
     std::uint64_t id = 0;
@@ -56,10 +27,6 @@ struct forward {
 };
 
 struct waiting {}; ///< the same question is in flight; its answer comes from on_upstream
-struct drop {
-    query_facts facts;
-}; ///< not a query; no answer
-
 using action = std::variant<answer, forward, waiting, drop>;
 
 /// What an upstream answer leads to: answers to all that waited for it, or one more upstream query.
