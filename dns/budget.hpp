@@ -1,7 +1,9 @@
 #pragma once
 
 #include "core/reason.hpp"
+#include "core/siphash.hpp"
 #include "dns/name.hpp"
+#include "dns/name_model.hpp"
 #include "dns/settings.hpp"
 
 #include <array>
@@ -59,7 +61,9 @@ struct charge {
 /// `spend` allocates nothing.
 class budget {
 public:
-    explicit budget(const budget_settings& how);
+    /// `model` outlives the budget.
+    explicit budget(const budget_settings& how, const name_model& model = name_model::shipped(),
+                    const siphash_key& key = process_siphash_key());
     ~budget();
     budget(const budget&) = delete;
     budget& operator=(const budget&) = delete;
@@ -68,17 +72,16 @@ public:
     /// and has the same verdict, unless its domain was blocked in between.
     charge spend(std::string_view canonical_name, std::uint16_t qtype, const name_rule& rule);
 
+    /// Nobody answered the query: to ask once more is a message too, and costs a few bits.
+    void unanswered(std::string_view canonical_name, std::uint16_t qtype);
+
     /// Blocks the domain of a name that no honest client asks for (octets outside of host names). What of it is a host name
     /// counts: `readable` is the longest end of the name made of such labels.
     charge block(std::string_view readable);
 
-    /// A name that is free from now on: one of the learned baseline. False: max_answers are free already.
-    bool add_known(std::string_view canonical_name);
-
 private:
-    struct tables;
-    const budget_settings how_;
-    std::unique_ptr<tables> tables_;
+    struct ledgers;
+    std::unique_ptr<ledgers> ledgers_;
     std::mutex mutex_;
 };
 

@@ -35,8 +35,9 @@ struct outcome {
     std::optional<forward> next;
 };
 
-/// The job's resolver as a state machine: no sockets, no clock, one thread. A query is parsed, judged, and only if allowed
-/// asked upstream, as a new query made of name and type alone.
+/// The job's resolver as a state machine: no sockets, no clock, one thread. A query goes through the inspector, and only if it
+/// passes is it asked upstream, as a new query made of name and type alone. What was paid for by the information budget is
+/// asked once a job: its answer is kept.
 ///
 /// Virtual answers (the default): A gives one virtual address if the name has an address of either family upstream, AAAA and
 /// everything that would name another address is empty; the CNAME chain stays hidden. Real answers: the chain and its addresses.
@@ -47,13 +48,14 @@ public:
     using clock = std::chrono::steady_clock;
 
     struct callbacks {
-        std::function<policy_answer(std::string_view name, std::uint16_t qtype)> policy; ///< absent: everything is refused
         /// May this address be given for this name? Absent: public addresses only.
         std::function<bool(std::string_view name, const ip_address& address)> address_allowed;
+        /// Upstream gave no answer to an allowed query (budget::unanswered). Absent: nobody wants to know.
+        std::function<void(std::string_view name, std::uint16_t qtype)> unanswered;
     };
 
-    /// `names` is the job's and outlives the resolver.
-    resolver(const settings& how, bindings& names, callbacks calls);
+    /// `names` and `gate` are the job's and outlive the resolver.
+    resolver(const settings& how, bindings& names, const inspector& gate, callbacks calls);
 
     action on_query(byte_view packet, transport how, const ip_endpoint& source, ticket to, clock::time_point now);
     outcome on_upstream(std::uint64_t id, const result<response>& received, clock::time_point now);
@@ -62,16 +64,10 @@ public:
     std::vector<answer> abandon(clock::time_point now);
 
     std::size_t in_flight() const noexcept { return flights_.size(); }
-    std::size_t cached() const noexcept { return cache_.size(); }
+    std::size_t cached() const noexcept { return cache_.size() + kept_.size(); }
 
 private:
-    struct waiter {
-        query q;
-        ticket to = 0;
-        transport how = transport::udp;
-        ip_endpoint source;
-        clock::time_point started;
-        policy_answer verdict;
+    struct waiter : judged_query {
         bool ipv4_absent = false; // virtual answers: A exists not, AAAA decides
     };
     struct upstream_result {
@@ -91,13 +87,6 @@ private:
 
     static std::string key_of(std::string_view name, std::uint16_t qtype);
 
-    answer finish(waiter& w, reply what, clock::time_point now, std::string detail = {}) const;
-    answer refuse(waiter& w, reason why, rcode code, ede_code error, clock::time_point now, std::string detail = {}) const;
-    action refuse_bad(const bad_query& bad, waiter w, clock::time_point now) const;
-    std::optional<answer> answer_unsupported(waiter& w, clock::time_point now) const;
-    std::optional<answer> answer_locally(waiter& w, clock::time_point now) const;
-    policy_answer judge(std::string_view name, std::uint16_t qtype) const;
-
     std::variant<answer, std::uint16_t> advance(waiter& w, const fresh_result* fresh, clock::time_point now);
     answer answer_from(waiter& w, const upstream_result& result, clock::time_point now);
     std::variant<answer, std::uint16_t> answer_virtual(waiter& w, const upstream_result& result, clock::time_point now);
@@ -105,14 +94,19 @@ private:
     std::optional<answer> answer_failure(waiter& w, const upstream_result& result, clock::time_point now) const;
     std::optional<answer> refuse_denied_hop(waiter& w, const upstream_result& result, clock::time_point now) const;
     std::vector<record> permitted(std::string_view name, const std::vector<record>& records, bool& some_dropped) const;
+    static bool is_answer(const upstream_result& result) noexcept;
+    const upstream_result* find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now);
+    void keep(const flight& landed, upstream_result result, bool paid);
     action enqueue(waiter w, std::uint16_t qtype, clock::time_point now);
     clock::time_point expiry_of(const upstream_result& result) const;
     std::uint32_t remaining_ttl(std::uint32_t ttl, const upstream_result& result, clock::time_point now) const;
 
     settings settings_;
     bindings& names_;
+    const inspector& gate_;
     callbacks calls_;
     ttl_cache<upstream_result> cache_;
+    ttl_cache<upstream_result> kept_; // answers that were paid for: for the rest of the job, since to ask again is a message
     std::unordered_map<std::uint64_t, flight> flights_;
     std::unordered_map<std::string, std::uint64_t> flight_of_; // by question
     std::size_t waiters_ = 0;

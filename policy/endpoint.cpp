@@ -3,7 +3,7 @@
 #include "core/text.hpp"
 #include "policy/name.hpp"
 #include "policy/url.hpp"
-#include "policy/zone.hpp"
+#include "core/zone.hpp"
 
 #include <algorithm>
 
