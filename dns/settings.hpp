@@ -26,7 +26,9 @@ struct budget_settings {
     std::size_t max_paths = 4096;            ///< names and their suffixes that were paid
     std::size_t max_answers = 4096;          ///< (name, type) that were paid
     bool job_limit_alerts_only = false;      ///< mode audit: job_bits refuses nothing
-    std::vector<std::string> baseline;       ///< names that are free: seen allowed in dns.exfiltration.baseline
+    std::size_t max_baseline = 65536;        ///< names of the baseline
+    std::string baseline_file;               ///< dns.exfiltration.baseline: an accepted audit log
+    std::vector<std::string> baseline;       ///< the names that it shows allowed: free
 };
 
 struct settings {
