@@ -23,6 +23,11 @@ constexpr std::array operated_by_one = std::to_array<std::string_view>({"githubu
 constexpr std::size_t longest_suffix = 6; // labels; the list's longest rule has five
 constexpr std::size_t longest_name = 253;
 
+bool is_operated_by_one(std::string_view name) noexcept
+{
+    return std::find(operated_by_one.begin(), operated_by_one.end(), name) != operated_by_one.end();
+}
+
 const psl_ctx_t& suffix_list() noexcept
 {
     return *psl_builtin();
@@ -152,19 +157,12 @@ std::string_view tenant_zone(std::string_view name) noexcept
 {
     std::size_t longest = 0;
     for (const auto zone : providers().zones) longest = std::max(longest, matched_end(zone, name));
-    suffixes_of ends(name);
-    auto at = ends.next();
-    for (std::size_t labels = 1; labels <= longest_suffix && !at.empty(); ++labels, at = ends.next()) {
-        if (at.size() < name.size() && at.size() > longest && labels > 1 &&
-            is_public_suffix(at, PSL_TYPE_PRIVATE | PSL_TYPE_NO_STAR_RULE))
-            longest = at.size();
-    }
     return name.substr(name.size() - longest);
 }
 
 bool is_shared_suffix(std::string_view name)
 {
-    if (std::find(operated_by_one.begin(), operated_by_one.end(), name) != operated_by_one.end()) return false;
+    if (is_operated_by_one(name)) return false;
     if (name.find('.') == std::string_view::npos) {
         return std::find(special_use.begin(), special_use.end(), name) == special_use.end();
     }

@@ -18,8 +18,8 @@ std::string_view purchased_domain(std::string_view name) noexcept;
 /// servers see the queries (core/zones/providers.txt).
 bool is_provider(std::string_view domain) noexcept;
 
-/// Of a name below a provider's domain: the zone in which customers choose the next label ("s3.amazonaws.com"), by the list's
-/// private section and core/zones/providers.txt. A view into `name`; empty where no such zone is known.
+/// Of a name below a provider's domain: the zone in which customers choose the next label ("s3.amazonaws.com"), by
+/// core/zones/providers.txt. A view into `name`; empty where no such zone is known.
 std::string_view tenant_zone(std::string_view name) noexcept;
 
 /// True if anybody may register a name below `name`, so that a wildcard there would allow strangers: public suffixes of both

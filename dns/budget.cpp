@@ -12,7 +12,9 @@ namespace {
 constexpr std::uint32_t eighths = 8;
 constexpr std::uint32_t new_name = 1 * eighths, first_www = 1 * eighths, first_below = 2 * eighths, one_more_label = 1 * eighths;
 constexpr std::uint32_t rare_type = 4 * eighths, one_more_try = 1 * eighths;
-constexpr std::uint32_t mere_visit = 3 * eighths; // the most that a domain's own name or www costs
+constexpr std::uint32_t plain_letter = 4 * eighths;  // labels of honest names cost 3.4 bits a letter, random ones 9
+constexpr std::uint32_t chosen_label = 10 * eighths; // a customer's label is worth at least this much, however plain it reads
+constexpr std::uint32_t mere_visit = 3 * eighths;    // the most that a domain's own name or www costs
 constexpr std::size_t no_bit = 16;
 
 /// 8 * log2(x), rounded up, for x >= 1.
@@ -76,6 +78,13 @@ struct bill {
     bool again = false;        // with this type
 };
 
+/// By how much a label costs more than a plain one of its length.
+std::uint32_t surprise(std::string_view label, const label_price& paid) noexcept
+{
+    const auto plain = plain_letter * static_cast<std::uint32_t>(label.size() + 1);
+    return paid.listed || paid.cost <= plain ? 0 : paid.cost - plain;
+}
+
 std::uint32_t in_eighths(std::uint32_t bits) noexcept
 {
     return bits * eighths;
@@ -123,7 +132,7 @@ struct budget::ledgers {
 
     bool is_known(std::string_view name, const name_rule& rule)
     {
-        return rule.how == name_rule::kind::exact || model.ci_hosts.contains(name) || baseline.find(hash_of(name)) != nullptr;
+        return rule.how == name_rule::kind::exact || model.is_ci_host(name) || baseline.find(hash_of(name)) != nullptr;
     }
 
     place place_of(std::string_view name, const name_rule& rule) const
@@ -178,8 +187,10 @@ struct budget::ledgers {
             const auto paid = model.labels.price(label);
             const auto cost = one_more_label + paid.cost;
             out.total += cost;
-            const bool in_zone = name.size() - begin > zone.size() && !zone.empty();
-            if (where.kind == ledger_kind::provider && (in_zone || !paid.listed)) out.tenants += cost;
+            if (where.kind == ledger_kind::provider) {
+                const bool chosen = !zone.empty() && name.size() - begin > zone.size();
+                out.tenants += std::max(surprise(label, paid), chosen ? chosen_label : 0U);
+            }
             ++out.new_paths;
             begin += label.size() + 1;
         }
@@ -205,6 +216,7 @@ struct budget::ledgers {
 
     charge spend(std::string_view name, std::uint16_t qtype, const place& where);
     bool fits_job(charge& out, std::uint32_t amount);
+    bool only_alerts(charge& out);
     bool charge_tenants(charge& out, std::uint32_t amount, const place& where);
     std::optional<bill> paid_again(charge& out, const paid_name& before, std::uint16_t qtype);
     std::string_view shortage(charge& out, const bill& due, const ledger& entry, const place& where);
@@ -214,16 +226,18 @@ struct budget::ledgers {
 /// Counts `amount` against all unknown domains together. False: it is too much, and may not be.
 bool budget::ledgers::fits_job(charge& out, std::uint32_t amount)
 {
-    const bool over = amount > 0 && job_spent + amount > in_eighths(how.job_bits);
-    if (over) {
-        out.over_job_limit = true;
-        out.first_over_job = !job_alerted;
-        job_alerted = true;
-        if (!how.job_limit_alerts_only) return false;
-    }
-    else
-        job_spent += amount;
+    if (job_spent + amount > in_eighths(how.job_bits)) return only_alerts(out);
+    job_spent += amount;
     return true;
+}
+
+/// A limit of the whole job was reached. True in mode audit, where that refuses nothing.
+bool budget::ledgers::only_alerts(charge& out)
+{
+    out.over_job_limit = true;
+    out.first_over_job = !job_alerted;
+    job_alerted = true;
+    return how.job_limit_alerts_only;
 }
 
 /// The setting that would have to be larger for the query to pass; empty: it passes.
@@ -248,10 +262,8 @@ bool budget::ledgers::charge_tenants(charge& out, std::uint32_t amount, const pl
     std::string_view setting;
     if (tenants == nullptr)
         setting = "max_keys";
-    else if (tenants->blocked || tenants->spent + amount > limit)
+    else if (tenants->blocked || (tenants->spent + amount > limit && !only_alerts(out)))
         setting = "tenant_bits";
-    else if (!fits_job(out, amount))
-        setting = "job_bits";
     if (setting.empty()) {
         tenants->spent += amount;
         return true;
@@ -329,6 +341,21 @@ void budget::ledgers::remember(std::uint64_t name_hash, std::uint16_t qtype, con
     paid.types = static_cast<std::uint16_t>(paid.types | mask);
     paid.unanswered = static_cast<std::uint16_t>(paid.unanswered & ~mask);
     if (!due.again) ++answers;
+}
+
+std::string setting_of(const charge& refused)
+{
+    return std::string(refused.setting == "dns_bits" ? "" : "dns.exfiltration.") + std::string(refused.setting);
+}
+
+std::string explain(const charge& refused)
+{
+    const auto bits = [](std::uint32_t amount) { return std::to_string((amount + eighths - 1) / eighths); };
+    const std::string key(refused.key.view());
+    const auto setting = " (" + setting_of(refused) + ")";
+    if (refused.spent + refused.price <= refused.limit) return key + " is blocked for this job" + setting;
+    return key + " may say " + bits(refused.limit) + " bits, " + bits(refused.spent) + " are spent, this needs " +
+           bits(refused.price) + setting;
 }
 
 budget::budget(const budget_settings& how, const name_model& model, const siphash_key& key)

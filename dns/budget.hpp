@@ -55,6 +55,11 @@ struct charge {
     bool paid_before = false;    ///< the same name and type was paid in this job: free, answered from the job's cache
 };
 
+/// The configuration key that would allow more: "dns.exfiltration.job_bits", or "dns_bits" of a wildcard entry.
+std::string setting_of(const charge& refused);
+/// "b.example may say 128 bits, 97 are spent, this needs 43 (dns.exfiltration.unknown_domain_bits)".
+std::string explain(const charge& refused);
+
 /// The information budget of one job's names (docs/dns-guard.md): every name is priced in bits by a prefix code over its labels,
 /// and a domain's names together may cost no more than its budget; a query that does not fit blocks the domain for the rest of
 /// the job. All tables are of fixed size and hashed with a random key of the process (SipHash); a full one blocks. Thread-safe;

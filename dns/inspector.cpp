@@ -51,23 +51,6 @@ bool is_below(std::string_view name, std::string_view suffix) noexcept
     return name.size() > suffix.size() && name.ends_with(suffix) && name[name.size() - suffix.size() - 1] == '.';
 }
 
-std::string bits_text(std::uint32_t eighths)
-{
-    return std::to_string((eighths + 7) / 8);
-}
-
-/// "exf6.net may say 128 bits, 97 are spent, this name needs 43: dns.exfiltration.unknown_domain_bits".
-std::string explain_charge(const charge& refused)
-{
-    const std::string key(refused.key.view());
-    const auto setting = std::string(refused.setting == "dns_bits" ? "" : "dns.exfiltration.") + std::string(refused.setting);
-    if (refused.setting.ends_with("_bits") && refused.spent + refused.price > refused.limit) {
-        return key + " may say " + bits_text(refused.limit) + " bits, " + bits_text(refused.spent) +
-               " are spent, this name needs " + bits_text(refused.price) + " (" + setting + ")";
-    }
-    return key + " is blocked for this job (" + setting + ")";
-}
-
 } // namespace
 
 inspector::inspector(const settings& how, const bindings& names, budget& spent, callbacks calls)
@@ -175,7 +158,8 @@ std::optional<answer> inspector::refuse_by_budget(judged_query& w, clock::time_p
     w.paid = spent_.spend(w.q.text.view(), w.q.qtype, w.verdict.matched);
     if (w.paid->allowed) return std::nullopt;
     w.verdict.hint = "dns:" + std::string(w.q.text.view());
-    return refuse(w, w.paid->why, rcode::refused, ede_code::blocked, now, explain_charge(*w.paid));
+    w.verdict.rule = setting_of(*w.paid);
+    return refuse(w, w.paid->why, rcode::refused, ede_code::blocked, now, explain(*w.paid));
 }
 
 } // namespace cofferdam::dns

@@ -2,6 +2,7 @@
 
 #include "core/embedded.hpp"
 #include "core/siphash.hpp"
+#include "core/zone.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -144,6 +145,31 @@ bool name_set::contains(std::string_view name) const noexcept
             high = middle;
     }
     return false;
+}
+
+host_text pattern_of(std::string_view name) noexcept
+{
+    constexpr std::size_t longest_number = 3;
+    const auto below = name.size() - purchased_domain(name).size();
+    host_text out;
+    bool any = false;
+    for (std::size_t at = 0; at < name.size();) {
+        const auto is_digit = [&](std::size_t i) { return i < below && name[i] >= '0' && name[i] <= '9'; };
+        std::size_t digits = 0;
+        while (is_digit(at + digits)) ++digits;
+        if (digits > longest_number) return {};
+        any = any || digits > 0;
+        out.append(digits > 0 ? '#' : name[at]);
+        at += std::max<std::size_t>(digits, 1);
+    }
+    return any ? out : host_text();
+}
+
+bool name_model::is_ci_host(std::string_view name) const noexcept
+{
+    if (ci_hosts.contains(name)) return true;
+    const auto pattern = pattern_of(name);
+    return pattern.size() != 0 && ci_hosts.contains(pattern.view());
 }
 
 const name_model& name_model::shipped()

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/bytes.hpp"
+#include "dns/name.hpp"
 
 #include <array>
 #include <cstdint>
@@ -69,11 +70,18 @@ private:
 /// The fingerprint of a name: the first 64 bits are SipHash-2-4 under the first key, big-endian, the last 16 under the second.
 std::array<std::uint8_t, name_set::width> fingerprint(std::string_view name) noexcept;
 
+/// `name` with each run of up to three digits in front of its purchased domain replaced by '#'; empty if there is none, or a
+/// longer one.
+host_text pattern_of(std::string_view name) noexcept;
+
 /// What is known of names in the world, trained on public lists (dns/tools/train_model.py).
 struct name_model {
     label_code labels;
     name_set popular;  ///< registrable domains that many visit
-    name_set ci_hosts; ///< hosts that CI jobs commonly ask for
+    name_set ci_hosts; ///< hosts that CI jobs commonly ask for, and their patterns (see pattern_of)
+
+    /// True for a listed host, and for one that differs from it in small numbers alone, within the same domain.
+    bool is_ci_host(std::string_view name) const noexcept;
 
     /// The model built into the program.
     static const name_model& shipped();

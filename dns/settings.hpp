@@ -19,13 +19,13 @@ struct budget_settings {
     std::uint32_t popular_bits = 2048;       ///< a popular domain
     std::uint32_t wildcard_bits = 1024;      ///< a wildcard entry without its own dns_bits
     std::uint32_t provider_bits = 8192;      ///< a cloud provider's domain, or a wildcard entry below one
-    std::uint32_t tenant_bits = 128;         ///< what is not the provider's own below its domain, where no entry allows it
+    std::uint32_t tenant_bits = 48;          ///< what customers of one provider chose, where no entry allows it: surprise alone
     std::uint32_t query_bits = 384;          ///< one query
     std::size_t new_domains = 512;           ///< unknown domains visited by their own name or www alone
     std::size_t max_keys = 1024;             ///< domains and wildcard entries with a budget
     std::size_t max_paths = 4096;            ///< names and their suffixes that were paid
     std::size_t max_answers = 4096;          ///< (name, type) that were paid
-    bool job_limit_alerts_only = false;      ///< mode audit: job_bits refuses nothing
+    bool job_limit_alerts_only = false;      ///< mode audit: job_bits and tenant_bits refuse nothing
     std::size_t max_baseline = 65536;        ///< names of the baseline
     std::string baseline_file;               ///< dns.exfiltration.baseline: an accepted audit log
     std::vector<std::string> baseline;       ///< the names that it shows allowed: free

@@ -7,7 +7,7 @@ LIST has lines "name<TAB>source" (plain, or .xz). Written are
   order2.u8     [40][40][39] costs of a letter after two others, in 1/8 bit; letters a-z 0-9 - _, END = 38, START = 39
   dict4096.tsv  the most common labels with their costs in 1/8 bit
   popular.bin   fingerprints of the registrable domains of all names, sorted
-  ci_hosts.bin  fingerprints of the names whose source is "ci-allowlist", sorted
+  ci_hosts.bin  fingerprints of the names whose source is "ci-allowlist", and of their patterns, sorted
 Costs are rounded up, so Kraft's inequality holds. The same list always gives the same files.
 """
 import argparse
@@ -171,6 +171,15 @@ def popular_domains(names, suffixes):
             and suffixes.registrable(domain, SuffixList.ICANN) not in delegating}
 
 
+def patterns(hosts, suffixes):
+    """Hosts with the small numbers in front of their domain as '#': "build7.ci.example" stands for its siblings."""
+    for host in hosts:
+        domain = suffixes.registrable(host, SuffixList.ICANN) or host
+        below = host[:len(host) - len(domain)]
+        if re.search(r"[0-9]", below) and not re.search(r"[0-9]{4}", below):
+            yield re.sub(r"[0-9]+", "#", below) + domain
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("list")
@@ -183,7 +192,8 @@ def main():
     (arguments.folder / "order2.u8").write_bytes(order2(labels))
     (arguments.folder / "dict4096.tsv").write_text(dictionary(labels))
     (arguments.folder / "popular.bin").write_bytes(fingerprints(popular_domains(names, suffixes)))
-    (arguments.folder / "ci_hosts.bin").write_bytes(fingerprints(name for name, source in names if source == CI_SOURCE))
+    hosts = [name for name, source in names if source == CI_SOURCE]
+    (arguments.folder / "ci_hosts.bin").write_bytes(fingerprints([*hosts, *patterns(hosts, suffixes)]))
 
 
 if __name__ == "__main__":

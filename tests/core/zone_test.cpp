@@ -20,8 +20,9 @@ TEST(is_shared_suffix, where_strangers_register)
 {
     for (const auto* name : {"com", "co.uk", "eu.org", "github.io", "unknowntld", "sslip.io", "nip.io", "duckdns.org"})
         EXPECT_TRUE(is_shared_suffix(name)) << name;
-    for (const auto* name : {"staex.io", "github.com", "example", "test", "internal", "user.github.io", "corp.internal",
-                             "s3.amazonaws.com", "cloudfront.net", "blob.core.windows.net", "githubusercontent.com", "actions.githubusercontent.com"}) {
+    for (const auto* name :
+         {"staex.io", "github.com", "example", "test", "internal", "user.github.io", "corp.internal", "s3.amazonaws.com",
+          "cloudfront.net", "blob.core.windows.net", "githubusercontent.com", "actions.githubusercontent.com"}) {
         EXPECT_FALSE(is_shared_suffix(name)) << name;
     }
 }
