@@ -5,33 +5,11 @@
 #include "gateway/address_guard.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
+#include "gateway/name_policy.hpp"
 #include "gateway/worker.hpp"
 
 namespace cofferdam::gateway {
 namespace {
-
-policy::decision decide_name(job_context& job, std::string_view name, std::uint16_t qtype)
-{
-    // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
-    auto place = job.audit().reserve();
-    if (place)
-        place->cancel();
-    else
-        return gateway_decision(reason::audit_failed, policy::stage::name);
-    const policy::name_query query{name, qtype};
-    return named_refusal(job.rules()->decide(query), query);
-}
-
-dns::policy_answer to_answer(policy::decision verdict)
-{
-    dns::policy_answer out;
-    out.allowed = verdict.allowed();
-    out.would_allow = verdict.would == policy::action::allow;
-    out.why = verdict.why;
-    out.rule = std::move(verdict.rule);
-    out.hint = std::move(verdict.hint);
-    return out;
-}
 
 policy::decision from_answer(const dns::policy_answer& answer)
 {
@@ -49,7 +27,7 @@ policy::decision from_answer(const dns::policy_answer& answer)
 class job_names {
 public:
     explicit job_names(worker& w)
-        : job_(w.job()), core_(job_.settings().dns, job_.bindings(), make_resolver_calls()),
+        : job_(w.job()), core_(job_.settings().dns, job_.bindings(), job_.inspector(), make_resolver_calls()),
           server_(w.context(), job_.settings().dns, core_, w.resolver(), make_server_calls())
     {
     }
@@ -60,7 +38,7 @@ private:
     dns::resolver::callbacks make_resolver_calls()
     {
         dns::resolver::callbacks out;
-        out.policy = [this](std::string_view name, std::uint16_t qtype) { return to_answer(decide_name(job_, name, qtype)); };
+        out.unanswered = [this](std::string_view name, std::uint16_t qtype) { job_.budget().unanswered(name, qtype); };
         out.address_allowed = [this](std::string_view name, const ip_address& address) {
             return may_resolve(*job_.rules(), job_.settings(), name, address);
         };
@@ -82,8 +60,39 @@ private:
 
 } // namespace
 
+dns::policy_answer judge_name(job_context& job, std::string_view name, std::uint16_t qtype)
+{
+    // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
+    auto place = job.audit().reserve();
+    if (!place) return to_policy_answer(gateway_decision(reason::audit_failed, policy::stage::name));
+    place->cancel();
+    const policy::name_query query{name, qtype};
+    return to_policy_answer(named_refusal(job.rules()->decide(query), query));
+}
+
+void alert_of_charge(job_context& job, const dns::charge& paid, const ip_endpoint& source)
+{
+    if (!paid.first_refusal && !paid.first_over_job) return;
+    job.metrics().dns_budget_alert();
+    auto place = job.audit().reserve();
+    if (!place) return; // counted; the queries themselves are refused or recorded one by one
+    audit::record entry;
+    entry.time = std::chrono::system_clock::now();
+    entry.job = job.id();
+    entry.source.address = source;
+    policy::decision verdict = gateway_decision(reason::exfiltration_budget, policy::stage::name);
+    if (paid.allowed) verdict.act = policy::action::allow;
+    entry.decision = to_fields(verdict);
+    entry.decision.alert = true;
+    std::string message = paid.first_refusal ? dns::explain(paid) : std::string(paid.key.view());
+    if (paid.over_job_limit) message += "; unknown domains together have reached dns.exfiltration.job_bits";
+    entry.what = audit::alert_fields{"dns exfiltration budget", std::move(message)};
+    place->commit(std::move(entry));
+}
+
 bool record_query(job_context& job, const dns::query_facts& facts)
 {
+    if (facts.paid) alert_of_charge(job, *facts.paid, facts.source);
     const auto verdict = from_answer(facts.decision);
     auto place = job.audit().reserve();
     if (!place) {
@@ -103,6 +112,12 @@ bool record_query(job_context& job, const dns::query_facts& facts)
     fields.transport = facts.how == dns::transport::udp ? "udp" : "tcp";
     fields.rcode = facts.rcode;
     fields.answers = facts.answers;
+    if (facts.paid) {
+        fields.tier = dns::to_string(facts.paid->tier);
+        fields.key = facts.paid->key.view();
+        fields.cost_bits = facts.paid->price / 8.0;
+        fields.spent_bits = facts.paid->spent / 8.0;
+    }
     entry.what = std::move(fields);
     place->commit(std::move(entry));
     return true;

@@ -70,6 +70,13 @@ std::string describe_question(byte_view query)
     return "a query for " + std::string(parsed->text.view()) + ' ' + dns::type_text(parsed->qtype);
 }
 
+query_inspector inspector_of(job_context& job)
+{
+    return [&job](byte_view query, const ip_endpoint& client) {
+        return job.inspector().inspect(query, dns::transport::udp, client, 0, dns::clock::now());
+    };
+}
+
 } // namespace
 
 datagram_judge::datagram_judge(job_context& job, query_inspector inspect, packet_sender send)
@@ -87,16 +94,22 @@ nft::queue_verdict datagram_judge::judge(const nft::queued_packet& packet) const
 
 nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) const
 {
-    const auto what = inspect_(datagram.payload, datagram.source);
-    if (std::holds_alternative<goes_on>(what)) return accept();
-    const auto* refused = std::get_if<dns::answer>(&what);
-    if (refused == nullptr) {
-        record_query(job_, std::get<dns::drop>(what).facts);
+    const auto said = inspect_(datagram.payload, datagram.source);
+    if (const auto* free = std::get_if<dns::passed>(&said)) {
+        if (free->paid) alert_of_charge(job_, *free->paid, datagram.source);
+        return accept();
+    }
+    if (const auto* nothing = std::get_if<dns::drop>(&said)) {
+        record_query(job_, nothing->facts);
         return drop();
     }
-    if (datagram.destination.port == nft::dns_port && !is_own(datagram.source.address)) return accept();
-    if (!record_query(job_, refused->facts)) return drop();
-    answer(datagram, refused->bytes);
+    const auto& refused = std::get<dns::answer>(said);
+    if (datagram.destination.port == nft::dns_port && !is_own(datagram.source.address)) {
+        if (refused.facts.paid) alert_of_charge(job_, *refused.facts.paid, datagram.source);
+        return accept();
+    }
+    if (!record_query(job_, refused.facts)) return drop();
+    answer(datagram, refused.bytes);
     job_.metrics().packet(audit::packet_verdict::reject);
     return nft::queue_verdict::drop;
 }
@@ -183,9 +196,9 @@ void datagram_judge::note_lost(std::uint32_t count)
     place->commit(std::move(entry));
 }
 
-queued_names::queued_names(job_context& job, nft::sealed_descriptors& network, query_inspector inspect)
+queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
     : answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
-      judge_(job, std::move(inspect), [this](byte_view packet, const ip_address& destination) {
+      judge_(job, inspector_of(job), [this](byte_view packet, const ip_address& destination) {
           // A client that takes nothing any more loses its answer, as on any network.
           nft::send_packet((destination.is_v4() ? answers_v4_ : answers_v6_).number(), packet, destination);
       })

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "dns/resolver.hpp"
+#include "dns/inspector.hpp"
 #include "nft/io/queue_reader.hpp"
 #include "nft/io/sealed_network.hpp"
 #include "nft/udp.hpp"
@@ -8,8 +8,8 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
-#include <variant>
 #include <vector>
 
 namespace cofferdam::gateway {
@@ -17,11 +17,9 @@ namespace cofferdam::gateway {
 class job_context;
 struct connection_facts;
 
-/// The query may go on: the resolver, which it reaches next, or the relay of its port keeps its record.
-struct goes_on {};
-using inspection = std::variant<goes_on, dns::answer, dns::drop>;
-/// The job's dns::inspector. Called from every queue's thread.
-using query_inspector = std::function<inspection(byte_view query, const ip_endpoint& client)>;
+/// dns::inspector::inspect. A query that passed goes on to the resolver, or to the relay of its port, which keeps its record.
+/// Called from every queue's thread.
+using query_inspector = std::function<dns::inspector::outcome(byte_view query, const ip_endpoint& client)>;
 /// Sends a whole IP packet inside the job's namespace. Called from every queue's thread.
 using packet_sender = std::function<void(byte_view packet, const ip_address& destination)>;
 
@@ -58,8 +56,8 @@ private:
 /// The consumer of a sealed network's packet queues: one thread each. While it does not run, nothing that may be DNS passes.
 class queued_names {
 public:
-    /// Takes queues and answer sockets out of `network`.
-    queued_names(job_context& job, nft::sealed_descriptors& network, query_inspector inspect);
+    /// Judges by the job's inspector. Takes queues and answer sockets out of `network`.
+    queued_names(job_context& job, nft::sealed_descriptors& network);
     ~queued_names(); ///< stop()
     queued_names(const queued_names&) = delete;
     queued_names& operator=(const queued_names&) = delete;

@@ -228,8 +228,7 @@ int run_command(const run_request& request)
     std::vector<std::unique_ptr<worker>> workers;
     for (std::size_t i = 0; i < worker_count; ++i) workers.push_back(std::make_unique<worker>(job));
     const std::string nameserver = nft::sealed_addresses{}.gateway_v4.to_string();
-    // Until the budget's inspector judges here, the resolver alone does, of what is a query at all.
-    queued_names queries(job, sealed.network, [](byte_view, const ip_endpoint&) { return inspection(goes_on{}); });
+    queued_names queries(job, sealed.network);
     hand_out(workers, sealed.network, job);
     if (!request.metrics.empty()) serve_metrics(*workers.front(), request.metrics);
     trust_material trust = make_trust(job.ca());

@@ -148,7 +148,7 @@ private:
         flow->ended = true;
         forget_waiting(*flow);
         if (place) {
-            const bool inside = why == reason::private_address;
+            const bool inside = is_refusal(why);
             const auto verdict = inside ? gateway_decision(why, policy::stage::connection) : flow->facts.standing;
             place->commit(connection_record(worker_.job(), flow->facts, "udp", verdict, why, std::move(detail), flow->totals));
         }

@@ -57,14 +57,14 @@ struct fixture {
         });
     }
 
-    inspection inspect(byte_view bytes)
+    dns::inspector::outcome inspect(byte_view bytes)
     {
         inspected.emplace_back(bytes.begin(), bytes.end());
         const auto parsed = dns::parse_query(bytes);
         const auto name = parsed ? std::string(parsed->text.view()) : "bad";
         if (name.starts_with("bad")) return refusal(name);
         if (name.starts_with("drop")) return dns::drop{refusal(name).facts};
-        return goes_on{};
+        return dns::passed{};
     }
 
     nft::queue_verdict judge(const ip_endpoint& from, const ip_endpoint& to, byte_view payload)
