@@ -346,6 +346,27 @@ TEST(sealed_queue, a_packet_longer_than_the_copy_range_arrives_cut)
     });
 }
 
+TEST(sealed_queue, is_made_by_the_native_expression_where_the_kernel_has_it)
+{
+    for (const auto wanted : {queue_encoding::native, queue_encoding::target}) {
+        in_namespace([&] {
+            auto netfilter = netlink_socket::open(NETLINK_NETFILTER);
+            const chain_base base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::accept};
+            const auto probe = encode_ruleset({"probe", {{"c", base, {{queue{}}}}}});
+            const bool native = !netfilter->commit(probe.value()).error;
+            netfilter->commit(encode_removal("probe").value());
+            sealed_network_options options;
+            options.rules.queueing = wanted;
+            auto sockets = build_sealed_network(options);
+            EXPECT_EQ(native ? wanted : queue_encoding::target, sockets.queueing);
+            const queue_consumer consumer(sockets);
+            job client([] { send_all(way::sendto, endpoint("8.8.8.8", 53), {query("a")}); });
+            client.finish();
+            EXPECT_EQ(query("a"), answer_one(sockets.names_udp_v4, "x"));
+        });
+    }
+}
+
 TEST(sealed_queue, fans_out_by_cpu)
 {
     cpu_set_t usable;
