@@ -219,8 +219,8 @@ private:
         entry.duration = std::chrono::steady_clock::now() - flow.began_steady;
         entry.job = worker_.job().id();
         entry.source = flow.source;
-        const bool inside = is_refusal(why);
-        entry.decision = to_fields(inside ? gateway_decision(why, policy::stage::connection) : flow.verdict);
+        const bool refused = is_dial_refusal(why);
+        entry.decision = to_fields(refused ? gateway_decision(why, policy::stage::connection) : flow.verdict);
         audit::connection_fields fields;
         fields.protocol = "udp";
         fields.host = flow.host;
