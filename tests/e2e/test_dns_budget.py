@@ -112,7 +112,7 @@ def test_a_bad_line_is_located(bad, said, tmp_path):
     trace = tmp_path / "trace.tsv"
     trace.write_text("0\tA\tgood.example\n" + bad)
     message = run(trace, code=78).stderr
-    assert f"{trace}:2: " in message and said in message
+    assert f"{trace}:2:1: " in message and said in message
 
 
 def sampled_jobs(folder, seen, held_out, count):
