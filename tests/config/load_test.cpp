@@ -171,7 +171,7 @@ TEST(load, files_and_names_of_the_dns_guard)
         load_text("version: 1\ndns:\n  search_suffixes: [Corp.Internal., b.example]\n  exfiltration:\n    baseline: "
                   "logs/accepted.jsonl\n",
                   "/etc/cofferdam/policy.yaml");
-    EXPECT_THAT(read.dns.search_suffixes, ElementsAre("corp.internal", "b.example"));
+    EXPECT_THAT(read.dns.search_suffixes, testing::ElementsAre("corp.internal", "b.example"));
     EXPECT_EQ(read.dns.exfiltration.baseline_file, "/etc/cofferdam/logs/accepted.jsonl");
     EXPECT_THAT(error_of("version: 1\ndns:\n  search_suffixes: ['a b']\n"), StartsWith("policy.yaml:3:21: "));
 }
