@@ -71,6 +71,11 @@ std::string_view describe(reason why) noexcept
     return texts[static_cast<std::size_t>(why)].sentence;
 }
 
+bool is_dial_refusal(reason why) noexcept
+{
+    return why == reason::upstream_verify_failed || why == reason::private_address || why == reason::exfiltration_budget;
+}
+
 bool is_refusal(reason why) noexcept
 {
     return why >= reason::not_in_allow_list && why < reason::name_not_found;

@@ -63,5 +63,7 @@ std::string_view to_string(reason why) noexcept;
 std::string_view describe(reason why) noexcept;
 /// True if the reason is a refusal by policy or by shape (an error page says 403/400/421), false for "could not be served".
 bool is_refusal(reason why) noexcept;
+/// True if the gateway itself refused to reach a server that the policy allows: its address, its certificate, what its name says.
+bool is_dial_refusal(reason why) noexcept;
 
 } // namespace cofferdam

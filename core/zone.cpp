@@ -102,22 +102,6 @@ bool is_public_suffix(std::string_view name, int sections) noexcept
     return psl_is_public_suffix2(&suffix_list(), terminated(name).text.data(), sections) != 0;
 }
 
-/// The end of `name` that has one label more than its longest public suffix; empty if it is one itself. The last label counts
-/// as a suffix, known or not.
-std::string_view one_below_suffix(std::string_view name, int sections) noexcept
-{
-    suffixes_of ends(name);
-    ends.next();
-    auto out = ends.next();
-    auto at = out;
-    for (std::size_t labels = 2; labels <= longest_suffix && !at.empty(); ++labels, at = ends.next()) {
-        if (!is_public_suffix(at, sections | PSL_TYPE_NO_STAR_RULE)) continue;
-        auto further = ends;
-        out = further.next();
-    }
-    return out;
-}
-
 /// "s3.*.amazonaws.com" against the last labels of `name`: how many octets they have; 0 if they differ, or nothing is in front.
 std::size_t matched_end(std::string_view zone, std::string_view name) noexcept
 {
@@ -135,17 +119,33 @@ std::size_t matched_end(std::string_view zone, std::string_view name) noexcept
 
 } // namespace
 
+domains_of_name domains_of(std::string_view name) noexcept
+{
+    suffixes_of ends(name);
+    ends.next(); // the last label counts as a suffix, known or not
+    const auto second = ends.next();
+    domains_of_name out{second, second};
+    auto at = second;
+    for (std::size_t labels = 2; labels <= longest_suffix && !at.empty(); ++labels, at = ends.next()) {
+        if (!is_public_suffix(at, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE)) continue;
+        auto further = ends;
+        out.registrable = further.next();
+        if (is_public_suffix(at, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE)) out.purchased = out.registrable;
+    }
+    if (out.purchased.empty()) out.purchased = name;
+    if (name == "arpa" || name.ends_with(".arpa")) out.purchased = name.substr(name.size() - 4);
+    return out;
+}
+
 std::optional<std::string_view> registrable_domain(std::string_view name) noexcept
 {
-    const auto found = one_below_suffix(name, PSL_TYPE_ANY);
+    const auto found = domains_of(name).registrable;
     return found.empty() ? std::nullopt : std::optional(found);
 }
 
 std::string_view purchased_domain(std::string_view name) noexcept
 {
-    if (name == "arpa" || name.ends_with(".arpa")) return name.substr(name.size() - 4);
-    const auto found = one_below_suffix(name, PSL_TYPE_ICANN);
-    return found.empty() ? name : found;
+    return domains_of(name).purchased;
 }
 
 bool is_provider(std::string_view domain) noexcept

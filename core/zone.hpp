@@ -14,6 +14,12 @@ std::optional<std::string_view> registrable_domain(std::string_view name) noexce
 /// `name`; allocates nothing.
 std::string_view purchased_domain(std::string_view name) noexcept;
 
+/// Both at once; `registrable` is empty where there is none.
+struct domains_of_name {
+    std::string_view purchased, registrable;
+};
+domains_of_name domains_of(std::string_view name) noexcept;
+
 /// True for the domain (see purchased_domain) of a cloud provider, below which customers choose names but only the provider's
 /// servers see the queries (core/zones/providers.txt).
 bool is_provider(std::string_view domain) noexcept;

@@ -56,6 +56,8 @@ struct paid_name {
     std::uint16_t types = 0;      // bits by type_bit
     std::uint16_t unanswered = 0; // of these, asked in vain: once more is not free
     std::uint8_t first_type = 0;
+    ledger_kind kind = ledger_kind::unknown;
+    std::uint8_t key_size = 0; // octets at the end of the name
 };
 
 struct path {};
@@ -68,6 +70,18 @@ struct place {
     std::uint32_t limit = 0;
     std::string_view setting;
 };
+
+name_tier tier_of(ledger_kind kind) noexcept
+{
+    switch (kind) {
+    case ledger_kind::wildcard: return name_tier::wildcard;
+    case ledger_kind::provider:
+    case ledger_kind::tenants: return name_tier::provider;
+    case ledger_kind::popular: return name_tier::popular;
+    case ledger_kind::unknown: break;
+    }
+    return name_tier::unknown;
+}
 
 /// What a query costs, in parts.
 struct bill {
@@ -107,7 +121,7 @@ std::string_view to_string(name_tier tier) noexcept
 struct budget::ledgers {
     const budget_settings how;
     const name_model& model;
-    const siphash_key key;
+    const siphash_key secret;
     keyed_table<ledger> keys;
     keyed_table<path> paths, baseline;
     keyed_table<paid_name> names;
@@ -117,45 +131,57 @@ struct budget::ledgers {
     bool overflow_alerted = false; // of keys that have no ledger
     bool job_alerted = false;
 
-    ledgers(const budget_settings& settings, const name_model& names_known, const siphash_key& secret)
-        : how(settings), model(names_known), key(secret), keys(how.max_keys), paths(how.max_paths), baseline(how.baseline.size()),
+    ledgers(const budget_settings& settings, const name_model& names_known, const siphash_key& key)
+        : how(settings), model(names_known), secret(key), keys(how.max_keys), paths(how.max_paths), baseline(how.baseline.size()),
           names(how.max_answers)
     {
-        for (const auto& name : how.baseline) baseline.find_or_add(siphash(key, name));
+        for (const auto& name : how.baseline) baseline.find_or_add(siphash(secret, name));
     }
 
-    std::uint64_t hash_of(std::string_view text) const noexcept { return siphash(key, text); }
+    std::uint64_t hash_of(std::string_view text) const noexcept { return siphash(secret, text); }
     std::uint64_t hash_of(ledger_kind kind, std::string_view domain) const noexcept
     {
-        return siphash({key[0] ^ static_cast<std::uint64_t>(kind), key[1]}, domain);
+        return siphash({secret[0] ^ static_cast<std::uint64_t>(kind), secret[1]}, domain);
     }
 
-    bool is_known(std::string_view name, const name_rule& rule)
-    {
-        return rule.how == name_rule::kind::exact || model.is_ci_host(name) || baseline.find(hash_of(name)) != nullptr;
-    }
+    bool is_known(std::string_view name) { return model.is_ci_host(name) || baseline.find(hash_of(name)) != nullptr; }
 
     place place_of(std::string_view name, const name_rule& rule) const
     {
-        const auto domain = purchased_domain(name);
-        const bool provided = is_provider(domain);
-        if (rule.how == name_rule::kind::wildcard && name.ends_with(rule.suffix)) {
-            const auto usual = provided ? how.provider_bits : how.wildcard_bits;
-            const std::string_view setting = rule.bits ? "dns_bits" : provided ? "provider_bits" : "wildcard_bits";
-            const auto suffix = name.substr(name.size() - rule.suffix.size());
-            return {name_tier::wildcard, ledger_kind::wildcard, suffix, in_eighths(rule.bits.value_or(usual)), setting};
-        }
-        if (provided) return {name_tier::provider, ledger_kind::provider, domain, in_eighths(how.provider_bits), "provider_bits"};
-        if (is_popular(name))
-            return {name_tier::popular, ledger_kind::popular, domain, in_eighths(how.popular_bits), "popular_bits"};
-        return {name_tier::unknown, ledger_kind::unknown, domain, in_eighths(how.unknown_domain_bits), "unknown_domain_bits"};
+        if (rule.how == name_rule::kind::wildcard && name.ends_with(rule.suffix))
+            return place_in(ledger_kind::wildcard, name.substr(name.size() - rule.suffix.size()), rule);
+        const auto [domain, registrable] = domains_of(name);
+        if (is_provider(domain)) return place_in(ledger_kind::provider, domain, rule);
+        // By the whole list, or a stranger's "evil.eu.org" would inherit what eu.org is worth.
+        const bool popular = !registrable.empty() && model.popular.contains(registrable);
+        return place_in(popular ? ledger_kind::popular : ledger_kind::unknown, domain, rule);
     }
 
-    // By the whole list, or a stranger's "evil.eu.org" would inherit what eu.org is worth.
-    bool is_popular(std::string_view name) const
+    /// The same for a name that was paid, without looking anything up; nothing if the rule is another one by now.
+    std::optional<place> place_of_paid(std::string_view name, const paid_name& paid, const name_rule& rule) const
     {
-        const auto registered = registrable_domain(name);
-        return registered && model.popular.contains(*registered);
+        const auto key = name.substr(name.size() - paid.key_size);
+        const bool by_rule = rule.how == name_rule::kind::wildcard;
+        if (by_rule != (paid.kind == ledger_kind::wildcard) || (by_rule && key != rule.suffix)) return std::nullopt;
+        return place_in(paid.kind, key, rule);
+    }
+
+    place place_in(ledger_kind kind, std::string_view key, const name_rule& rule) const
+    {
+        const auto made = [&](std::uint32_t bits, std::string_view setting) {
+            return place{tier_of(kind), kind, key, in_eighths(bits), setting};
+        };
+        switch (kind) {
+        case ledger_kind::wildcard:
+            if (rule.bits) return made(*rule.bits, "dns_bits");
+            if (is_provider(purchased_domain(key))) return made(how.provider_bits, "provider_bits");
+            return made(how.wildcard_bits, "wildcard_bits");
+        case ledger_kind::provider: return made(how.provider_bits, "provider_bits");
+        case ledger_kind::popular: return made(how.popular_bits, "popular_bits");
+        case ledger_kind::tenants: return made(how.tenant_bits, "tenant_bits");
+        case ledger_kind::unknown: break;
+        }
+        return made(how.unknown_domain_bits, "unknown_domain_bits");
     }
 
     bill price(std::string_view name, std::uint16_t qtype, const place& where, const ledger& entry)
@@ -220,7 +246,7 @@ struct budget::ledgers {
     bool charge_tenants(charge& out, std::uint32_t amount, const place& where);
     std::optional<bill> paid_again(charge& out, const paid_name& before, std::uint16_t qtype);
     std::string_view shortage(charge& out, const bill& due, const ledger& entry, const place& where);
-    void remember(std::uint64_t name_hash, std::uint16_t qtype, const bill& due);
+    void remember(std::uint64_t name_hash, std::uint16_t qtype, const bill& due, const place& where);
 };
 
 /// Counts `amount` against all unknown domains together. False: it is too much, and may not be.
@@ -325,11 +351,11 @@ charge budget::ledgers::spend(std::string_view name, std::uint16_t qtype, const 
     entry->nodes += static_cast<std::uint32_t>(due.new_paths);
     out.spent = entry->spent;
     mark_paths(name, due.new_paths);
-    remember(name_hash, qtype, due);
+    remember(name_hash, qtype, due, where);
     return out;
 }
 
-void budget::ledgers::remember(std::uint64_t name_hash, std::uint16_t qtype, const bill& due)
+void budget::ledgers::remember(std::uint64_t name_hash, std::uint16_t qtype, const bill& due, const place& where)
 {
     const auto bit = type_bit(qtype);
     const auto mask = static_cast<std::uint16_t>(1U << bit);
@@ -337,6 +363,8 @@ void budget::ledgers::remember(std::uint64_t name_hash, std::uint16_t qtype, con
     if (paid.types == 0) {
         paid.first_price = due.total;
         paid.first_type = static_cast<std::uint8_t>(bit);
+        paid.kind = where.kind;
+        paid.key_size = static_cast<std::uint8_t>(where.key.size());
     }
     paid.types = static_cast<std::uint16_t>(paid.types | mask);
     paid.unanswered = static_cast<std::uint16_t>(paid.unanswered & ~mask);
@@ -367,12 +395,22 @@ budget::~budget() = default;
 
 charge budget::spend(std::string_view canonical_name, std::uint16_t qtype, const name_rule& rule)
 {
-    if (ledgers_->is_known(canonical_name, rule)) {
-        charge out;
-        out.allowed = true;
-        out.tier = name_tier::known;
-        out.key = host_text(canonical_name);
-        return out;
+    charge free;
+    free.allowed = true;
+    free.tier = name_tier::known;
+    if (rule.how == name_rule::kind::exact) {
+        free.key = host_text(canonical_name);
+        return free;
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        const auto* paid = ledgers_->names.find(ledgers_->hash_of(canonical_name));
+        const auto where = paid != nullptr ? ledgers_->place_of_paid(canonical_name, *paid, rule) : std::nullopt;
+        if (where) return ledgers_->spend(canonical_name, qtype, *where);
+    }
+    if (ledgers_->is_known(canonical_name)) {
+        free.key = host_text(canonical_name);
+        return free;
     }
     const auto where = ledgers_->place_of(canonical_name, rule);
     const std::lock_guard lock(mutex_);
@@ -389,7 +427,7 @@ void budget::unanswered(std::string_view canonical_name, std::uint16_t qtype)
 charge budget::block(std::string_view readable)
 {
     auto where = ledgers_->place_of(readable, {});
-    if (where.kind == ledger_kind::provider) where.kind = ledger_kind::tenants;
+    if (where.kind == ledger_kind::provider) where = ledgers_->place_in(ledger_kind::tenants, where.key, {});
     const std::lock_guard lock(mutex_);
     charge out;
     out.why = reason::malformed_name;

@@ -19,7 +19,7 @@ struct budget_settings {
     std::uint32_t popular_bits = 2048;       ///< a popular domain
     std::uint32_t wildcard_bits = 1024;      ///< a wildcard entry without its own dns_bits
     std::uint32_t provider_bits = 8192;      ///< a cloud provider's domain, or a wildcard entry below one
-    std::uint32_t tenant_bits = 48;          ///< what customers of one provider chose, where no entry allows it: surprise alone
+    std::uint32_t tenant_bits = 40;          ///< what customers of one provider chose, where no entry allows it: surprise alone
     std::uint32_t query_bits = 384;          ///< one query
     std::size_t new_domains = 512;           ///< unknown domains visited by their own name or www alone
     std::size_t max_keys = 1024;             ///< domains and wildcard entries with a budget

@@ -16,6 +16,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace cofferdam::gateway {
 
@@ -39,6 +41,9 @@ public:
     dns::bindings& bindings() noexcept { return bindings_; }
     /// What the job's names may say: charged by the inspector, and for names that are dialled without a query of the job.
     dns::budget& budget() noexcept { return budget_; }
+    /// Addresses of names that were paid for: to look them up once more is a message to their domain. Bounded by the budget.
+    std::optional<std::vector<ip_address>> kept_addresses(const std::string& name) const;
+    void keep_addresses(const std::string& name, const std::vector<ip_address>& addresses);
     /// Judges every DNS message of the job, wherever it came in.
     const dns::inspector& inspector() const noexcept { return inspector_; }
     std::optional<std::string> name_of(const ip_address& address) const;
@@ -74,6 +79,8 @@ private:
     dns::bindings bindings_;
     dns::budget budget_;
     dns::inspector inspector_;
+    mutable std::mutex kept_mutex_;
+    std::unordered_map<std::string, std::vector<ip_address>> kept_addresses_;
     tls::authority ca_;
     tls::leaf_cache leaves_;
     tls::ssl_ctx_ptr server_tls_;

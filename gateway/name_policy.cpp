@@ -49,7 +49,7 @@ std::vector<std::string> read_baseline(const std::string& path, std::size_t limi
     std::set<std::string> names;
     audit::log_reader log(in);
     for (auto line = log.next(); line || line.error() != errc::closed; line = log.next()) {
-        const policy::location where{path, static_cast<int>(log.line()), 0};
+        const policy::location where{path, static_cast<int>(log.line()), 1};
         if (!line) throw config::config_error(where, "not a line of an audit log: " + line.error().message());
         const auto* query = std::get_if<audit::dns_fields>(&line->entry.what);
         if (query == nullptr || line->entry.decision.action != "allow") continue;

@@ -230,7 +230,7 @@ private:
         std::string text;
         for (int number = 1; std::getline(in, text); ++number) {
             if (text.ends_with('\r')) text.pop_back();
-            if (!text.empty()) put(parse_line(text, {file, number, 0}));
+            if (!text.empty()) put(parse_line(text, {file, number, 1}));
         }
     }
 
@@ -240,7 +240,7 @@ private:
         if (!in) throw config::config_error({request_.audit, 0, 0}, "can't be read");
         audit::log_reader log(in);
         for (auto line = log.next(); line || line.error() != errc::closed; line = log.next()) {
-            const policy::location where{request_.audit, static_cast<int>(log.line()), 0};
+            const policy::location where{request_.audit, static_cast<int>(log.line()), 1};
             if (!line) throw config::config_error(where, "not a line of an audit log: " + line.error().message());
             const auto* query = std::get_if<audit::dns_fields>(&line->entry.what);
             if (query != nullptr && !query->qname.empty()) put({query->qname, query->qtype, 0});

@@ -71,7 +71,7 @@ const std::vector<key_case>& key_cases()
         {"dns.exfiltration.popular_bits", "2048", "1", "1", "1000001", COFFERDAM_GET(dns.exfiltration.popular_bits)},
         {"dns.exfiltration.wildcard_bits", "1024", "512", "512", "x", COFFERDAM_GET(dns.exfiltration.wildcard_bits)},
         {"dns.exfiltration.provider_bits", "8192", "4096", "4096", "-1", COFFERDAM_GET(dns.exfiltration.provider_bits)},
-        {"dns.exfiltration.tenant_bits", "48", "96", "96", "1.5", COFFERDAM_GET(dns.exfiltration.tenant_bits)},
+        {"dns.exfiltration.tenant_bits", "40", "96", "96", "1.5", COFFERDAM_GET(dns.exfiltration.tenant_bits)},
         {"dns.exfiltration.query_bits", "384", "256", "256", "1000001", COFFERDAM_GET(dns.exfiltration.query_bits)},
         {"dns.exfiltration.new_domains", "512", "0", "0", "-1", COFFERDAM_GET(dns.exfiltration.new_domains)},
         {"dns.exfiltration.max_keys", "1024", "16", "16", "0", COFFERDAM_GET(dns.exfiltration.max_keys)},
@@ -203,9 +203,18 @@ TEST(settings, each_key_refuses_a_list_and_a_mapping)
 
 TEST(settings, the_table_has_every_key_that_the_loader_knows)
 {
-    const std::set<std::string> tested_elsewhere{"version",        "presets",         "allow",           "rules",
-                                                 "phases",         "tls.passthrough", "tls.extra_roots", "dns.upstreams",
-                                                 "capture.redact", "audit.sinks"};
+    const std::set<std::string> tested_elsewhere{"version",
+                                                 "presets",
+                                                 "allow",
+                                                 "rules",
+                                                 "phases",
+                                                 "tls.passthrough",
+                                                 "tls.extra_roots",
+                                                 "dns.upstreams",
+                                                 "capture.redact",
+                                                 "audit.sinks",
+                                                 "dns.search_suffixes",
+                                                 "dns.exfiltration.baseline"};
     const std::set<std::string> sections{"tls", "dns", "dns.exfiltration", "http", "limits", "capture", "audit"};
     std::set<std::string> table = tested_elsewhere;
     for (const auto& each : key_cases()) table.insert(each.path);
