@@ -14,7 +14,7 @@ namespace cofferdam::gateway {
 job_context::job_context(std::string id, config::settings settings, std::string_view phase)
     : id_(std::move(id)), settings_(std::move(settings)), rules_(policy::policy::compile(settings_.policy, phase)),
       bindings_(settings_.dns.virtual_range, settings_.dns.max_names), ca_(id_, settings_.tls, std::chrono::system_clock::now()),
-      leaves_(ca_, settings_.tls.leaf_cache), server_tls_(tls::make_server_context()), upstream_tls_(settings_.tls),
+      leaves_(ca_, settings_.tls.leaf_cache), server_tls_(tls::make_server_context(settings_.tls)), upstream_tls_(settings_.tls),
       metrics_(version)
 {
 }
