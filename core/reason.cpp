@@ -38,6 +38,8 @@ constexpr std::array texts = std::to_array<reason_text>({
     {"tunnel_refused", "a tunnel inside the connection would bypass judgement"},
     {"exfiltration_budget", "the information budget for this domain is spent"},
     {"multicast_dns", "a name asked of the local network (mDNS, LLMNR, NetBIOS): there is none here"},
+    {"dns_response_from_client", "a DNS response was sent where queries belong"},
+    {"dns_on_other_port", "DNS on a port other than 53 would bypass the resolver"},
     {"name_not_found", "the name does not exist"},
     {"resolve_failed", "the name could not be resolved"},
     {"connect_failed", "the server could not be reached"},

@@ -33,9 +33,11 @@ enum class reason : std::uint8_t {
     unsupported_query, ///< DNS opcode, class or type that is not carried
     encrypted_dns,
     too_large,
-    tunnel_refused,      ///< CONNECT, Upgrade: h2c, unsolicited 101
-    exfiltration_budget, ///< DNS information budget spent
-    multicast_dns,       ///< names asked of the local network: mDNS, LLMNR, NetBIOS
+    tunnel_refused,           ///< CONNECT, Upgrade: h2c, unsolicited 101
+    exfiltration_budget,      ///< DNS information budget spent
+    multicast_dns,            ///< names asked of the local network: mDNS, LLMNR, NetBIOS
+    dns_response_from_client, ///< a DNS response sent to a name server's port
+    dns_on_other_port,        ///< a DNS query to a port other than 53, without an entry
     // could not be served
     name_not_found,
     resolve_failed,

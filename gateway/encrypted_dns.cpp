@@ -1,5 +1,6 @@
 #include "gateway/encrypted_dns.hpp"
 
+#include "core/dns_shape.hpp"
 #include "core/text.hpp"
 #include "gateway/known_resolvers.hpp"
 #include "http/dns_over_https.hpp"
@@ -115,6 +116,17 @@ policy::decision named_refusal(policy::decision verdict, const policy::connectio
     if ((!quic && attempt.app != application::tls) || !goes_to_resolver(attempt)) return verdict;
     const auto host = host_of(attempt);
     name(verdict, reason::encrypted_dns, (quic ? "QUIC to " : "TLS to ") + host + ", a public resolver", url_hint(host, port));
+    return verdict;
+}
+
+policy::decision named_refusal(policy::decision verdict, const policy::connection_attempt& attempt, byte_view first)
+{
+    verdict = named_refusal(std::move(verdict), attempt);
+    if (verdict.would == policy::action::allow || !verdict.detail.empty()) return verdict;
+    byte_reader from(first);
+    const auto size = from.u16();
+    if (!size || *size < from.remaining() || !looks_like_dns(first.subspan(from.position()))) return verdict;
+    name(verdict, reason::dns_on_other_port, "a DNS query" + port_text(attempt.proto, attempt.destination.port), verdict.hint);
     return verdict;
 }
 

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "core/bytes.hpp"
 #include "http/field.hpp"
-#include "http/head.hpp"
 #include "policy/policy.hpp"
 
 #include <optional>
-#include <string_view>
+#include <string>
 #include <vector>
 
 /// Names for other people, asked past the gateway's resolver: over TLS, QUIC or HTTPS, or of the local network. What is on no
@@ -19,6 +19,9 @@ inline constexpr std::uint16_t dns_over_tls_port = 853; ///< RFC 7858; over UDP:
 /// because it goes to a known resolver, with that reason, a detail that names the kind, and a hint that helps. A verdict by a
 /// rule keeps its reason.
 policy::decision named_refusal(policy::decision verdict, const policy::connection_attempt& attempt);
+/// The same where a TCP connection, refused as a byte stream, has sent something already: `first` may be DNS by its length
+/// prefix and shape (RFC 1035, 4.2.2).
+policy::decision named_refusal(policy::decision verdict, const policy::connection_attempt& attempt, byte_view first);
 /// The same for a query for the name of a known resolver.
 policy::decision named_refusal(policy::decision verdict, const policy::name_query& query);
 

@@ -157,6 +157,12 @@ def test_llmnr_over_tcp(world, gateway, nonce):
     assert record["connection"]["detail"] == "LLMNR (TCP port 5355)", record
 
 
+def test_dns_over_tcp_on_another_port(world, gateway, nonce):
+    done = gateway.run(with_controls(f"dig +tcp +tries=1 +time=5 -p 5300 @8.8.8.8 {nonce}.test"), ALLOW)
+    record = assert_refused(world, done, nonce, "dns_on_other_port")
+    assert record["connection"]["detail"] == "a DNS query (TCP port 5300)", record
+
+
 def test_a_refused_datagram_is_its_processs(world, gateway, nonce):
     send = ("import contextlib, socket, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
             f"with contextlib.suppress(OSError): s.sendto(b'{nonce}', ('8.8.8.8', 5353))\ntime.sleep(60)")

@@ -97,6 +97,23 @@ TEST(encrypted_dns, refused_packets_are_named_by_their_port)
     EXPECT_EQ(named(*rules, attempt(transport::tcp, application::opaque, "", "203.0.113.9", 853)).why, reason::encrypted_dns);
 }
 
+TEST(encrypted_dns, dns_over_tcp_on_another_port_is_named)
+{
+    using namespace std::string_literals;
+    const auto message = "\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\0\0\x01\0\x01"s;
+    const auto framed = "\0"s + static_cast<char>(message.size()) + message;
+    const auto rules = rules_of({"listed.example:5300"});
+    const auto what = attempt(transport::tcp, application::opaque, "", "203.0.113.9", 5300);
+    const auto of = [&](const std::string& first) { return named_refusal(rules->decide(what), what, as_bytes(first)).why; };
+    EXPECT_EQ(of(framed), reason::dns_on_other_port);
+    EXPECT_EQ(of(message), reason::not_in_allow_list) << "no length";
+    EXPECT_EQ(of(framed + "more"), reason::not_in_allow_list) << "a length that is not its own";
+    EXPECT_EQ(of(framed.substr(0, 10)), reason::not_in_allow_list);
+    EXPECT_EQ(of(""), reason::not_in_allow_list);
+    const auto listed = attempt(transport::tcp, application::opaque, "listed.example", "198.18.0.1", 5300);
+    EXPECT_TRUE(named_refusal(rules->decide(listed), listed, as_bytes(framed)).allowed()) << "a listed stream is opaque";
+}
+
 TEST(encrypted_dns, what_an_entry_allows_is_left_alone)
 {
     const auto rules = rules_of({"udp://printer.corp:5353", "udp://resolver.example:853", "resolver.example:853"});
