@@ -195,7 +195,8 @@ void aggregator::add_refusal(const record& entry, const std::string& host, bool 
     }
     refusal_index_.emplace(key, sum_.refusals.size());
     const auto* who = entry.source.process.get();
-    sum_.refusals.push_back({subject, host, d.reason, d.rule, d.hint, d.stage, who ? who->exe : std::string(), detail_of(entry), enforced, 1});
+    sum_.refusals.push_back(
+        {subject, host, d.reason, d.rule, d.hint, d.stage, who ? who->exe : std::string(), detail_of(entry), enforced, 1});
 }
 
 void aggregator::add_failure(const std::string& host, const std::string& why, const std::string& detail)

@@ -40,8 +40,8 @@ constexpr auto services = std::to_array<service>({
 
 const service* find_service(transport proto, std::uint16_t port) noexcept
 {
-    const auto found = std::find_if(services.begin(), services.end(),
-                                    [=](const service& s) { return s.proto == proto && s.port == port; });
+    const auto found =
+        std::find_if(services.begin(), services.end(), [=](const service& s) { return s.proto == proto && s.port == port; });
     return found == services.end() ? nullptr : &*found;
 }
 
@@ -164,8 +164,8 @@ policy::decision judge_tls(const policy::policy& rules, const policy::connection
     return verdict;
 }
 
-policy::decision judge_doh(const policy::policy& rules, const policy::http_request& request, const std::vector<http::field>& fields,
-                           policy::decision verdict)
+policy::decision judge_doh(const policy::policy& rules, const policy::http_request& request,
+                           const std::vector<http::field>& fields, policy::decision verdict)
 {
     const bool refused = verdict.would == policy::action::deny;
     const bool of_resolver = is_known_resolver(request.host);

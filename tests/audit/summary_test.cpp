@@ -98,9 +98,11 @@ TEST(summary, a_refusal_says_what_exactly_was_found)
     local.decision = {"deny", "deny", "", "multicast_dns", "connection", ""};
     std::get<connection_fields>(local.what).detail = "multicast DNS (UDP port 5353)";
     const auto text = render_text(of({doh, local}));
-    EXPECT_NE(text.find("encrypted DNS would bypass the resolver: DNS over HTTPS, POST application/dns-message\\x1b[2J [encrypted_dns]\n"
-                        "    to allow it: https://resolver.example/dns-query\n"),
-              std::string::npos)
+    EXPECT_NE(
+        text.find(
+            "encrypted DNS would bypass the resolver: DNS over HTTPS, POST application/dns-message\\x1b[2J [encrypted_dns]\n"
+            "    to allow it: https://resolver.example/dns-query\n"),
+        std::string::npos)
         << text;
     EXPECT_NE(text.find(": multicast DNS (UDP port 5353) [multicast_dns]\n"), std::string::npos) << text;
     EXPECT_EQ(text.find("udp://"), std::string::npos) << text;

@@ -57,8 +57,8 @@ TEST(classify, an_endless_line_is_judged_as_http)
 
 TEST(classify, how_the_bytes_arrive_changes_nothing)
 {
-    for (const std::string whole : {"\r\n\nGET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nSM", "SSH-2.0-x\r\n", "\x16\x03\x01", "GET /\x01",
-                                    "\r\r\x02"}) {
+    for (const std::string whole :
+         {"\r\n\nGET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nSM", "SSH-2.0-x\r\n", "\x16\x03\x01", "GET /\x01", "\r\r\x02"}) {
         const auto expected = classify(whole);
         for (const std::size_t step : {1U, 2U, 5U}) {
             classifier pieces;

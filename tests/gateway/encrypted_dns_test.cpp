@@ -1,5 +1,4 @@
 #include "gateway/encrypted_dns.hpp"
-
 #include "gateway/known_resolvers.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +10,8 @@ using policy::transport;
 
 namespace {
 
-std::shared_ptr<const policy::policy> rules_of(const std::vector<std::string>& allow, const std::vector<std::string>& passthrough = {},
+std::shared_ptr<const policy::policy> rules_of(const std::vector<std::string>& allow,
+                                               const std::vector<std::string>& passthrough = {},
                                                policy::mode how = policy::mode::enforce)
 {
     policy::policy_source source;
@@ -58,7 +58,8 @@ policy::decision doh(const policy::policy& rules, const policy::http_request& wh
     return judge_doh(rules, what, fields, rules.decide(what));
 }
 
-policy::decision tls(const policy::policy& rules, std::string_view host, std::uint16_t port, const std::vector<std::string>& alpn = {})
+policy::decision tls(const policy::policy& rules, std::string_view host, std::uint16_t port,
+                     const std::vector<std::string>& alpn = {})
 {
     const auto what = attempt(transport::tcp, application::tls, host, "198.18.0.1", port);
     return judge_tls(rules, what, is_dns_over_tls(port, alpn), rules.passthrough(host, port), rules.decide(what));
@@ -71,8 +72,8 @@ TEST(known_resolvers, by_name_zone_and_address)
     for (const char* host : {"dns.google", "cloudflare-dns.com", "one.one.one.one", "dns.quad9.net", "dns.adguard.com",
                              "doh.opendns.com", "abc123.dns.nextdns.io", "8.8.8.8", "2001:4860:4860::8888", "::ffff:9.9.9.9"})
         EXPECT_TRUE(is_known_resolver(host)) << host;
-    for (const char* host : {"google", "www.google", "dns.google.evil.example", "xdns.google", "dns.nextdns.io.example", "8.8.8.9", "",
-                             "#", "Google"})
+    for (const char* host : {"google", "www.google", "dns.google.evil.example", "xdns.google", "dns.nextdns.io.example",
+                             "8.8.8.9", "", "#", "Google"})
         EXPECT_FALSE(is_known_resolver(host)) << host;
 }
 
@@ -165,8 +166,8 @@ TEST(encrypted_dns, a_resolver_is_passed_through_by_its_own_name_only)
 TEST(encrypted_dns, doh_needs_an_entry_for_just_that_url)
 {
     const auto query = request("POST", "resolver.example", "/dns-query");
-    for (const char* line : {"resolver.example:443", "https://resolver.example/", "https://resolver.example", "https://*.example/",
-                             "GET https://resolver.example/dns-query", "http://resolver.example/dns-query",
+    for (const char* line : {"resolver.example:443", "https://resolver.example/", "https://resolver.example",
+                             "https://*.example/", "GET https://resolver.example/dns-query", "http://resolver.example/dns-query",
                              "https://other.example/dns-query", "https://resolver.example/dns"}) {
         const auto verdict = doh(*rules_of({line}), query, dns_message);
         EXPECT_FALSE(verdict.allowed()) << line;
@@ -179,7 +180,8 @@ TEST(encrypted_dns, doh_needs_an_entry_for_just_that_url)
     EXPECT_FALSE(doh(*rules_of({"https://a.example/api/"}), request("POST", "a.example", "/api/x"), dns_message).allowed())
         << "below a prefix is not enough";
     EXPECT_FALSE(doh(*rules_of({"https://a.example/"}), request("POST", "a.example", "/"), dns_message).allowed());
-    EXPECT_EQ(doh(*rules_of({"https://a.example/"}), request("POST", "a.example", "/"), dns_message).hint, "") << "no line names it";
+    EXPECT_EQ(doh(*rules_of({"https://a.example/"}), request("POST", "a.example", "/"), dns_message).hint, "")
+        << "no line names it";
     EXPECT_TRUE(doh(*rules_of({"https://a.example/"}), request("POST", "a.example", "/")).allowed());
 }
 

@@ -1,5 +1,4 @@
 #include "gateway/sniff.hpp"
-
 #include "tests/tls/hello_samples.hpp"
 #include "tests/tls/loopback.hpp"
 
