@@ -1,5 +1,6 @@
 #include "gateway/encrypted_dns.hpp"
 
+#include "core/dns_shape.hpp"
 #include "core/text.hpp"
 #include "gateway/known_resolvers.hpp"
 #include "http/dns_over_https.hpp"
@@ -39,8 +40,8 @@ constexpr auto services = std::to_array<service>({
 
 const service* find_service(transport proto, std::uint16_t port) noexcept
 {
-    const auto found = std::find_if(services.begin(), services.end(),
-                                    [=](const service& s) { return s.proto == proto && s.port == port; });
+    const auto found =
+        std::find_if(services.begin(), services.end(), [=](const service& s) { return s.proto == proto && s.port == port; });
     return found == services.end() ? nullptr : &*found;
 }
 
@@ -118,6 +119,17 @@ policy::decision named_refusal(policy::decision verdict, const policy::connectio
     return verdict;
 }
 
+policy::decision named_refusal(policy::decision verdict, const policy::connection_attempt& attempt, byte_view first)
+{
+    verdict = named_refusal(std::move(verdict), attempt);
+    if (verdict.would == policy::action::allow || !verdict.detail.empty()) return verdict;
+    byte_reader from(first);
+    const auto size = from.u16();
+    if (!size || *size < from.remaining() || !looks_like_dns(first.subspan(from.position()))) return verdict;
+    name(verdict, reason::dns_on_other_port, "a DNS query" + port_text(attempt.proto, attempt.destination.port), verdict.hint);
+    return verdict;
+}
+
 policy::decision named_refusal(policy::decision verdict, const policy::name_query& query)
 {
     if (verdict.would == policy::action::allow || !is_known_resolver(query.name)) return verdict;
@@ -152,8 +164,8 @@ policy::decision judge_tls(const policy::policy& rules, const policy::connection
     return verdict;
 }
 
-policy::decision judge_doh(const policy::policy& rules, const policy::http_request& request, const std::vector<http::field>& fields,
-                           policy::decision verdict)
+policy::decision judge_doh(const policy::policy& rules, const policy::http_request& request,
+                           const std::vector<http::field>& fields, policy::decision verdict)
 {
     const bool refused = verdict.would == policy::action::deny;
     const bool of_resolver = is_known_resolver(request.host);

@@ -44,8 +44,8 @@ public:
     /// Takes the parsed head apart and judges it: canonical host and path, agreement with TLS, then the policy.
     /// Nothing returned: it may be forwarded.
     std::optional<answer> judge();
-    /// Judges the request again, with the trailers that came behind its body as fields beside those of the head. Nothing returned:
-    /// they may be sent on.
+    /// Judges the request again, with the trailers that came behind its body as fields beside those of the head. Nothing
+    /// returned: they may be sent on.
     std::optional<answer> judge_trailers(const std::vector<std::pair<std::string, std::string>>& trailers);
     /// Judges the final answer's head. Nothing returned: it may be passed on.
     std::optional<answer> judge_answer(const http::response_head& response);

@@ -232,8 +232,12 @@ asio::awaitable<void> flow::run_opaque(bool silent)
     attempt.destination = facts_.destination;
     attempt.source = &facts_.source;
     const auto rules = job().rules();
-    const auto verdict = named_refusal(rules->decide(attempt), attempt);
+    auto verdict = rules->decide(attempt);
     if (!verdict.allowed()) {
+        std::array<std::uint8_t, 512> sent; // room for a name and what stands before it
+        const auto size = ::recv(socket_.native_handle(), sent.data(), sent.size(), MSG_PEEK | MSG_DONTWAIT);
+        verdict =
+            named_refusal(std::move(verdict), attempt, byte_view(sent.data(), size > 0 ? static_cast<std::size_t>(size) : 0));
         refuse_connection(*this, "tcp", verdict);
         reset_connection(socket_);
         co_return;

@@ -50,10 +50,10 @@ struct http_session::body_pump {
     http::body_decoder decoder;
     bool chunked;
     bool done = false;
-    bool complete = false;              // all of the body was sent
-    bool upstream_gone = false;         // the origin took no more; its answer may still be readable
-    bool client_gone = false;           // the client broke off
-    const http::fault* fault = nullptr; // the client's framing is broken
+    bool complete = false;                   // all of the body was sent
+    bool upstream_gone = false;              // the origin took no more; its answer may still be readable
+    bool client_gone = false;                // the client broke off
+    const http::fault* fault = nullptr;      // the client's framing is broken
     std::optional<exchange::answer> refused; // its trailers are not allowed
 };
 

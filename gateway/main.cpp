@@ -54,6 +54,7 @@ void add_run(CLI::App& app, run_request& request)
     run.add_flag("--fail-on-deny", request.fail_on_deny,
                  "Exit with 99 if the command succeeded but something was refused (or would have been)");
     run.add_flag("--quiet", request.quiet, "No summary at the end");
+    run.add_flag("--verbose", request.verbose, "List the sockets and directories that are hidden from the command");
 }
 
 struct command_line {

@@ -28,8 +28,8 @@ constexpr std::size_t datagram_size = 65536;
 using clock = std::chrono::steady_clock;
 using attempt_key = std::tuple<std::uint8_t, ip_endpoint, ip_endpoint>;
 
-// What is known of a packet that has no ports: its kind, its size, and who sent it (the process is known by ports only).
-std::string describe_packet(const nft::refused_packet& packet)
+// What is known of a packet beside its ends.
+std::string describe_packet(const nft::refused_packet& packet, bool sender_known)
 {
     std::string out;
     const bool v4 = packet.protocol == IPPROTO_ICMP;
@@ -40,7 +40,7 @@ std::string describe_packet(const nft::refused_packet& packet)
         out += ", ";
     }
     out += std::to_string(packet.length) + " bytes";
-    if (packet.uid) out += ", of uid " + std::to_string(*packet.uid);
+    if (packet.uid && !sender_known) out += ", of uid " + std::to_string(*packet.uid);
     return out;
 }
 
@@ -76,16 +76,14 @@ private:
         facts.bound_name = worker_.job().name_of(packet.destination.address).value_or("");
         facts.source.process = co_await worker_.job().find_process(worker_, packet.source, packet.destination, packet.protocol);
         const auto verdict = judge(packet, facts);
-        place->commit(connection_record(worker_.job(), facts, nft::protocol_name(packet.protocol), verdict, verdict.why));
+        place->commit(connection_record(worker_.job(), facts, nft::protocol_name(packet.protocol), verdict, verdict.why,
+                                        describe_packet(packet, facts.source.process != nullptr)));
     }
 
     policy::decision judge(const nft::refused_packet& packet, const connection_facts& facts) const
     {
         auto verdict = gateway_decision(reason::protocol_not_allowed, policy::stage::connection);
-        if (packet.protocol != IPPROTO_UDP) {
-            verdict.detail = describe_packet(packet);
-            return verdict;
-        }
+        if (packet.protocol != IPPROTO_UDP) return verdict;
         policy::connection_attempt attempt;
         attempt.proto = policy::transport::udp;
         attempt.app = policy::application::opaque;

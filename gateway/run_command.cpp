@@ -191,6 +191,12 @@ void print_open_sockets(const run_request& request)
         std::fprintf(stderr, "cofferdam: left open for the job: %s\n", escape_line(socket).c_str());
 }
 
+void print_notes(const run_request& request, const sandbox::job& job)
+{
+    if (!request.verbose) return;
+    for (const auto& note : job.notes()) std::fprintf(stderr, "cofferdam: %s\n", escape_line(note).c_str());
+}
+
 int conclude(const run_request& request, const sandbox::exit_status& status, const audit::summary& totals,
              const audit::writer_totals& written)
 {
@@ -240,6 +246,7 @@ int run_command(const run_request& request)
     print_open_sockets(request);
 
     sealed.job.start(trust.environment);
+    print_notes(request, sealed.job);
     const sandbox::exit_status status = wait_for_end(sealed.job, signals);
 
     queries.stop();

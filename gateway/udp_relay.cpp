@@ -48,7 +48,7 @@ struct datagram_flow final : expirable {
     std::shared_ptr<relay_socket> downstream;
     udp::socket upstream;
     asio::steady_timer remembered; // of a refused flow: until then its datagrams are the same attempt
-    connection_facts facts; // `standing` is the verdict
+    connection_facts facts;        // `standing` is the verdict
     std::vector<std::vector<std::uint8_t>> waiting;
     relay_totals totals;
     bool connected = false;
@@ -174,7 +174,8 @@ private:
 
     asio::awaitable<reason> connect(std::shared_ptr<datagram_flow> flow, std::string& detail)
     {
-        const std::string host = flow->facts.bound_name.empty() ? flow->facts.destination.address.to_string() : flow->facts.bound_name;
+        const std::string host =
+            flow->facts.bound_name.empty() ? flow->facts.destination.address.to_string() : flow->facts.bound_name;
         const candidates found = co_await find_candidates(worker_, host, flow->facts.destination.port, policy::transport::udp);
         detail = found.detail;
         if (found.addresses.empty()) co_return found.why;
@@ -204,8 +205,8 @@ private:
             if (ec) co_return;
             flow->arm(worker_.job().settings().limits.udp_idle_timeout);
             const byte_view bytes(buffer.data(), size);
-            const auto failed = nft::send_datagram(flow->downstream->descriptor.native_handle(), bytes, flow->facts.destination.address,
-                                                   flow->facts.source.address);
+            const auto failed = nft::send_datagram(flow->downstream->descriptor.native_handle(), bytes,
+                                                   flow->facts.destination.address, flow->facts.source.address);
             if (!failed) flow->totals.received += size;
         }
     }

@@ -26,9 +26,8 @@ constexpr auto media_types = std::to_array<std::string_view>({
 });
 
 constexpr auto type_names = std::to_array<std::string_view>({
-    "A",    "AAAA", "ANY", "CAA", "CNAME", "DNAME",  "DNSKEY", "DS",  "HINFO", "HTTPS", "LOC",
-    "MX",   "NAPTR", "NS",  "NULL", "NSEC", "OPENPGPKEY", "PTR", "RRSIG", "SOA", "SPF",   "SRV",
-    "SSHFP", "SVCB", "TLSA", "TXT",  "URI",
+    "A",    "AAAA", "ANY",        "CAA", "CNAME", "DNAME", "DNSKEY", "DS",  "HINFO", "HTTPS", "LOC",  "MX",  "NAPTR", "NS",
+    "NULL", "NSEC", "OPENPGPKEY", "PTR", "RRSIG", "SOA",   "SPF",    "SRV", "SSHFP", "SVCB",  "TLSA", "TXT", "URI",
 });
 
 int hex_digit(char c) noexcept

@@ -15,7 +15,7 @@ build="g++ cmake ninja-build ccache make pkg-config git ca-certificates
   libpsl-dev libidn2-dev libcli11-dev libseccomp-dev openssl bind9-dnsutils python3 python3-pip python3-setuptools python3-wheel"
 lint="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck"
 tests="libgtest-dev libgmock-dev libbenchmark-dev
-  nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils nginx-light openssl curl wget gpg gpgconf
+  nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils knot-dnsutils nginx-light openssl curl wget gpg gpgconf
   gpg-agent gpgv python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml"
 
 # command:package for tools that often come from elsewhere

@@ -266,7 +266,7 @@ def _kill_group(process: subprocess.Popen) -> None:
 def _listeners():
     """The sockets of origin.py."""
     for address in (names.ORIGIN, names.ORIGIN6, names.ATTACKER, names.ATTACKER6):
-        for port, service in ((80, "http"), (8000, "http"), (8080, "http"), (443, "https"), (8443, "https")):
+        for port, service in ((80, "http"), (8000, "http"), (8080, "http"), (443, "https"), (8443, "https"), (853, "dot")):
             yield {"address": address, "port": port, "service": service}
     for address in (names.RAW, names.RAW6):
         for port, service in ((7, "echo"), (443, "echo"), (80, "echo"), (2222, "banner"), (22, "banner"), (9, "silent")):
