@@ -100,6 +100,8 @@ struct metrics::impl {
         counters(registry, "cofferdam_connections_total", "Connections of the job that were judged, by what they carried")};
     counter_table<4> requests{counters(registry, "cofferdam_requests_total", "HTTP transactions judged")};
     counter_table<reason_count * 2> queries{counters(registry, "cofferdam_dns_queries_total", "DNS queries judged")};
+    counter_table<1> budget_alerts{counters(registry, "cofferdam_dns_budget_alerts_total",
+                                            "Domains blocked by the DNS information budget, and jobs that reached its limit")};
     counter_table<2> bytes{
         counters(registry, "cofferdam_bytes_total", "Bytes from the job to the world (sent) and back (received)")};
     prometheus::Gauge& active = gauge(registry, "cofferdam_active_connections", "Connections open on the job's side");
@@ -123,6 +125,7 @@ metrics::metrics(std::string_view version) : impl_(std::make_unique<impl>())
     }
     bytes(byte_direction::sent, 0);
     bytes(byte_direction::received, 0);
+    impl_->budget_alerts.add(0, 0, [] { return prometheus::Labels{}; });
     gauge(impl_->registry, "cofferdam_build_info", "The build that runs", {{"version", std::string(version)}}).Set(1);
 }
 
@@ -148,6 +151,11 @@ void metrics::dns_query(verdict_label action, reason why) noexcept
     impl_->queries.add(index_of(why) * 2 + index_of(action), 1, [&] {
         return prometheus::Labels{{"action", action_names[index_of(action)]}, {"reason", std::string(to_string(why))}};
     });
+}
+
+void metrics::dns_budget_alert() noexcept
+{
+    impl_->budget_alerts.add(0, 1, [] { return prometheus::Labels{}; });
 }
 
 void metrics::bytes(byte_direction direction, std::uint64_t count) noexcept

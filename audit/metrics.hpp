@@ -31,6 +31,7 @@ public:
     void connection(connection_kind kind, verdict_label action, unsigned count = 1) noexcept;
     void request(http_version protocol, verdict_label action, std::chrono::nanoseconds duration) noexcept;
     void dns_query(verdict_label action, reason why) noexcept;
+    void dns_budget_alert() noexcept; ///< a domain was blocked, or the job's limit reached
     void bytes(byte_direction direction, std::uint64_t count) noexcept;
     void active_connections(int change) noexcept; ///< +1, -1
     void upstream_handshake(std::chrono::nanoseconds duration) noexcept;

@@ -2,6 +2,8 @@
 
 #include "dns/io/upstream_client.hpp"
 #include "gateway/address_guard.hpp"
+#include "gateway/job_dns.hpp"
+#include "gateway/name_policy.hpp"
 #include "gateway/worker.hpp"
 
 #include <algorithm>
@@ -37,6 +39,16 @@ bool is_listed_host(const policy::policy& rules, std::uint16_t port, policy::tra
     attempt.host = "host";
     attempt.destination.port = port;
     return rules.decide(attempt).why == reason::allowed_by_endpoint;
+}
+
+/// Charges the lookup that a dial needs to the job's information budget. A value: it is refused, and why.
+std::optional<std::string> charge_name(job_context& job, std::string_view name)
+{
+    const auto verdict = job.rules()->decide(policy::name_query{name, dns::rr::a});
+    const auto paid = job.budget().spend(name, dns::rr::a, to_name_rule(verdict.matched));
+    alert_of_charge(job, paid, {});
+    if (paid.allowed) return std::nullopt;
+    return dns::explain(paid);
 }
 
 asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where, std::chrono::milliseconds limit)
@@ -75,6 +87,12 @@ asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::ui
         found.push_back(*literal);
     }
     else {
+        // A name can come from SNI or Host alone, without a query of the job: it is a message to its domain all the same.
+        if (const auto refused = charge_name(w.job(), host)) {
+            out.why = reason::exfiltration_budget;
+            out.detail = *refused;
+            co_return out;
+        }
         auto resolved = co_await w.resolver().async_addresses(host);
         if (!resolved) {
             out.why = resolved.error() == errc::not_found ? reason::name_not_found : reason::resolve_failed;

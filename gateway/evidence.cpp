@@ -117,7 +117,7 @@ void connection_evidence::finish(const relay_totals& totals)
 
 void connection_evidence::fail(reason why, std::string detail)
 {
-    if (why == reason::upstream_verify_failed || why == reason::private_address) {
+    if (why == reason::upstream_verify_failed || is_refusal(why)) {
         verdict_ = gateway_decision(why, policy::stage::connection);
     }
     write(why, std::move(detail), {});

@@ -161,7 +161,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         place->cancel();
         if (link.stream)
             facts.upstream = link.peer.to_string();
-        else if (link.why == reason::upstream_verify_failed || link.why == reason::private_address) {
+        else if (link.why == reason::upstream_verify_failed || is_refusal(link.why)) {
             facts.standing = gateway_decision(link.why, policy::stage::connection);
         }
     }

@@ -219,7 +219,7 @@ private:
         entry.duration = std::chrono::steady_clock::now() - flow.began_steady;
         entry.job = worker_.job().id();
         entry.source = flow.source;
-        const bool inside = why == reason::private_address;
+        const bool inside = is_refusal(why);
         entry.decision = to_fields(inside ? gateway_decision(why, policy::stage::connection) : flow.verdict);
         audit::connection_fields fields;
         fields.protocol = "udp";

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct location {
 struct entry_source {
     std::string text; ///< one allow line, or a passthrough entry
     location where;
+    std::optional<std::uint32_t> dns_bits; ///< a wildcard's own information budget, for the names that it lets be resolved
 };
 
 struct rule_source {

@@ -26,7 +26,9 @@ void answer_from_cache(benchmark::State& state)
 {
     const settings how;
     bindings names(how.virtual_range, how.max_names);
-    resolver core(how, names, {judge, {}});
+    budget spent(how.exfiltration);
+    const inspector gate(how, names, spent, {judge});
+    resolver core(how, names, gate, {});
     const resolver::clock::time_point now{};
     const auto first = core.on_query(make_query("www.allowed.example"), transport::udp, {}, 1, now);
     const auto upstream = header({.flags = 0x8180, .an = 1}) + question_octets(labels("www.allowed.example"), rr::a) +
@@ -41,7 +43,9 @@ void refuse_denied(benchmark::State& state)
 {
     const settings how;
     bindings names(how.virtual_range, how.max_names);
-    resolver core(how, names, {judge, {}});
+    budget spent(how.exfiltration);
+    const inspector gate(how, names, spent, {judge});
+    resolver core(how, names, gate, {});
     const auto packet_bytes = make_query("evil.example");
     for (auto _ : state) benchmark::DoNotOptimize(core.on_query(packet_bytes, transport::udp, {}, 2, {}));
 }

@@ -66,18 +66,19 @@ TEST(resolver_services, srv_of_an_allowed_web_server_is_answered_here_and_of_ano
 TEST(resolver_denied, without_a_policy_everything_is)
 {
     bindings names(settings{}.virtual_range, 10);
-    resolver core({}, names, {});
+    budget spent({});
+    const inspector gate({}, names, spent, {});
+    resolver core({}, names, gate, {});
     EXPECT_EQ(playbook::answered(core.on_query(make_query("a.example"), transport::udp, {}, 1, {})).code, 5U);
 }
 
 TEST(resolver_denied, because_the_gateway_cannot_record_is_servfail)
 {
     bindings names(settings{}.virtual_range, 10);
-    resolver core({}, names,
-                  {[](std::string_view, std::uint16_t) {
-                       return policy_answer{false, true, reason::audit_failed, {}, {}};
-                   },
-                   {}});
+    budget spent({});
+    const auto judge = [](std::string_view, std::uint16_t) { return policy_answer{false, true, reason::audit_failed, {}, {}}; };
+    const inspector gate({}, names, spent, {judge});
+    resolver core({}, names, gate, {});
     const auto got = playbook::answered(core.on_query(make_query("a.example"), transport::udp, {}, 1, {}));
     EXPECT_EQ(got.code, 2U);
     EXPECT_FALSE(got.facts.decision.allowed);
