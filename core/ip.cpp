@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 
 namespace cofferdam {
@@ -227,8 +228,12 @@ std::string ip_address::to_string() const
 {
     char buffer[48];
     if (!v6_) {
-        std::snprintf(buffer, sizeof buffer, "%u.%u.%u.%u", bytes_[0], bytes_[1], bytes_[2], bytes_[3]);
-        return buffer;
+        char* end = buffer;
+        for (std::size_t i = 0; i < 4; ++i) {
+            if (i != 0) *end++ = '.';
+            end = std::to_chars(end, std::end(buffer), bytes_[i]).ptr;
+        }
+        return {buffer, end};
     }
     std::array<unsigned, 8> groups{};
     for (std::size_t i = 0; i < 8; ++i) groups[i] = (unsigned{bytes_[2 * i]} << 8) | bytes_[2 * i + 1];

@@ -11,16 +11,30 @@
 namespace cofferdam::gateway {
 namespace {
 
-policy::decision from_answer(const dns::policy_answer& answer)
+// Every field: `out` may be what an earlier record left.
+void fill(audit::decision_fields& out, const dns::policy_answer& verdict)
 {
-    policy::decision out;
-    out.act = answer.allowed ? policy::action::allow : policy::action::deny;
-    out.would = answer.would_allow ? policy::action::allow : policy::action::deny;
-    out.at = policy::stage::name;
-    out.why = answer.why;
-    out.rule = answer.rule;
-    out.hint = answer.hint;
-    return out;
+    const auto text = [](bool allowed) { return policy::to_string(allowed ? policy::action::allow : policy::action::deny); };
+    out.action = text(verdict.allowed);
+    out.would = text(verdict.would_allow);
+    out.rule = verdict.rule;
+    out.reason = to_string(verdict.why);
+    out.stage = policy::to_string(policy::stage::name);
+    out.hint = verdict.allowed && verdict.would_allow ? std::string_view() : std::string_view(verdict.hint);
+    out.alert = false;
+}
+
+void fill(audit::dns_fields& out, const dns::query_facts& facts)
+{
+    out.qname = facts.qname;
+    out.qtype = facts.qtype;
+    out.transport = facts.how == dns::transport::udp ? "udp" : "tcp";
+    out.rcode = facts.rcode;
+    out.answers = facts.answers;
+    out.tier = facts.paid ? dns::to_string(facts.paid->tier) : std::string_view();
+    out.key = facts.paid ? facts.paid->key.view() : std::string_view();
+    out.cost_bits = facts.paid ? facts.paid->price / 8.0 : 0;
+    out.spent_bits = facts.paid ? facts.paid->spent / 8.0 : 0;
 }
 
 /// Lives as long as its worker's io_context runs.
@@ -63,9 +77,7 @@ private:
 dns::policy_answer judge_name(job_context& job, std::string_view name, std::uint16_t qtype)
 {
     // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
-    auto place = job.audit().reserve();
-    if (!place) return to_policy_answer(gateway_decision(reason::audit_failed, policy::stage::name));
-    place->cancel();
+    if (!job.audit().has_room()) return to_policy_answer(gateway_decision(reason::audit_failed, policy::stage::name));
     const policy::name_query query{name, qtype};
     return to_policy_answer(named_refusal(job.rules()->decide(query), query));
 }
@@ -93,33 +105,22 @@ void alert_of_charge(job_context& job, const dns::charge& paid, const ip_endpoin
 bool record_query(job_context& job, const dns::query_facts& facts)
 {
     if (facts.paid) alert_of_charge(job, *facts.paid, facts.source);
-    const auto verdict = from_answer(facts.decision);
-    auto place = job.audit().reserve();
+    auto place = job.audit().reserve_used();
     if (!place) {
         job.metrics().dns_query(audit::verdict_label::deny, reason::audit_failed);
         return false;
     }
-    audit::record entry;
+    auto& entry = place->draft();
     entry.duration = facts.duration;
     entry.time =
         std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(facts.duration);
     entry.job = job.id();
     entry.source.address = facts.source;
-    entry.decision = to_fields(verdict);
-    audit::dns_fields fields;
-    fields.qname = facts.qname;
-    fields.qtype = facts.qtype;
-    fields.transport = facts.how == dns::transport::udp ? "udp" : "tcp";
-    fields.rcode = facts.rcode;
-    fields.answers = facts.answers;
-    if (facts.paid) {
-        fields.tier = dns::to_string(facts.paid->tier);
-        fields.key = facts.paid->key.view();
-        fields.cost_bits = facts.paid->price / 8.0;
-        fields.spent_bits = facts.paid->spent / 8.0;
-    }
-    entry.what = std::move(fields);
-    place->commit(std::move(entry));
+    entry.source.process.reset();
+    fill(entry.decision, facts.decision);
+    auto* fields = std::get_if<audit::dns_fields>(&entry.what);
+    fill(fields != nullptr ? *fields : entry.what.emplace<audit::dns_fields>(), facts);
+    place->commit();
     return true;
 }
 
