@@ -17,8 +17,12 @@ RAW = "93.184.216.40"  # plain TCP services
 RAW6 = "2606:4700:1::40"
 ATTACKER = "151.101.0.66"  # a recorder too, that no honest name points to
 ATTACKER6 = "2606:4700:1::66"
+IODINE = "151.101.0.67"  # authoritative servers of tunnels, which the fake internet's resolver asks as delegated
+DNS2TCP = "151.101.0.68"
+IODINE_ZONE = "t.evil.example"
+DNS2TCP_ZONE = "d.evil.example"
 
-LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, ATTACKER]
+LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, ATTACKER, IODINE, DNS2TCP]
 LOCAL_ADDRESSES6 = [DNS6, PACKAGES6, BULK6, ORIGIN6, RAW6, ATTACKER6]
 
 NPM = "registry.npm.example"
@@ -66,7 +70,7 @@ def _https_rdata() -> str:
 
 
 def zone() -> dict:
-    """What the DNS server answers: exact names first, then the longest wildcard."""
+    """What the DNS server answers: exact names first, then the longest wildcard; delegated zones are asked of their server."""
     packages = {"A": [PACKAGES], "AAAA": [PACKAGES6]}
     exact = {host: packages for host in NGINX_HOSTS}
     exact |= {host: {"A": [BULK], "AAAA": [BULK6]} for host in BULK_HOSTS}
@@ -90,4 +94,5 @@ def zone() -> dict:
         "dead.example": {"A": ["93.184.216.99"]},
     }
     everything = {"A": [ORIGIN], "AAAA": [ORIGIN6]}
-    return {"exact": exact, "wildcards": {"example": everything, "test": everything}}
+    return {"exact": exact, "wildcards": {"example": everything, "test": everything},
+            "delegated": {IODINE_ZONE: IODINE, DNS2TCP_ZONE: DNS2TCP}}
