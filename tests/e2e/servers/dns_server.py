@@ -53,7 +53,7 @@ def encode_rdata(kind: str, value: str) -> bytes:
 class Server:
     def __init__(self, zone: dict, records: str) -> None:
         self.exact, self.wildcards, self.delegated = zone["exact"], zone["wildcards"], zone["delegated"]
-        self.turns: dict[tuple[str, int], int] = {}
+        self.turns: dict[str, int] = {}
         self.records = open(records, "a", buffering=1)
         self.lock = threading.Lock()
 
@@ -71,13 +71,14 @@ class Server:
                 return self.wildcards[".".join(labels[cut:])]
         return {"rcode": 3}
 
-    def in_turn(self, found: dict, name: str, qtype: int) -> dict:
-        """An entry with `turns` answers each time with the next of them; the last stays."""
+    def in_turn(self, found: dict, name: str) -> dict:
+        """An entry with `turns` answers by one of them, until a query for an entry that names it in `advance` moves it on."""
+        if "advance" in found:
+            with self.lock:
+                self.turns[found["advance"]] = self.turns.get(found["advance"], 0) + 1
         if "turns" not in found:
             return found
-        with self.lock:
-            turn = self.turns[name, qtype] = self.turns.get((name, qtype), -1) + 1
-        return found["turns"][min(turn, len(found["turns"]) - 1)]
+        return found["turns"][min(self.turns.get(name, 0), len(found["turns"]) - 1)]
 
     def authority(self, name: str) -> str | None:
         """The server that `name` is delegated to."""
@@ -104,7 +105,7 @@ class Server:
                     flags=flags, questions=questions, raw=packet.hex())
         if server := self.authority(name):
             return self.ask(server, packet)
-        found = self.in_turn(self.lookup(name), name.lower(), qtype)
+        found = self.in_turn(self.lookup(name), name.lower())
         ttl = found.get("ttl", 60)
         if found.get("silent"):
             return None

@@ -69,6 +69,37 @@ def _https_rdata() -> str:
     return out.hex()
 
 
+BLOCKED = "blocked.example"  # where chains lead that a policy may cut
+PRIVATE_TARGET = "private.example.com"
+CHAINS = {"cname": "A", "long": "A", "svcb": "SVCB", "https": "HTTPS", "mx": "MX", "srv": "SRV"}
+
+
+def chain_name(shape: str, target: str) -> str:
+    """The name from which a chain of this shape leads to BLOCKED or PRIVATE_TARGET."""
+    service = "_sip._tcp." if shape == "srv" else ""
+    return f"{service}{shape}-to-{target.split('.', maxsplit=1)[0]}.example.com"
+
+
+def _chains() -> dict:
+    out: dict = {"loop-a.example.com": {"CNAME": ["loop-b.example.com"]}, "loop-b.example.com": {"CNAME": ["loop-a.example.com"]}}
+    for target in (BLOCKED, PRIVATE_TARGET):
+        steps = [f"step{n}.{target}" for n in range(4)]
+        out |= {step: {"CNAME": [following]} for step, following in zip(steps, [*steps[1:], target])}
+        out |= {chain_name("cname", target): {"CNAME": [target]}, chain_name("long", target): {"CNAME": [steps[0]]},
+                chain_name("svcb", target): {"SVCB": [f"0 {target}"]}, chain_name("https", target): {"HTTPS": [f"0 {target}"]},
+                chain_name("mx", target): {"MX": [f"10 {target}"]}, chain_name("srv", target): {"SRV": [f"1 1 5060 {target}"]}}
+    return out
+
+
+REBINDING = "rebinding.example.com"
+
+
+def _rebinding() -> dict:
+    """Public until it is told to turn, then private; never to be cached."""
+    return {REBINDING: {"turns": [{"A": [ORIGIN], "ttl": 0}, {"A": ["10.1.2.3"], "ttl": 0}]},
+            f"turn.{REBINDING}": {"advance": REBINDING, "A": [ORIGIN], "ttl": 0}}
+
+
 def zone() -> dict:
     """What the DNS server answers: exact names first, then the longest wildcard; delegated zones are asked of their server."""
     packages = {"A": [PACKAGES], "AAAA": [PACKAGES6]}
@@ -93,6 +124,7 @@ def zone() -> dict:
         "silent.example": {"silent": True},
         "dead.example": {"A": ["93.184.216.99"]},
     }
+    exact |= _chains() | _rebinding()
     everything = {"A": [ORIGIN], "AAAA": [ORIGIN6]}
     return {"exact": exact, "wildcards": {"example": everything, "test": everything},
             "delegated": {IODINE_ZONE: IODINE, DNS2TCP_ZONE: DNS2TCP}}
