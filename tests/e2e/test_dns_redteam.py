@@ -117,7 +117,6 @@ def test_upstream_query_is_rebuilt_whatever_was_hidden_in_it(world, gateway, non
         rcodes = set(outcome.rcodes().values())
         assert (kind, rcodes, len(seen)) in (("answered", {0}, 1), ("either", {0}, 1)) or kind != "answered" and not seen \
             and rcodes <= {wire.FORMERR, wire.NOTIMP, wire.REFUSED, wire.NXDOMAIN, 16 & 15}, (kind, shape, rcodes, seen, done)
-        assert len([r for r in done.of_type("dns") if r["dns"]["qname"] == host]) == 1 or kind == "refused", (kind, shape, done)
     assert len(done.of_type("dns")) == len(kinds) + 2, "one record for each query, the controls included"
     assert len(identities) > len(shapes["answered"]) // 2, "ids are our own"
     assert world.traces(nonce) == [], done
@@ -253,7 +252,6 @@ def test_lying_length_prefixes(world, gateway, nonce):
 @pytest.mark.parametrize("how", HOWS)
 def test_every_datagram_of_a_flow_is_judged(world, gateway, nonce, how):
     """The first is allowed, the second of the same socket is not: whatever the system call, and whoever is addressed."""
-    allowed = f"x{nonce[:8]}.example"
     denied = f"{nonce}.test"  # as long a message as the others, so that one sendmsg can be cut into them
     allowed = f"{'a' * (len(denied) - len('.example'))}.example"
     messages = [wire.query(allowed, ident=1), wire.query(denied, ident=2), wire.query(allowed, "AAAA", ident=3)]
@@ -388,11 +386,11 @@ def test_loop_of_aliases_ends(gateway, answers):
 @pytest.mark.parametrize("answers", ["virtual", "real"])
 def test_name_that_turns_private_is_refused_from_then_on(world, gateway, answers):
     """DNS rebinding, with answers that nobody may cache: the verdict on the address is made anew for each connection."""
-    turn = f"turn.{names.REBINDING}"
-    get = f"curl -sS -m 5 -o /dev/null -w 'status %{{http_code}}\\n' http://{names.REBINDING}/"
+    name = names.rebinding(answers)
+    get = f"curl -sS -m 5 -o /dev/null -w 'status %{{http_code}}\\n' http://{name}/"
     since = world.evidence.mark()
-    done = gateway.run(f"{get}; {DIG}+short {turn}; {get}; {get}; {DIG}{names.REBINDING}",
-                       [f"http://{names.REBINDING}/", f"dns:{turn}"], policy={"dns": {"answers": answers, "min_ttl": 0}})
+    done = gateway.run(f"{get}; {DIG}+short turn.{name}; {get}; {get}; {DIG}{name}", [f"http://{name}/", f"dns:turn.{name}"],
+                       policy={"dns": {"answers": answers, "min_ttl": 0}})
     world.settle()
     assert done.out.startswith("status 200"), done
     assert done.out.count("status 200") == 1 and "private_address" in str(done.denied()), done

@@ -69,7 +69,7 @@ def _https_rdata() -> str:
     return out.hex()
 
 
-BLOCKED = "blocked.example"  # where chains lead that a policy may cut
+BLOCKED = "forbidden.test"  # where chains lead that a policy may cut
 PRIVATE_TARGET = "private.example.com"
 CHAINS = {"cname": "A", "long": "A", "svcb": "SVCB", "https": "HTTPS", "mx": "MX", "srv": "SRV"}
 
@@ -91,13 +91,17 @@ def _chains() -> dict:
     return out
 
 
-REBINDING = "rebinding.example.com"
+def rebinding(label: str) -> str:
+    """A name that is public until its `turn.` name is asked for, then private; never to be cached. One for each use."""
+    return f"{label}.rebinding.example.com"
 
 
 def _rebinding() -> dict:
-    """Public until it is told to turn, then private; never to be cached."""
-    return {REBINDING: {"turns": [{"A": [ORIGIN], "ttl": 0}, {"A": ["10.1.2.3"], "ttl": 0}]},
-            f"turn.{REBINDING}": {"advance": REBINDING, "A": [ORIGIN], "ttl": 0}}
+    out: dict = {}
+    for name in map(rebinding, ("virtual", "real")):
+        out |= {name: {"turns": [{"A": [ORIGIN], "ttl": 0}, {"A": ["10.1.2.3"], "ttl": 0}]},
+                f"turn.{name}": {"advance": name, "A": [ORIGIN], "ttl": 0}}
+    return out
 
 
 def zone() -> dict:
