@@ -84,7 +84,8 @@ def test_dig_sees_a_good_resolver(world, gateway, nonce, way):
                        f"{ask}{nonce}.test; {ask}{nonce}.test AAAA; {ask}echo.example", ALLOW)
     answers = [a for a in done.out.split("<<>> DiG") if "status:" in a]
     statuses = [re.search(r"status: (\w+)", a)[1] for a in answers]
-    assert statuses == ["NOERROR", "NOERROR", "NOERROR", "NXDOMAIN", "REFUSED", "REFUSED", "NOERROR"], done
+    refused = "NXDOMAIN" if "+noedns" in way else "REFUSED"  # musl and its like, without EDNS, take REFUSED for silence
+    assert statuses == ["NOERROR", "NOERROR", "NOERROR", "NXDOMAIN", refused, refused, "NOERROR"], done
     counts = [int(re.search(r"ANSWER: (\d+)", a)[1]) for a in answers]
     assert counts == [1, 1, 0, 0, 0, 0, 1], done
     assert ";eChO.ExAmPlE." in done.out, "the question comes back as it was asked"
