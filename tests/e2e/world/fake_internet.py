@@ -110,15 +110,16 @@ class FakeInternet:
             "git_root": str(self.git_root), "listen": list(_listeners())}))
         nginx = state / "nginx.conf"
         nginx.write_text(nginx_server.configuration(state, self.www, self.authority.folder, self.evidence.nginx))
-        self._serve("dns", PYTHON, str(SERVERS / "dns_server.py"), str(zone), str(self.evidence.dns),
+        self.serve("dns", PYTHON, str(SERVERS / "dns_server.py"), str(zone), str(self.evidence.dns),
                     names.DNS, names.DNS6)
-        self._serve("origin", PYTHON, str(SERVERS / "origin.py"), str(origin))
-        self._serve("nginx", "nginx", "-e", str(state / "nginx-error.log"), "-c", str(nginx))
-        self._serve("tcpdump", "tcpdump", "-i", self.network.net_end, "-U", "--immediate-mode", "-Z", "root", "-w",
+        self.serve("origin", PYTHON, str(SERVERS / "origin.py"), str(origin))
+        self.serve("nginx", "nginx", "-e", str(state / "nginx-error.log"), "-c", str(nginx))
+        self.serve("tcpdump", "tcpdump", "-i", self.network.net_end, "-U", "--immediate-mode", "-Z", "root", "-w",
                     str(self.evidence.capture), f"not host {names.BULK} and not host {names.BULK6}")
         self._wait_until_ready()
 
-    def _serve(self, label: str, *argv: str) -> None:
+    def serve(self, label: str, *argv: str) -> None:
+        """Starts a server in the internet's namespace; its output goes to state/`label`.log."""
         log = (self.folder / "state" / f"{label}.log").open("wb")
         with log:
             self._processes.append(subprocess.Popen(
