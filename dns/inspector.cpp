@@ -28,6 +28,12 @@ fault_answer describe_fault(query_fault fault) noexcept
     return {reason::malformed_query, rcode::formerr, ede_code::other, "not a DNS query"};
 }
 
+bool is_response(byte_view packet) noexcept
+{
+    constexpr std::uint8_t response_bit = 0x80; // QR, RFC 1035, 4.1.1
+    return packet.size() >= header_size && (packet[2] & response_bit) != 0;
+}
+
 /// The longest end of an odd name whose labels are those of host names: whose domain it would have been sent to.
 host_text readable_end(const name& odd) noexcept
 {
@@ -67,7 +73,12 @@ inspector::outcome inspector::inspect(byte_view packet, transport how, const ip_
     w.source = source;
     w.started = now;
     auto parsed = parse_query(packet);
-    if (!parsed) return refuse_bad(parsed.error(), std::move(w), now);
+    if (!parsed) {
+        auto refused = refuse_bad(parsed.error(), std::move(w), now);
+        if (auto* dropped = std::get_if<drop>(&refused); dropped != nullptr && is_response(packet))
+            dropped->facts.decision.why = reason::dns_response_from_client;
+        return refused;
+    }
     w.q = *parsed;
     if (auto unsupported = answer_unsupported(w, now)) return std::move(*unsupported);
     if (auto local = answer_locally(w, now)) return std::move(*local);

@@ -18,13 +18,6 @@
 namespace cofferdam::gateway {
 namespace {
 
-constexpr std::uint8_t response_bit = 0x80; // QR, RFC 1035, 4.1.1
-
-bool is_response(byte_view message) noexcept
-{
-    return message.size() > nft::query_flags_offset && (message[nft::query_flags_offset] & response_bit) != 0;
-}
-
 /// Addresses at which the rules let an answer in another server's name through. A client that bound itself to any other (AnyIP
 /// makes them all local) gets its refusal from the resolver.
 bool is_own(const ip_address& address) noexcept
@@ -88,8 +81,7 @@ nft::queue_verdict datagram_judge::judge(const nft::queued_packet& packet) const
 {
     const auto datagram = nft::parse_udp(packet.bytes);
     if (!datagram) return refuse_unreadable(packet.bytes, datagram.error());
-    if (datagram->destination.port != nft::dns_port) return judge_other_port(*datagram);
-    return is_response(datagram->payload) ? refuse_response(*datagram) : inspect(*datagram);
+    return datagram->destination.port == nft::dns_port ? inspect(*datagram) : judge_other_port(*datagram);
 }
 
 nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) const
@@ -112,14 +104,6 @@ nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) co
     answer(datagram, refused.bytes);
     job_.metrics().packet(audit::packet_verdict::reject);
     return nft::queue_verdict::drop;
-}
-
-nft::queue_verdict datagram_judge::refuse_response(const nft::udp_datagram& datagram) const
-{
-    refuse_attempt(job_, facts_of(job_, datagram), "udp",
-                   gateway_decision(reason::dns_response_from_client, policy::stage::connection),
-                   std::to_string(datagram.payload.size()) + " bytes");
-    return drop();
 }
 
 nft::queue_verdict datagram_judge::refuse_unreadable(byte_view packet, const error_code& why) const

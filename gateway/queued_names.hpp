@@ -36,7 +36,6 @@ public:
 
 private:
     nft::queue_verdict inspect(const nft::udp_datagram& datagram) const;
-    nft::queue_verdict refuse_response(const nft::udp_datagram& datagram) const;
     nft::queue_verdict refuse_unreadable(byte_view packet, const error_code& why) const;
     nft::queue_verdict judge_other_port(const nft::udp_datagram& datagram) const;
     nft::queue_verdict refuse_other_port(const nft::udp_datagram& datagram, const connection_facts& facts,

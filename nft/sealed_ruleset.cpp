@@ -71,12 +71,11 @@ chain untracked_chain(const sealed_options& options)
 /// UDP that may be DNS waits for the gateway's verdict, before it is translated and after it was defragmented: `dnat` below keeps
 /// connection tracking in force, and with it defragmentation, so no fragment is seen here. Names of the local link (mDNS, LLMNR,
 /// NetBIOS) are left to the judged chain, which refuses them as what they are.
-chain queries_chain(const sealed_options& options)
+chain queued_chain(const sealed_options& options)
 {
     constexpr std::uint16_t mdns = 5353, llmnr = 5355, netbios = 137;
-    chain out{"queries",
-              chain_base{chain_kind::filter, chain_hook::output, priority::before_destination_nat, chain_policy::accept},
-              {}};
+    chain out{
+        "queued", chain_base{chain_kind::filter, chain_hook::output, priority::before_destination_nat, chain_policy::accept}, {}};
     const queue ask{0, options.queues, options.queues > 1, options.queueing};
     out.rules.push_back({match_protocol{protocol::udp, true}, accept});
     out.rules.push_back(
@@ -191,7 +190,7 @@ ruleset sealed_ruleset(const sealed_options& options)
     ruleset out{sealed_table, {}};
     out.chains.push_back(untracked_chain(options));
     if (options.capture == capture_method::tproxy) out.chains.push_back(streams_chain(options));
-    out.chains.push_back(queries_chain(options));
+    out.chains.push_back(queued_chain(options));
     out.chains.push_back(translated_chain(options));
     out.chains.push_back(refused_chain(options));
     out.chains.push_back(judged_chain(options));

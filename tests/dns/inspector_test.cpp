@@ -74,7 +74,9 @@ TEST(inspector, drops_responses)
 {
     playbook p;
     const auto response = header({.flags = 0x8180}) + question_octets(labels("a.example"), rr::a);
-    EXPECT_TRUE(std::holds_alternative<drop>(inspect(p, response)));
+    const auto said = inspect(p, response);
+    ASSERT_TRUE(std::holds_alternative<drop>(said));
+    EXPECT_EQ(reason::dns_response_from_client, std::get<drop>(said).facts.decision.why);
 }
 
 TEST(inspector, answers_what_the_search_list_tries)

@@ -327,7 +327,7 @@ TEST(resolver_malformed, is_answered_recorded_and_never_judged)
     EXPECT_EQ(two.facts.decision.why, reason::malformed_query);
     const auto response = p.send(header({.flags = 0x8180}));
     ASSERT_TRUE(std::holds_alternative<drop>(response));
-    EXPECT_EQ(std::get<drop>(response).facts.decision.why, reason::malformed_query);
+    EXPECT_EQ(std::get<drop>(response).facts.decision.why, reason::dns_response_from_client);
     EXPECT_TRUE(std::holds_alternative<drop>(p.send({1, 2, 3})));
     EXPECT_TRUE(p.judged.empty());
 }

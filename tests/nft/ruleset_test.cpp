@@ -94,12 +94,12 @@ TEST(sealed_ruleset, queues_what_may_be_dns_before_it_is_translated)
     options.ipv6 = false;
     options.udp_ports = {3478};
     const auto set = sealed_ruleset(options);
-    const auto& queries = chain_named(set, "queries");
+    const auto& queued = chain_named(set, "queued");
     const auto& translated = chain_named(set, "translated");
-    EXPECT_LT(queries.base->order, translated.base->order);
-    EXPECT_EQ(translated.base->hook, queries.base->hook);
+    EXPECT_LT(queued.base->order, translated.base->order);
+    EXPECT_EQ(translated.base->hook, queued.base->hook);
     // Connection tracking, and with it defragmentation (-400), is kept in force by dnat; both run before this chain.
-    EXPECT_GT(queries.base->order, -200);
+    EXPECT_GT(queued.base->order, -200);
     EXPECT_TRUE(std::holds_alternative<dnat>(translated.rules[2].back()));
     const std::vector<std::string> expected{
         "meta l4proto != udp accept",  "udp sport 2 accept",
@@ -108,7 +108,7 @@ TEST(sealed_ruleset, queues_what_may_be_dns_before_it_is_translated)
         "udp dport 137 accept",        "udp dport 5353 accept",
         "udp dport 5355 accept",       "meta l4proto udp @th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000 queue to 0",
     };
-    EXPECT_EQ(expected, printed(queries));
+    EXPECT_EQ(expected, printed(queued));
 }
 
 TEST(sealed_ruleset, fans_out_over_queues_by_cpu)
@@ -118,7 +118,7 @@ TEST(sealed_ruleset, fans_out_over_queues_by_cpu)
     for (const auto encoding : {queue_encoding::native, queue_encoding::target}) {
         options.queueing = encoding;
         const auto set = sealed_ruleset(options);
-        for (const auto& r : chain_named(set, "queries").rules) {
+        for (const auto& r : chain_named(set, "queued").rules) {
             const auto* asked = std::get_if<queue>(&r.back());
             if (asked == nullptr) continue;
             EXPECT_EQ((queue{0, 3, true, encoding}), *asked);
