@@ -269,8 +269,8 @@ bool budget::ledgers::only_alerts(charge& out)
 /// The setting that would have to be larger for the query to pass; empty: it passes.
 std::string_view budget::ledgers::shortage(charge& out, const bill& due, const ledger& entry, const place& where)
 {
-    if (due.total > in_eighths(how.query_bits)) return "query_bits";
     if (entry.spent + due.total > where.limit) return where.setting;
+    if (due.total > in_eighths(how.query_bits)) return "query_bits";
     if (!due.again && answers == how.max_answers) return "max_answers";
     if (paths.room() < due.new_paths) return "max_paths";
     if (where.tier != name_tier::unknown) return {};
