@@ -40,18 +40,24 @@ fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) each
 	cmake --build --preset fuzz -j $(JOBS)
 	scripts/fuzz.sh $(BUILD)/fuzz $${FUZZ_SECONDS:-60}
 
-asan: deps        ## unit tests under AddressSanitizer and UBSan
+# Whole programs under a sanitizer: what the unit tests cannot put together. A finding ends the program with an error.
+SANITIZED_E2E := tests/e2e/test_http.py tests/e2e/test_tls.py tests/e2e/test_dns.py tests/e2e/test_lifecycle.py
+SANITIZED = COFFERDAM=$(CURDIR)/$(BUILD)/$@/cofferdam scripts/as-root.sh python3 -m pytest -q -p no:cacheprovider $(SANITIZED_E2E)
+
+asan: deps        ## unit tests and main e2e tests under AddressSanitizer and UBSan
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS)
 	ctest --test-dir $(BUILD)/asan --output-on-failure -j $(JOBS)
+	$(SANITIZED)
 
 # The rest of the code has no threads.
 TSAN_TESTS := audit_test tls_io_test dns_io_test gateway_test
 
-tsan: deps        ## tests of the threaded parts under ThreadSanitizer
+tsan: deps        ## tests of the threaded parts and main e2e tests under ThreadSanitizer
 	cmake --preset tsan
-	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS)
+	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS) cofferdam
 	for t in $(TSAN_TESTS); do $(BUILD)/tsan/tests/$$t || exit 1; done
+	$(SANITIZED)
 
 bench-micro: deps ## micro-benchmarks (Google Benchmark)
 	cmake --preset bench

@@ -8,18 +8,7 @@ constexpr std::size_t max_rows = 1000;
 
 std::string html(std::string_view untrusted)
 {
-    std::string out;
-    for (const char c : escape_line(untrusted)) {
-        switch (c) {
-        case '&': out += "&amp;"; break;
-        case '<': out += "&lt;"; break;
-        case '>': out += "&gt;"; break;
-        case '"': out += "&quot;"; break;
-        case '\'': out += "&#39;"; break;
-        default: out += c;
-        }
-    }
-    return out;
+    return escape_html(escape_line(untrusted));
 }
 
 void append_refusals(std::string& out, const summary& s)

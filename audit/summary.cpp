@@ -203,7 +203,17 @@ void aggregator::add_failure(const std::string& host, const std::string& why, co
 summary aggregator::result() const
 {
     summary out = sum_;
-    for (const auto& [name, totals] : hosts_) out.hosts.push_back(totals);
+    auto rows = hosts_;
+    for (const auto& [name, totals] : hosts_) {
+        if (totals.requests + totals.connections != 0) continue;
+        // Only looked up: these queries belong to the host's first port, if it was then contacted on an unusual one.
+        const auto port = rows.lower_bound(name + ':');
+        if (port == rows.end() || !port->first.starts_with(name + ':')) continue;
+        port->second.queries += totals.queries;
+        port->second.denied += totals.denied;
+        rows.erase(name);
+    }
+    for (auto& [name, totals] : rows) out.hosts.push_back(std::move(totals));
     std::stable_sort(out.hosts.begin(), out.hosts.end(), [](const host_totals& a, const host_totals& b) {
         return a.requests + a.connections + a.queries > b.requests + b.connections + b.queries;
     });

@@ -9,7 +9,7 @@
 namespace cofferdam::audit {
 namespace {
 
-constexpr std::size_t host_width = 40;
+constexpr std::size_t host_width = 56;
 constexpr std::size_t max_shown_bytes = 160;
 
 std::string shown(std::string_view untrusted)
@@ -17,6 +17,15 @@ std::string shown(std::string_view untrusted)
     auto out = escape_line(untrusted.substr(0, max_shown_bytes));
     if (untrusted.size() > max_shown_bytes) out += "...";
     return out;
+}
+
+/// At most host_width characters: of a long name both ends, which tell most.
+std::string column(std::string name)
+{
+    constexpr std::string_view gap = "...";
+    constexpr std::size_t tail = 24; // the registrable domain and the port
+    if (name.size() > host_width) name.replace(host_width - tail - gap.size(), name.size() - host_width + gap.size(), gap);
+    return name;
 }
 
 std::string counted(std::uint64_t n, std::string_view one, std::string_view many)
@@ -62,7 +71,7 @@ std::string host_table(const summary& s, const text_style& style, const painter&
     char row[256];
     const auto count = std::min(s.hosts.size(), style.max_hosts);
     std::size_t width = 4;
-    for (std::size_t i = 0; i < count; ++i) width = std::max(width, std::min(shown(s.hosts[i].host).size(), host_width));
+    for (std::size_t i = 0; i < count; ++i) width = std::max(width, column(shown(s.hosts[i].host)).size());
     const int columns = static_cast<int>(width);
     std::snprintf(row, sizeof row, "  %-*s %9s %9s %10s %8s", columns, "host", "requests", "sent", "received", "refused");
     if (count != 0) out += paint.bold(row) + '\n';
@@ -71,8 +80,8 @@ std::string host_table(const summary& s, const text_style& style, const painter&
         std::snprintf(row, sizeof row, " %9llu %9s %10s %8llu", static_cast<unsigned long long>(h.requests + h.connections),
                       human_bytes(h.bytes_sent).c_str(), human_bytes(h.bytes_received).c_str(),
                       static_cast<unsigned long long>(h.denied));
-        auto name = shown(h.host);
-        if (name.size() < width) name.append(width - name.size(), ' ');
+        auto name = column(shown(h.host));
+        name.append(width - name.size(), ' ');
         out += "  " + name + row + '\n';
     }
     return out + left_out(s.hosts.size() - count + s.hosts_left_out);

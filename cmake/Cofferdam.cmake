@@ -15,10 +15,12 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebI
   target_link_options(cofferdam_options INTERFACE -pie -Wl,-z,relro,-z,now)
 endif()
 target_include_directories(cofferdam_options INTERFACE ${PROJECT_SOURCE_DIR})
+# In every translation unit or in none: with it Asio's classes are others (one definition rule).
+target_compile_definitions(cofferdam_options INTERFACE BOOST_ASIO_NO_DEPRECATED)
 
 set(COFFERDAM_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 if(COFFERDAM_SANITIZE)
-  target_compile_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE} -fno-omit-frame-pointer -g)
+  target_compile_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
   target_link_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE})
   if(COFFERDAM_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(cofferdam_options INTERFACE -Wno-tsan)

@@ -99,6 +99,9 @@ void read_tls(const node& n, const std::string& file, settings& out)
         {"handshake_timeout", [&](const node& v) { tls.handshake_timeout = v.duration(100ms, 120s); }},
         {"max_client_hello", [&](const node& v) { tls.max_client_hello = v.bytes(2048, 1U << 20); }},
         {"leaf_cache", [&](const node& v) { tls.leaf_cache = v.count(1, 1'000'000); }},
+        {"session_cache", [&](const node& v) { tls.session_cache = v.count(0, 1'000'000); }},
+        {"session_lifetime",
+         [&](const node& v) { tls.session_lifetime = std::chrono::duration_cast<std::chrono::seconds>(v.duration(0s, 24h)); }},
         {"ca_lifetime",
          [&](const node& v) { tls.ca_lifetime = std::chrono::duration_cast<std::chrono::hours>(v.duration(1h, 24h * 366)); }},
     });

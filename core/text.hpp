@@ -19,6 +19,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
 /// For logs, reports and terminals; JSON sinks escape by JSON's own rules on top.
 std::string escape_line(std::string_view untrusted);
 
+/// The five characters that mean something in HTML text and attributes as references; for text that escape_line made.
+std::string escape_html(std::string_view text);
+
 /// True if `text` is well-formed UTF-8 (RFC 3629: no overlongs, no surrogates, at most U+10FFFF).
 bool is_utf8(std::string_view text) noexcept;
 

@@ -19,5 +19,7 @@ struct relay_totals {
 /// Copies both ways until both directions have ended, with half-close: the end of one direction is passed on and the
 /// other goes on. Idle for limits.stream_idle_timeout ends it. Never buffers more than one block a direction.
 boost::asio::awaitable<relay_totals> relay(flow& owner, tls::stream& downstream, tls::stream& upstream);
+/// The same without a copy to user space (splice(2)), as long as there are descriptors for two pipes.
+boost::asio::awaitable<relay_totals> relay(flow& owner, tls::plain_stream& downstream, tls::plain_stream& upstream);
 
 } // namespace cofferdam::gateway

@@ -15,9 +15,9 @@ bool is_certificate_check(const tls::verify_failure& failure)
     return failure.x509_error != 0;
 }
 
-asio::awaitable<void> open_tls(flow& owner, std::string host, tcp::socket socket, upstream_link& out)
+asio::awaitable<void> open_tls(flow& owner, std::string host, std::uint16_t port, tcp::socket socket, upstream_link& out)
 {
-    auto connection = owner.job().upstream_tls().connection(host);
+    auto connection = owner.job().upstream_tls().connection(host, port);
     if (!connection) {
         out.why = reason::upstream_tls_failed;
         out.detail = "no TLS for " + host + ": " + connection.error().message();
@@ -55,7 +55,7 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
     out.peer = connected.peer;
     if (connected.why != reason::completed) co_return out;
     if (secure)
-        co_await open_tls(owner, host, std::move(connected.socket), out);
+        co_await open_tls(owner, host, port, std::move(connected.socket), out);
     else
         out.stream = std::make_unique<tls::plain_stream>(std::move(connected.socket));
     co_return out;

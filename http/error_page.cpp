@@ -53,23 +53,6 @@ std::string subject(const std::vector<line>& lines)
     return out;
 }
 
-std::string escape_html(std::string_view text)
-{
-    std::string out;
-    out.reserve(text.size());
-    for (const char c : text) {
-        switch (c) {
-        case '&': out += "&amp;"; break;
-        case '<': out += "&lt;"; break;
-        case '>': out += "&gt;"; break;
-        case '"': out += "&quot;"; break;
-        case '\'': out += "&#39;"; break;
-        default: out += c;
-        }
-    }
-    return out;
-}
-
 /// For text that escape_line made: UTF-8 without control characters, so only two characters are left to escape.
 std::string escape_json(std::string_view text)
 {

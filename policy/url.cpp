@@ -10,6 +10,7 @@ namespace cofferdam::policy {
 namespace {
 
 constexpr std::string_view hex_digits = "0123456789ABCDEF";
+constexpr unsigned max_nested_escapes = 4; // "%2525252541": each server on the way may decode once; more is nobody's intent
 
 std::optional<unsigned> hex_value(char c) noexcept
 {
@@ -73,22 +74,6 @@ result<std::string> normalise_escapes(std::string_view path)
     return out;
 }
 
-/// True if a server that decodes twice (or more often) would see an octet that matters for the path.
-bool has_harmful_second_layer(std::string_view path) noexcept
-{
-    for (auto at = path.find("%25"); at != std::string_view::npos; at = path.find("%25", at + 3)) {
-        std::size_t digits = at + 3;
-        while (path.substr(digits).starts_with("25")) digits += 2; // %252525...
-        if (path.size() - digits < 2) continue;
-        const auto high = hex_value(path[digits]);
-        const auto low = hex_value(path[digits + 1]);
-        if (!high || !low) continue;
-        const unsigned octet = *high * 16 + *low;
-        if (is_control(octet) || octet >= 0x80 || octet == '.' || octet == '/' || octet == '\\') return true;
-    }
-    return false;
-}
-
 std::string decode_all(std::string_view path)
 {
     std::string out;
@@ -99,6 +84,24 @@ std::string decode_all(std::string_view path)
         if (octet) i += 2;
     }
     return out;
+}
+
+/// True if a server that decodes a second time (or more often) would see an octet that matters for the path; also if more
+/// layers are nested than anybody means.
+bool has_harmful_second_layer(std::string decoded)
+{
+    for (unsigned layer = 0; layer < max_nested_escapes; ++layer) {
+        bool nested = false;
+        for (auto at = decoded.find('%'); at != std::string::npos; at = decoded.find('%', at + 1)) {
+            const auto octet = escaped_octet(decoded, at);
+            if (!octet) continue;
+            if (is_control(*octet) || *octet >= 0x80 || *octet == '.' || *octet == '/' || *octet == '\\') return true;
+            nested = true;
+        }
+        if (!nested) return false;
+        decoded = decode_all(decoded);
+    }
+    return true;
 }
 
 /// "." or "..", whatever a server may cut from the end of a segment: path parameters (";x"), trailing spaces, and what a
@@ -139,9 +142,8 @@ result<request_target> canonical_target(std::string_view origin_form)
     auto path = normalise_escapes(origin_form.substr(0, mark));
     if (!path) return path.error();
     out.path = std::move(*path);
-    if (has_harmful_second_layer(out.path)) return errc::ambiguous;
     const auto decoded = decode_all(out.path);
-    if (!is_utf8(decoded) || has_dot_segment(decoded)) return errc::ambiguous;
+    if (!is_utf8(decoded) || has_dot_segment(decoded) || has_harmful_second_layer(decoded)) return errc::ambiguous;
     out.has_encoded_slash = out.path.find("%2F") != std::string::npos;
     return out;
 }

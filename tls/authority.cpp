@@ -222,7 +222,12 @@ catch (const openssl_failure&) {
 
 error_code authority::present(SSL& connection, const leaf& certificate) const
 {
-    if (SSL_use_cert_and_key(&connection, certificate.get(), leaf_key_.get(), nullptr, 1) == 1) return {};
+    // A ticket made under another leaf is as good as none (ssl_get_prev_session() compares the contexts).
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    const bool bound = X509_digest(certificate.get(), EVP_sha256(), digest.data(), &size) == 1 &&
+                       SSL_set_session_id_context(&connection, digest.data(), size) == 1;
+    if (bound && SSL_use_cert_and_key(&connection, certificate.get(), leaf_key_.get(), nullptr, 1) == 1) return {};
     return take_openssl_error();
 }
 
@@ -263,16 +268,18 @@ std::size_t leaf_cache::size() const
     return recent_.size();
 }
 
-ssl_ctx_ptr make_server_context()
+ssl_ctx_ptr make_server_context(const settings& options)
 {
     ssl_ctx_ptr context(SSL_CTX_new(TLS_server_method()));
     need(context != nullptr, "making the downstream TLS context");
     auto* made = context.get();
     need(SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION) == 1, "downstream protocol versions");
-    SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
-                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    const bool resumes = options.session_lifetime.count() > 0;
+    SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                  SSL_OP_PRIORITIZE_CHACHA | (resumes ? 0 : SSL_OP_NO_TICKET));
     SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_OFF);
-    need(SSL_CTX_set_num_tickets(made, 0) == 1, "session tickets");
+    SSL_CTX_set_timeout(made, static_cast<long>(options.session_lifetime.count()));
+    need(SSL_CTX_set_num_tickets(made, resumes ? 1 : 0) == 1, "session tickets");
     need(SSL_CTX_set_max_early_data(made, 0) == 1, "early data");
     // Our leaves are ECDSA only. AES-128 first: the way to the job is inside one machine.
     need(SSL_CTX_set_ciphersuites(made, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256") == 1 &&

@@ -47,7 +47,7 @@ public:
     result<leaf> mint(std::string_view host, leaf_kind kind) const;
 
     /// Gives `connection` (downstream, before its handshake) the leaf and its key. The connection sends the leaf alone:
-    /// the client has the CA.
+    /// the client has the CA. A session is resumed only where it was made under the same leaf.
     error_code present(SSL& connection, const leaf& certificate) const;
 
 private:
@@ -87,10 +87,10 @@ private:
     std::unordered_map<std::string_view, std::list<entry>::iterator> index_;
 };
 
-/// The context that all downstream connections of a job share: TLS 1.2 and 1.3, no renegotiation, compression, session
-/// resumption of any kind or early data. (A resumed session would bring the verdict of another name with it; without
-/// tickets every connection is a full handshake and is judged by its own server name.) ALPN: http/1.1; a client that
+/// The context that all downstream connections of a job share: TLS 1.2 and 1.3, no renegotiation, compression or early data.
+/// Sessions are resumed by tickets alone, for settings.session_lifetime; their key is this context's, so none crosses to
+/// another job. What a connection may do is judged by its own server name, resumed or not. ALPN: http/1.1; a client that
 /// offers others only gets the no_application_protocol alert (RFC 7301 3.2). Throws std::runtime_error.
-ssl_ctx_ptr make_server_context();
+ssl_ctx_ptr make_server_context(const settings& options);
 
 } // namespace cofferdam::tls

@@ -202,6 +202,46 @@ verify_failure describe_alert(int number)
     return out;
 }
 
+/// The name a session of this connection is kept under.
+using peer_name = std::string;
+
+void free_peer_name(void*, void* name, CRYPTO_EX_DATA*, int, long, void*)
+{
+    delete static_cast<peer_name*>(name);
+}
+
+int peer_name_slot()
+{
+    static const int slot = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, free_peer_name);
+    return slot;
+}
+
+void free_session_cache(void*, void* cache, CRYPTO_EX_DATA*, int, long, void*)
+{
+    delete static_cast<session_cache*>(cache);
+}
+
+int session_cache_slot()
+{
+    static const int slot = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, free_session_cache);
+    return slot;
+}
+
+/// Called by OpenSSL when a session can be resumed, over TLS 1.3 after the handshake. A copy is kept: the connection marks its
+/// own as spent if it ends without close_notify. 0: we took no reference.
+int keep_session(SSL* connection, SSL_SESSION* session)
+{
+    auto* cache = static_cast<session_cache*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(connection), session_cache_slot()));
+    const auto* name = static_cast<const peer_name*>(SSL_get_ex_data(connection, peer_name_slot()));
+    if (!cache || !name || SSL_get_verify_result(connection) != X509_V_OK) return 0;
+    try {
+        cache->put(*name, ssl_session_ptr(SSL_SESSION_dup(session)));
+    }
+    catch (...) { // out of memory: no session, and nothing may unwind through OpenSSL
+    }
+    return 0;
+}
+
 } // namespace
 
 upstream_context::upstream_context(const settings& options) : context_(SSL_CTX_new(TLS_client_method()))
@@ -220,10 +260,16 @@ upstream_context::upstream_context(const settings& options) : context_(SSL_CTX_n
     SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     static constexpr std::array<unsigned char, 9> http1{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
     need(SSL_CTX_set_alpn_protos(made, http1.data(), http1.size()) == 0, "ALPN");
+    SSL_CTX_set_session_cache_mode(made, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    const std::size_t capacity = options.session_lifetime.count() > 0 ? options.session_cache : 0;
+    auto sessions = std::make_unique<session_cache>(capacity, options.session_lifetime);
+    need(SSL_CTX_set_ex_data(made, session_cache_slot(), sessions.get()) == 1, "session cache");
+    sessions_ = sessions.release();
+    SSL_CTX_sess_set_new_cb(made, keep_session);
     set_stream_modes(*made);
 }
 
-result<ssl_ptr> upstream_context::connection(std::string_view host) const
+result<ssl_ptr> upstream_context::connection(std::string_view host, std::uint16_t port) const
 {
     const std::string name(host);
     if (name.empty() || name.find('\0') != std::string::npos || name.back() == '.') return errc::malformed;
@@ -233,12 +279,16 @@ result<ssl_ptr> upstream_context::connection(std::string_view host) const
     if (const auto address = ip_address::parse(name)) {
         const auto bytes = address->bytes();
         if (X509_VERIFY_PARAM_set1_ip(SSL_get0_param(made.get()), bytes.data(), bytes.size()) != 1) return take_openssl_error();
-        return made;
     }
-    if (name.size() > 253 || SSL_set1_host(made.get(), name.c_str()) != 1) return errc::malformed;
-    // SSL_set_tlsext_host_name(3) without its C cast; the text is copied.
-    auto* sni = const_cast<char*>(name.c_str());
-    if (SSL_ctrl(made.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, sni) != 1) return errc::malformed;
+    else {
+        if (name.size() > 253 || SSL_set1_host(made.get(), name.c_str()) != 1) return errc::malformed;
+        // SSL_set_tlsext_host_name(3) without its C cast; the text is copied.
+        auto* sni = const_cast<char*>(name.c_str());
+        if (SSL_ctrl(made.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, sni) != 1) return errc::malformed;
+    }
+    auto peer = std::make_unique<peer_name>(name + ':' + std::to_string(port));
+    if (const auto known = sessions_->take(*peer)) SSL_set_session(made.get(), known.get());
+    if (SSL_set_ex_data(made.get(), peer_name_slot(), peer.get()) == 1) static_cast<void>(peer.release());
     return made;
 }
 

@@ -2,8 +2,10 @@
 
 #include "core/result.hpp"
 #include "tls/openssl.hpp"
+#include "tls/session_cache.hpp"
 #include "tls/settings.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,22 +21,26 @@ struct verify_failure {
     std::string detail; ///< a sentence for a person, one printable line whatever the peer sent
 };
 
-/// The context of all connections to origins, shared by every job and thread: the system's roots (SSL_CERT_FILE and
-/// SSL_CERT_DIR are honoured) and settings.extra_roots, verification always on, ALPN http/1.1.
+/// The context of all connections of a job to origins, shared by its threads: the system's roots (SSL_CERT_FILE and
+/// SSL_CERT_DIR are honoured) and settings.extra_roots, verification always on, ALPN http/1.1. Sessions are resumed with the
+/// name and port they were verified for and no other; never with early data.
 class upstream_context {
 public:
     /// Throws std::runtime_error that names the setting, the file and the fault.
     explicit upstream_context(const settings& options);
 
     /// A connection in client state that will accept nobody but `host` (a canonical name, or the text of an IP address,
-    /// for which no SNI is sent). Names are matched against subjectAltName alone (RFC 9525 6.1), wildcards are whole labels.
-    /// Errors: `malformed` if `host` is neither.
-    result<ssl_ptr> connection(std::string_view host) const;
+    /// for which no SNI is sent), and resumes a session with that host and `port` if there is one. Names are matched against
+    /// subjectAltName alone (RFC 9525 6.1), wildcards are whole labels. Errors: `malformed` if `host` is neither.
+    result<ssl_ptr> connection(std::string_view host, std::uint16_t port) const;
 
     SSL_CTX& native() const noexcept { return *context_; }
 
+    const session_cache& sessions() const noexcept { return *sessions_; }
+
 private:
     ssl_ctx_ptr context_;
+    session_cache* sessions_ = nullptr; ///< the context's own: connections may outlive this object
 };
 
 /// After a failed handshake on a connection made by upstream_context: what `failure`, as the stream reported it, means.

@@ -8,7 +8,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <gtest/gtest.h>
-#include <regex>
+#include <re2/re2.h>
 
 namespace cofferdam::audit {
 namespace {
@@ -36,9 +36,10 @@ std::string text(const json::value& value)
 /// What the verification script of Qtap's guide extracts.
 std::vector<std::string> authorities(const std::string& log)
 {
-    static const std::regex pattern(R"re("authority"\s*:\s*"([^"]+)")re");
+    static const RE2 pattern(R"re("authority"\s*:\s*"([^"]+)")re", RE2::Latin1);
     std::vector<std::string> out;
-    for (std::sregex_iterator it(log.begin(), log.end(), pattern), end; it != end; ++it) out.push_back((*it)[1]);
+    re2::StringPiece rest(log);
+    for (std::string found; RE2::FindAndConsume(&rest, pattern, &found);) out.push_back(found);
     return out;
 }
 

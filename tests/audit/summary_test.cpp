@@ -36,6 +36,24 @@ TEST(summary, adds_up_hosts_and_bytes)
     EXPECT_TRUE(s.started && s.ended);
 }
 
+TEST(summary, counts_the_look_up_of_a_host_with_its_requests_on_an_unusual_port)
+{
+    const auto s = of({sample::dns("b.example", false), sample::http("b.example:8080"), sample::dns("b.example.org", true)});
+    ASSERT_EQ(s.hosts.size(), 2U);
+    EXPECT_EQ(s.hosts[0].host, "b.example:8080");
+    EXPECT_EQ(s.hosts[0].queries, 1U);
+    EXPECT_EQ(s.hosts[1].host, "b.example.org");
+    EXPECT_EQ(s.hosts[1].denied, 1U);
+}
+
+TEST(summary, keeps_its_columns_when_a_name_is_long)
+{
+    const auto s = of({sample::http("a.example"), sample::http(std::string(60, 'x') + ".leak.evil.example:8443")});
+    const auto text = render_text(s);
+    EXPECT_NE(text.find("\n  a.example " + std::string(47, ' ')), std::string::npos) << text;
+    EXPECT_NE(text.find("\n  " + std::string(29, 'x') + "...x.leak.evil.example:8443 "), std::string::npos) << text;
+}
+
 TEST(summary, says_what_was_refused_why_and_how_to_allow_it)
 {
     auto tolerated = sample::denied_http("audit.example");

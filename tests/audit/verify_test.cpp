@@ -44,12 +44,14 @@ verify_result judge(const std::string& log, const verify_options& options = {})
     return verify(in, options);
 }
 
+/// The script asks `docker logs` for the log; a stand-in answers.
 int run_script(const std::string& log)
 {
     const sample::scratch dir;
     std::ofstream(dir.file("audit.jsonl"), std::ios::binary) << log;
-    const auto command = std::string("python3 " COFFERDAM_TEST_SOURCE "/verify_allowed_hosts.py ") + dir.file("audit.jsonl") +
-                         " localhost:8000 localhost approved-api approved-api:8000 >/dev/null 2>" + dir.file("err");
+    std::ofstream(dir.file("docker")) << "#!/bin/sh\ncat audit.jsonl\n";
+    std::filesystem::permissions(dir.file("docker"), std::filesystem::perms::owner_all);
+    const auto command = "cd " + dir.file("") + " && PATH=.:$PATH python3 " COFFERDAM_VERIFICATION_SCRIPT " >out 2>err";
     const int status = std::system(command.c_str());
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

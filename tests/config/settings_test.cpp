@@ -44,6 +44,8 @@ const std::vector<key_case>& key_cases()
         {"tls.handshake_timeout", "10000", "1500ms", "1500", "99ms", COFFERDAM_GET(tls.handshake_timeout)},
         {"tls.max_client_hello", "65536", "32KiB", "32768", "2GiB", COFFERDAM_GET(tls.max_client_hello)},
         {"tls.leaf_cache", "1024", "7", "7", "0", COFFERDAM_GET(tls.leaf_cache)},
+        {"tls.session_cache", "256", "7", "7", "-1", COFFERDAM_GET(tls.session_cache)},
+        {"tls.session_lifetime", "3600000", "0", "0", "25h", COFFERDAM_GET(tls.session_lifetime)},
         {"tls.ca_lifetime", "86400000", "2h", "7200000", "59m", COFFERDAM_GET(tls.ca_lifetime)},
         {"dns.answers", "virtual", "real", "real", "both",
          [](const settings& s) { return std::string(s.dns.answers == dns::answer_mode::real ? "real" : "virtual"); }},

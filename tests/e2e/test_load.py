@@ -79,3 +79,19 @@ def test_gigabyte_up_chunked(world, gateway, record_property):
     record_property("peak_memory_mib", watch.peak >> 20)
     assert '"length": 1000000000' in out, (out, err)
     assert 0 < watch.peak < MEMORY_BOUND
+
+
+def test_raw_tcp_arrives_whole_both_ways_at_once(world, gateway, record_property):
+    """Half a gigabyte there and back through a server that echoes, and the end of one direction before the other."""
+    size = 500_000_000
+    script = (f"openssl enc -aes-128-ctr -K 00 -iv 00 -in /dev/zero 2>/dev/null | head -c {size} > sent; sha256sum < sent; "
+              "socat -t60 - TCP:raw.example:7 < sent | sha256sum; rm sent")
+    running = gateway.start(script, ["raw.example:7"])
+    with MemoryWatch(running) as watch:
+        out, err = finish(running, 200)
+    record_property("peak_memory_mib", watch.peak >> 20)
+    sums = out.split()
+    assert sums[0] == sums[2], (out, err)
+    assert 0 < watch.peak < MEMORY_BOUND
+    relayed = [r["connection"] for r in running.records() if r["type"] == "connection"]
+    assert [(c["bytes_sent"], c["bytes_received"], c["close_reason"]) for c in relayed] == [(size, size, "completed")], relayed

@@ -58,7 +58,8 @@ INSTANTIATE_TEST_SUITE_P(dot_segments, canonical_target_refuses,
                                          "/@scope%2f..%2f..%2fsecret"));
 INSTANTIATE_TEST_SUITE_P(double_encoding, canonical_target_refuses,
                          testing::Values("/%252e%252e/x", "/a%252fb", "/a%252Fb", "/a%255cb", "/a%25252fb", "/a%25%32%66b",
-                                         "/a%2500", "/a%250d", "/a%25c0%25ae", "/a/..%253b/b", "/a/..%2520/b"));
+                                         "/a%2500", "/a%250d", "/a%25c0%25ae", "/a/..%253b/b", "/a/..%2520/b", "/a%251%2561",
+                                         "/a%25252525251"));
 INSTANTIATE_TEST_SUITE_P(octets, canonical_target_refuses,
                          testing::Values("/a\\b"s, "/a%5cb"s, "/a%5Cb"s, "/a\0b"s, "/a%00b"s, "/a\tb"s, "/a\r\nb"s, "/a%0d%0ab"s,
                                          "/a%7fb"s, "/a b"s, "/a#b"s, "/a?b#c"s, "/a?b c"s, "/a?b\xc3\xa9"s, "/\xc3\xa9"s,

@@ -116,7 +116,7 @@ protected:
 
     authority authority_{"0job1", settings{}, std::chrono::system_clock::now()};
     test::temporary_file ca_{authority_.pem()};
-    ssl_ctx_ptr context_ = make_server_context();
+    ssl_ctx_ptr context_ = make_server_context(settings{});
 };
 
 TEST_F(real_clients, curl)

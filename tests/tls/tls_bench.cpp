@@ -43,7 +43,7 @@ BENCHMARK(cached_leaf);
 void new_downstream_connection(benchmark::State& state)
 {
     const authority ca("0job1", settings{}, std::chrono::system_clock::now());
-    const auto context = make_server_context();
+    const auto context = make_server_context(settings{});
     const auto leaf = *ca.mint("registry.npm.example", leaf_kind::origin);
     for (auto _ : state) {
         const ssl_ptr connection(SSL_new(context.get()));
@@ -55,7 +55,7 @@ BENCHMARK(new_downstream_connection);
 void new_upstream_connection(benchmark::State& state)
 {
     const upstream_context context{settings{}};
-    for (auto _ : state) benchmark::DoNotOptimize(context.connection("registry.npm.example"));
+    for (auto _ : state) benchmark::DoNotOptimize(context.connection("registry.npm.example", 443));
 }
 BENCHMARK(new_upstream_connection);
 
@@ -63,7 +63,7 @@ BENCHMARK(new_upstream_connection);
 void full_handshake(benchmark::State& state)
 {
     const authority ca("0job1", settings{}, std::chrono::system_clock::now());
-    const auto server_context = make_server_context();
+    const auto server_context = make_server_context(settings{});
     const upstream_context client_context{settings{}};
     const bio_ptr pem(BIO_new_mem_buf(ca.pem().data(), -1));
     const x509_ptr root(PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr));
@@ -73,7 +73,7 @@ void full_handshake(benchmark::State& state)
         const ssl_ptr server(SSL_new(server_context.get()));
         SSL_set_accept_state(server.get());
         ca.present(*server, leaf);
-        const auto client = client_context.connection("registry.npm.example");
+        const auto client = client_context.connection("registry.npm.example", 443);
         BIO* near = nullptr;
         BIO* far = nullptr;
         BIO_new_bio_pair(&near, 0, &far, 0);

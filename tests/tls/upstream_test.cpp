@@ -53,17 +53,17 @@ TEST(upstream, settings_that_do_not_work_are_located)
 TEST(upstream, names_get_sni_and_addresses_do_not)
 {
     const upstream_context context{settings{}};
-    const auto name = context.connection("a.example");
+    const auto name = context.connection("a.example", 443);
     ASSERT_TRUE(name);
     EXPECT_STREQ(SSL_get_servername(name->get(), TLSEXT_NAMETYPE_host_name), "a.example");
     EXPECT_NE(SSL_get_verify_mode(name->get()) & SSL_VERIFY_PEER, 0);
-    const auto address = context.connection("192.0.2.7");
+    const auto address = context.connection("192.0.2.7", 443);
     ASSERT_TRUE(address);
     EXPECT_EQ(SSL_get_servername(address->get(), TLSEXT_NAMETYPE_host_name), nullptr);
-    EXPECT_EQ(context.connection("").error(), errc::malformed);
-    EXPECT_EQ(context.connection("a.example.").error(), errc::malformed);
-    EXPECT_EQ(context.connection(std::string("a\0b", 3)).error(), errc::malformed);
-    EXPECT_EQ(context.connection(std::string(254, 'a')).error(), errc::malformed);
+    EXPECT_EQ(context.connection("", 443).error(), errc::malformed);
+    EXPECT_EQ(context.connection("a.example.", 443).error(), errc::malformed);
+    EXPECT_EQ(context.connection(std::string("a\0b", 3), 443).error(), errc::malformed);
+    EXPECT_EQ(context.connection(std::string(254, 'a'), 443).error(), errc::malformed);
 }
 
 /// As OpenSSL puts a fault of its TLS code into the queue.
@@ -92,7 +92,7 @@ TEST(upstream, threads_share_contexts_authority_and_leaf_key)
 {
     const authority ca("0job1", settings{}, std::chrono::system_clock::now());
     leaf_cache leaves(ca, 4);
-    const auto server_context = make_server_context();
+    const auto server_context = make_server_context(settings{});
     const test::temporary_file root(ca.pem());
     const upstream_context client_context(with_roots(root.path()));
     std::atomic<int> served = 0;
@@ -105,7 +105,7 @@ TEST(upstream, threads_share_contexts_authority_and_leaf_key)
                 SSL_set_accept_state(server.get());
                 const auto minted = leaves.get(host, leaf_kind::origin);
                 if (ca.present(*server, minted->certificate)) continue;
-                const auto client = client_context.connection(host);
+                const auto client = client_context.connection(host, 443);
                 if (shakes_hands(**client, *server)) ++served;
             }
         });

@@ -19,7 +19,7 @@ protected:
     {
         test::loopback loop;
         const upstream_context context(options_);
-        tls_stream client(std::move(loop.near), std::move(*context.connection(host)));
+        tls_stream client(std::move(loop.near), std::move(*context.connection(host, 443)));
         tls_stream server(std::move(loop.far), test::accepting(origin));
         std::optional<verify_failure> out;
         auto dialling = [&]() -> asio::awaitable<void> {
@@ -145,7 +145,7 @@ TEST_F(upstream_verification, not_tls_at_all)
     for (const std::string greeting : {"SSH-2.0-x\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", ""}) {
         test::loopback loop;
         const upstream_context context(options_);
-        tls_stream client(std::move(loop.near), std::move(*context.connection("origin.example")));
+        tls_stream client(std::move(loop.near), std::move(*context.connection("origin.example", 443)));
         plain_stream server(std::move(loop.far));
         verify_failure why;
         auto dialling = [&]() -> asio::awaitable<void> {

@@ -9,6 +9,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <fcntl.h>
 #include <memory>
 
 namespace cofferdam::tls {
@@ -19,6 +21,7 @@ using asio::awaitable;
 namespace {
 
 constexpr std::size_t drain_size = 4096;
+constexpr unsigned splice_flags = SPLICE_F_MOVE | SPLICE_F_NONBLOCK;
 
 /// What the timer of async_shutdown may touch: nothing once the operation is over, though it may still be queued then.
 struct patience_over {
@@ -107,6 +110,51 @@ awaitable<transfer> plain_stream::async_write(byte_view from)
         if (out.error == asio::error::bad_descriptor) out.error = asio::error::operation_aborted;
         if (out.error != asio::error::would_block) co_return out;
         out.error = co_await wait(asio::socket_base::wait_write);
+        if (out.error) co_return out;
+    }
+    co_return out;
+}
+
+awaitable<transfer> plain_stream::async_splice_to(int pipe, std::size_t most)
+{
+    transfer out;
+    if (turn_is_over()) co_await turn();
+    for (;;) {
+        if (!is_open()) {
+            out.error = asio::error::operation_aborted;
+            co_return out;
+        }
+        const auto moved = ::splice(socket_.native_handle(), nullptr, pipe, nullptr, most, splice_flags);
+        if (moved > 0) {
+            out.transferred = static_cast<std::size_t>(moved);
+            co_return out;
+        }
+        if (moved == 0)
+            out.error = errc::closed;
+        else if (errno == EAGAIN)
+            out.error = co_await wait(asio::socket_base::wait_read);
+        else if (errno != EINTR)
+            out.error = error_code(errno, boost::system::system_category());
+        if (out.error) co_return out;
+    }
+}
+
+awaitable<transfer> plain_stream::async_splice_from(int pipe, std::size_t size)
+{
+    transfer out;
+    if (turn_is_over()) co_await turn();
+    while (out.transferred < size) {
+        if (!is_open()) {
+            out.error = asio::error::operation_aborted;
+            co_return out;
+        }
+        const auto moved = ::splice(pipe, nullptr, socket_.native_handle(), nullptr, size - out.transferred, splice_flags);
+        if (moved >= 0)
+            out.transferred += static_cast<std::size_t>(moved);
+        else if (errno == EAGAIN)
+            out.error = co_await wait(asio::socket_base::wait_write);
+        else if (errno != EINTR)
+            out.error = error_code(errno, boost::system::system_category());
         if (out.error) co_return out;
     }
     co_return out;

@@ -73,6 +73,12 @@ class plain_stream final : public stream {
 public:
     explicit plain_stream(socket_type socket) : stream(std::move(socket)) {}
 
+    /// As async_read_some and async_write, but between the socket and a pipe, without a copy to user space (splice(2)).
+    /// The pipe is non-blocking and the caller's; what it takes in is at most `most` bytes, and it must be empty before.
+    boost::asio::awaitable<transfer> async_splice_to(int pipe, std::size_t most);
+    /// Takes exactly `size` bytes, which must be in the pipe.
+    boost::asio::awaitable<transfer> async_splice_from(int pipe, std::size_t size);
+
     boost::asio::awaitable<transfer> async_read_some(std::span<std::uint8_t> into) override;
     boost::asio::awaitable<transfer> async_write(byte_view from) override;
     boost::asio::awaitable<error_code> async_shutdown_write() override;
