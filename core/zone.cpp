@@ -153,6 +153,11 @@ bool is_provider(std::string_view domain) noexcept
     return providers().names(domain);
 }
 
+bool has_customers(std::string_view provider) noexcept
+{
+    return !is_operated_by_one(provider);
+}
+
 std::string_view tenant_zone(std::string_view name) noexcept
 {
     std::size_t longest = 0;

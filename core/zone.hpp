@@ -24,6 +24,9 @@ domains_of_name domains_of(std::string_view name) noexcept;
 /// servers see the queries (core/zones/providers.txt).
 bool is_provider(std::string_view domain) noexcept;
 
+/// False for a provider's domain below which only the provider itself creates names (githubusercontent.com).
+bool has_customers(std::string_view provider) noexcept;
+
 /// Of a name below a provider's domain: the zone in which customers choose the next label ("s3.amazonaws.com"), by
 /// core/zones/providers.txt. A view into `name`; empty where no such zone is known.
 std::string_view tenant_zone(std::string_view name) noexcept;

@@ -206,14 +206,15 @@ struct budget::ledgers {
     // The labels in front of the longest suffix that was paid.
     void add_labels(std::string_view name, std::string_view below, const place& where, bill& out)
     {
-        const auto zone = where.kind == ledger_kind::provider ? tenant_zone(name) : std::string_view();
+        const bool shared = where.kind == ledger_kind::provider && has_customers(where.key);
+        const auto zone = shared ? tenant_zone(name) : std::string_view();
         for (std::size_t begin = 0; begin < below.size();) {
             if (paths.find(hash_of(name.substr(begin))) != nullptr) return;
             const auto label = below.substr(begin, below.find('.', begin) - begin); // npos - begin: to the end
             const auto paid = model.labels.price(label);
             const auto cost = one_more_label + paid.cost;
             out.total += cost;
-            if (where.kind == ledger_kind::provider) {
+            if (shared) {
                 const bool chosen = !zone.empty() && name.size() - begin > zone.size();
                 out.tenants += std::max(surprise(label, paid), chosen ? chosen_label : 0U);
             }
@@ -269,8 +270,8 @@ bool budget::ledgers::only_alerts(charge& out)
 /// The setting that would have to be larger for the query to pass; empty: it passes.
 std::string_view budget::ledgers::shortage(charge& out, const bill& due, const ledger& entry, const place& where)
 {
-    if (due.total > in_eighths(how.query_bits)) return "query_bits";
     if (entry.spent + due.total > where.limit) return where.setting;
+    if (due.total > in_eighths(how.query_bits)) return "query_bits";
     if (!due.again && answers == how.max_answers) return "max_answers";
     if (paths.room() < due.new_paths) return "max_paths";
     if (where.tier != name_tier::unknown) return {};

@@ -12,7 +12,7 @@ namespace cofferdam::dns {
 template <class Value>
 class keyed_table {
 public:
-    explicit keyed_table(std::size_t max_entries) : max_entries_(max_entries), slots_(std::bit_ceil(2 * max_entries + 1)) {}
+    explicit keyed_table(std::size_t max_entries) : max_entries_(max_entries), slots_(std::bit_ceil(2 * max_entries)) {}
 
     Value* find(std::uint64_t hash) noexcept
     {

