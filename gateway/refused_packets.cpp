@@ -44,6 +44,21 @@ std::string describe_packet(const nft::refused_packet& packet, bool sender_known
     return out;
 }
 
+/// The job may end while the process of a packet is looked for: what is known by then is its record.
+class settled_at_end {
+public:
+    explicit settled_at_end(audit::reservation& place) noexcept : place_(place) {}
+    ~settled_at_end()
+    {
+        if (!place_.spent()) place_.commit();
+    }
+    settled_at_end(const settled_at_end&) = delete;
+    settled_at_end& operator=(const settled_at_end&) = delete;
+
+private:
+    audit::reservation& place_;
+};
+
 class recorder {
 public:
     recorder(worker& w, nft::descriptor log) : worker_(w), log_(w.context(), log.release()) {}
@@ -74,10 +89,17 @@ private:
         facts.source.address = packet.source;
         facts.destination = packet.destination;
         facts.bound_name = worker_.job().name_of(packet.destination.address).value_or("");
+        const settled_at_end settled(*place);
+        place->draft() = make_entry(packet, facts);
         facts.source.process = co_await worker_.job().find_process(worker_, packet.source, packet.destination, packet.protocol);
+        place->commit(make_entry(packet, facts));
+    }
+
+    audit::record make_entry(const nft::refused_packet& packet, const connection_facts& facts) const
+    {
         const auto verdict = judge(packet, facts);
-        place->commit(connection_record(worker_.job(), facts, nft::protocol_name(packet.protocol), verdict, verdict.why,
-                                        describe_packet(packet, facts.source.process != nullptr)));
+        return connection_record(worker_.job(), facts, nft::protocol_name(packet.protocol), verdict, verdict.why,
+                                 describe_packet(packet, facts.source.process != nullptr));
     }
 
     policy::decision judge(const nft::refused_packet& packet, const connection_facts& facts) const

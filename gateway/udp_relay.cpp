@@ -135,6 +135,8 @@ private:
         reason why = reason::internal_error;
         auto place = worker_.job().audit().reserve();
         if (place) {
+            // What is left if the job ends while the process is looked for.
+            place->draft() = connection_record(worker_.job(), flow->facts, "udp", flow->facts.standing, why);
             flow->facts.source.process =
                 co_await worker_.job().find_process(worker_, flow->facts.source.address, flow->facts.destination, IPPROTO_UDP);
             judge(*flow);
