@@ -122,6 +122,7 @@ constexpr scoped_block scope_table[] = {
     {"fec0::/10", ip_scope::private_use},
     {"ff00::/8", ip_scope::multicast},
     {"64:ff9b:1::/48", ip_scope::private_use},
+    {"::ffff:0:0:0/96", ip_scope::reserved}, // IPv4-translated (RFC 2765)
     {"::/96", ip_scope::reserved},
 };
 

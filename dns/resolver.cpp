@@ -15,6 +15,19 @@ record address_record(const name& owner, const ip_address& address, std::uint32_
     return {owner, address.is_v4() ? rr::a : rr::aaaa, ttl, address};
 }
 
+/// The other name that a record leads to; null if none.
+struct target_of {
+    const name* operator()(const name& n) const noexcept { return &n; }
+    const name* operator()(const mx_rdata& d) const noexcept { return &d.exchange; }
+    const name* operator()(const srv_rdata& d) const noexcept { return &d.target; }
+    const name* operator()(const svcb_rdata& d) const noexcept { return &d.target; }
+    template <class Other>
+    const name* operator()(const Other&) const noexcept
+    {
+        return nullptr;
+    }
+};
+
 } // namespace
 
 resolver::resolver(const settings& how, bindings& names, const inspector& gate, callbacks calls)
@@ -182,29 +195,52 @@ std::optional<answer> resolver::refuse_denied_hop(waiter& w, const upstream_resu
         auto verdict = gate_.judge(target.view(), w.q.qtype);
         if (verdict.why != reason::denied_by_rule) continue;
         const bool refused = !verdict.allowed;
+        if (refused) return refuse_target(w, std::move(verdict), target.view(), now);
         w.verdict = std::move(verdict);
-        if (!refused) return std::nullopt;
-        return refuse(w, reason::denied_by_rule, rcode::refused, ede_code::blocked, now,
-                      "alias of " + std::string(target.view()));
+        return std::nullopt;
     }
     return std::nullopt;
 }
 
-std::vector<record> resolver::permitted(std::string_view name, const std::vector<record>& records, bool& some_dropped) const
+answer resolver::refuse_target(waiter& w, policy_answer verdict, std::string_view target, clock::time_point now) const
 {
-    std::vector<record> out;
+    w.verdict = std::move(verdict);
+    return refuse(w, reason::denied_by_rule, rcode::refused, ede_code::blocked, now, "leads to " + std::string(target));
+}
+
+bool resolver::address_permitted(std::string_view name, const ip_address& address) const
+{
+    return calls_.address_allowed ? calls_.address_allowed(name, address) : address.scope() == ip_scope::global;
+}
+
+// Notes the verdict on a record's target; true if the record may not be handed on.
+bool resolver::target_denied(const record& r, sifted& into, std::uint16_t qtype) const
+{
+    const auto* target = std::visit(target_of{}, r.data);
+    if (target == nullptr || target->is_root() || *target == r.owner) return false;
+    host_text text;
+    target->text_into(text);
+    auto verdict = gate_.judge(text.view(), qtype);
+    if (verdict.why != reason::denied_by_rule) return false;
+    const bool refused = !verdict.allowed;
+    into.denied = std::move(verdict);
+    into.target = text.view();
+    return refused;
+}
+
+resolver::sifted resolver::sift(const waiter& w, const std::vector<record>& records) const
+{
+    sifted out;
     for (const auto& r : records) {
-        if (const auto* address = std::get_if<ip_address>(&r.data)) {
-            const bool fine =
-                calls_.address_allowed ? calls_.address_allowed(name, *address) : address->scope() == ip_scope::global;
-            if (!fine) {
-                some_dropped = true;
-                continue;
-            }
+        const auto* address = std::get_if<ip_address>(&r.data);
+        if (address != nullptr && !address_permitted(w.q.text.view(), *address)) {
+            out.private_address = true;
+            continue;
         }
-        out.push_back(r);
-        auto* service = std::get_if<svcb_rdata>(&out.back().data);
-        if (service != nullptr && !strip_service_parameters(*service)) out.pop_back();
+        if (target_denied(r, out, w.q.qtype)) continue;
+        out.kept.push_back(r);
+        auto* service = std::get_if<svcb_rdata>(&out.kept.back().data);
+        if (service != nullptr && !strip_service_parameters(*service)) out.kept.pop_back();
     }
     return out;
 }
@@ -213,12 +249,15 @@ answer resolver::answer_from(waiter& w, const upstream_result& result, clock::ti
 {
     if (auto failed = answer_failure(w, result, now)) return std::move(*failed);
     if (auto denied = refuse_denied_hop(w, result, now)) return std::move(*denied);
-    bool some_dropped = false;
-    auto records = permitted(w.q.text.view(), result.got.answers, some_dropped);
-    if (records.empty() && some_dropped) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
+    auto found = sift(w, result.got.answers);
+    if (found.kept.empty() && found.private_address)
+        return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
+    if (found.denied && !found.denied->allowed && found.kept.empty())
+        return refuse_target(w, std::move(*found.denied), found.target, now);
+    if (found.denied && found.denied->allowed) w.verdict = std::move(*found.denied); // mode audit: recorded, not refused
     reply out;
     if (settings_.answers == answer_mode::real) out.answers = result.got.chain;
-    for (auto& r : records) {
+    for (auto& r : found.kept) {
         // Where addresses are virtual the chain stays hidden, and the records belong to the name asked for.
         if (settings_.answers == answer_mode::virtual_addresses) r.owner = w.q.qname;
         out.answers.push_back(std::move(r));
@@ -232,9 +271,10 @@ std::variant<answer, std::uint16_t> resolver::answer_virtual(waiter& w, const up
 {
     if (auto failed = answer_failure(w, result, now)) return std::move(*failed);
     if (auto denied = refuse_denied_hop(w, result, now)) return std::move(*denied);
-    bool some_dropped = false;
-    if (!permitted(w.q.text.view(), result.got.answers, some_dropped).empty()) return answer_bound(w, w.q.text.view(), now);
-    if (some_dropped) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
+    const auto fine = [&](const record& r) { return address_permitted(w.q.text.view(), std::get<ip_address>(r.data)); };
+    const auto& addresses = result.got.answers;
+    if (std::any_of(addresses.begin(), addresses.end(), fine)) return answer_bound(w, w.q.text.view(), now);
+    if (!addresses.empty()) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
     if (!w.ipv4_absent) return rr::aaaa;
     return finish(w, {}, now);
 }

@@ -41,8 +41,9 @@ struct outcome {
 ///
 /// Virtual answers (the default): A gives one virtual address if the name has an address of either family upstream, AAAA and
 /// everything that would name another address is empty; the CNAME chain stays hidden. Real answers: the chain and its addresses.
-/// In both, each CNAME target that a deny rule names refuses the whole answer, and addresses that are not public
-/// (ip_address::scope) are left out unless `address_allowed` says otherwise; if nothing is left, the query is refused.
+/// In both, a CNAME target that a deny rule names refuses the whole answer; MX, SRV, SVCB, HTTPS, NS and PTR records with such a
+/// target are left out, and so are addresses that are not public (ip_address::scope), unless `address_allowed` says otherwise;
+/// if nothing is left, the query is refused. Where else a target leads is judged when the client asks for it.
 class resolver {
 public:
     using clock = std::chrono::steady_clock;
@@ -75,6 +76,13 @@ private:
         response got;
         clock::time_point stored;
     };
+    /// What may be handed on of an answer, and why the rest may not.
+    struct sifted {
+        std::vector<record> kept;
+        bool private_address = false;
+        std::optional<policy_answer> denied; // of a target that a rule denies, or would
+        std::string target;
+    };
     struct flight {
         std::string name;
         std::uint16_t qtype = 0;
@@ -93,7 +101,10 @@ private:
     answer answer_bound(waiter& w, std::string_view name, clock::time_point now);
     std::optional<answer> answer_failure(waiter& w, const upstream_result& result, clock::time_point now) const;
     std::optional<answer> refuse_denied_hop(waiter& w, const upstream_result& result, clock::time_point now) const;
-    std::vector<record> permitted(std::string_view name, const std::vector<record>& records, bool& some_dropped) const;
+    bool address_permitted(std::string_view name, const ip_address& address) const;
+    bool target_denied(const record& r, sifted& into, std::uint16_t qtype) const;
+    sifted sift(const waiter& w, const std::vector<record>& records) const;
+    answer refuse_target(waiter& w, policy_answer verdict, std::string_view target, clock::time_point now) const;
     static bool is_answer(const upstream_result& result) noexcept;
     const upstream_result* find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now);
     void keep(const flight& landed, upstream_result result, bool paid);
