@@ -16,7 +16,8 @@ build="g++ cmake ninja-build ccache make pkg-config git ca-certificates
 lint="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck"
 tests="libgtest-dev libgmock-dev libbenchmark-dev
   nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils nginx-light openssl curl wget gpg gpgconf
-  gpg-agent gpgv python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml"
+  gpg-agent gpgv python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
+  gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp"
 
 # command:package for tools that often come from elsewhere
 toolchains="node:nodejs npm:npm go:golang-go java:default-jdk-headless javac:default-jdk-headless"
