@@ -111,7 +111,7 @@ def test_wildcard_rule_has_a_budget_of_its_own(world, gateway, nonce):
     assert decisions(of_domain(done, second)) == ["allow"], done
 
 
-@pytest.mark.parametrize("bits, more", [(64, False), (4000, True)])
+@pytest.mark.parametrize("bits, more", [(64, False), (20000, True)])
 def test_budgets_are_configurable(world, gateway, nonce, bits, more):
     zone, domain = f"w.{nonce}.example", f"u{nonce}.example"
     wanted = hex_names(nonce, zone, 60) + hex_names(nonce, domain, 12)
