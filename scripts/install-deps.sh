@@ -17,7 +17,8 @@ build="g++ cmake ninja-build ccache make pkg-config git ca-certificates
 lint="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck"
 tests="libgtest-dev libgmock-dev libbenchmark-dev
   nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils knot-dnsutils nginx-light openssl curl wget gpg gpgconf
-  gpg-agent gpgv python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml"
+  gpg-agent gpgv python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
+  gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp"
 
 bench="nftables iproute2 bind9-dnsutils python3 dnsperf dnsdist unbound dnsmasq nsd"
 

@@ -122,10 +122,9 @@ def test_upstream_query_is_rebuilt_whatever_was_hidden_in_it(world, gateway, non
     assert world.traces(nonce) == [], done
 
 
-@pytest.mark.parametrize("qclass", [0, 2, 3, 4, 254, 255, 0x6E6E])
-def test_other_classes_are_refused(world, gateway, nonce, qclass):
+def test_other_classes_are_refused(world, gateway, nonce):
     steps = [Step([wire.message([wire.question(name, kind, qclass)])], how) for how in ("sendto", "tcp")
-             for name, kind in ((f"{nonce}.test", "TXT"), ("echo.example", "A"))]
+             for qclass in (0, 2, 3, 4, 254, 255, 0x6E6E) for name, kind in ((f"{nonce}.test", "TXT"), ("echo.example", "A"))]
     done, outcomes = exchange(world, gateway, steps)
     assert all(a.rcode in (wire.REFUSED, wire.NXDOMAIN, wire.NOTIMP, wire.FORMERR) for o in outcomes for a in o.answers), done
     assert world.traces(nonce) == [] and len(refusals(done)) == len(steps), done
@@ -220,12 +219,13 @@ def test_pipelined_messages_are_each_judged(world, gateway, nonce):
     assert len(done.of_type("dns")) == 100 + 8 + 2, done
 
 
-@pytest.mark.parametrize("pieces", [1, 2, 3, 7, 64])
-def test_segments_of_any_size(world, gateway, nonce, pieces):
+def test_segments_of_any_size(world, gateway, nonce):
     messages = [wire.query("echo.example", ident=1), wire.query(f"{nonce}.test", ident=2), wire.query("svc.example", ident=3)]
-    done, [outcome] = exchange(world, gateway, [Step(messages, "tcp", more=(("pieces", pieces),))])
-    assert outcome.rcodes() in ({1: 0, 2: wire.REFUSED, 3: 0}, {1: 0, 2: wire.NXDOMAIN, 3: 0}), done
-    assert world.traces(nonce) == [] and len(done.about(nonce, "dns")) == 1, done
+    sizes = [1, 2, 3, 7, 64]
+    done, outcomes = exchange(world, gateway, [Step(messages, "tcp", more=(("pieces", size),)) for size in sizes])
+    for outcome in outcomes:
+        assert outcome.rcodes() in ({1: 0, 2: wire.REFUSED, 3: 0}, {1: 0, 2: wire.NXDOMAIN, 3: 0}), done
+    assert world.traces(nonce) == [] and len(done.about(nonce, "dns")) == len(sizes), done
 
 
 def test_lying_length_prefixes(world, gateway, nonce):
