@@ -143,6 +143,7 @@ void read_exfiltration(const node& n, const std::string& file, dns::budget_setti
         {"provider_bits", [&](const node& v) { out.provider_bits = bits(v); }},
         {"tenant_bits", [&](const node& v) { out.tenant_bits = bits(v); }},
         {"query_bits", [&](const node& v) { out.query_bits = bits(v); }},
+        {"wildcard_query_bits", [&](const node& v) { out.wildcard_query_bits = bits(v); }},
         {"new_domains", [&](const node& v) { out.new_domains = v.count(0, 1'000'000); }},
         {"max_keys", [&](const node& v) { out.max_keys = v.count(1, 1'000'000); }},
         {"max_paths", [&](const node& v) { out.max_paths = v.count(1, 1'000'000); }},

@@ -69,6 +69,7 @@ struct place {
     std::string_view key;
     std::uint32_t limit = 0;
     std::string_view setting;
+    bool narrow = false; // wildcard_query_bits holds
 };
 
 name_tier tier_of(ledger_kind kind) noexcept
@@ -168,14 +169,14 @@ struct budget::ledgers {
 
     place place_in(ledger_kind kind, std::string_view key, const name_rule& rule) const
     {
-        const auto made = [&](std::uint32_t bits, std::string_view setting) {
-            return place{tier_of(kind), kind, key, in_eighths(bits), setting};
+        const auto made = [&](std::uint32_t bits, std::string_view setting, bool narrow = false) {
+            return place{tier_of(kind), kind, key, in_eighths(bits), setting, narrow};
         };
         switch (kind) {
         case ledger_kind::wildcard:
             if (rule.bits) return made(*rule.bits, "dns_bits");
             if (is_provider(purchased_domain(key))) return made(how.provider_bits, "provider_bits");
-            return made(how.wildcard_bits, "wildcard_bits");
+            return made(how.wildcard_bits, "wildcard_bits", true);
         case ledger_kind::provider: return made(how.provider_bits, "provider_bits");
         case ledger_kind::popular: return made(how.popular_bits, "popular_bits");
         case ledger_kind::tenants: return made(how.tenant_bits, "tenant_bits");
@@ -272,6 +273,7 @@ std::string_view budget::ledgers::shortage(charge& out, const bill& due, const l
 {
     if (entry.spent + due.total > where.limit) return where.setting;
     if (due.total > in_eighths(how.query_bits)) return "query_bits";
+    if (where.narrow && due.total > in_eighths(how.wildcard_query_bits)) return "wildcard_query_bits";
     if (!due.again && answers == how.max_answers) return "max_answers";
     if (paths.room() < due.new_paths) return "max_paths";
     if (where.tier != name_tier::unknown) return {};

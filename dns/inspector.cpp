@@ -135,7 +135,7 @@ std::optional<answer> inspector::answer_locally(judged_query& w, clock::time_poi
     // A stub resolver tries its search list first: nobody outside needs to hear what it tries.
     const auto searched = [&](const std::string& suffix) { return is_below(text, suffix); };
     if (std::any_of(settings_.search_suffixes.begin(), settings_.search_suffixes.end(), searched) &&
-        judge(text, w.q.qtype).matched.how != name_rule::kind::exact)
+        judge(text, w.q.qtype).matched.how == name_rule::kind::none)
         return local({rcode::nxdomain, {}, {}}, reason::name_not_found);
     const auto asked = address_of_reverse_name(text);
     if (!asked) return std::nullopt;

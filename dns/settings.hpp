@@ -21,6 +21,7 @@ struct budget_settings {
     std::uint32_t provider_bits = 8192;      ///< a cloud provider's domain, or a wildcard entry below one
     std::uint32_t tenant_bits = 40;          ///< what customers of one provider chose, where no entry allows it: surprise alone
     std::uint32_t query_bits = 384;          ///< one query
+    std::uint32_t wildcard_query_bits = 128; ///< one query below a wildcard entry without its own dns_bits, not a provider's
     std::size_t new_domains = 512;           ///< unknown domains visited by their own name or www alone
     std::size_t max_keys = 1024;             ///< domains and wildcard entries with a budget
     std::size_t max_paths = 4096;            ///< names and their suffixes that were paid

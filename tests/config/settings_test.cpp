@@ -72,6 +72,7 @@ const std::vector<key_case>& key_cases()
         {"dns.exfiltration.wildcard_bits", "1024", "512", "512", "x", COFFERDAM_GET(dns.exfiltration.wildcard_bits)},
         {"dns.exfiltration.provider_bits", "8192", "4096", "4096", "-1", COFFERDAM_GET(dns.exfiltration.provider_bits)},
         {"dns.exfiltration.tenant_bits", "40", "96", "96", "1.5", COFFERDAM_GET(dns.exfiltration.tenant_bits)},
+        {"dns.exfiltration.wildcard_query_bits", "128", "256", "256", "1000001", COFFERDAM_GET(dns.exfiltration.wildcard_query_bits)},
         {"dns.exfiltration.query_bits", "384", "256", "256", "1000001", COFFERDAM_GET(dns.exfiltration.query_bits)},
         {"dns.exfiltration.new_domains", "512", "0", "0", "-1", COFFERDAM_GET(dns.exfiltration.new_domains)},
         {"dns.exfiltration.max_keys", "1024", "16", "16", "0", COFFERDAM_GET(dns.exfiltration.max_keys)},

@@ -111,6 +111,18 @@ TEST(budget_limits, of_a_query)
     EXPECT_EQ(refused.setting, "query_bits");
 }
 
+TEST(budget_limits, of_a_query_below_a_wildcard)
+{
+    budget b({});
+    const auto login = noise(1, 28);
+    const auto refused = b.spend(login + ".exf6.net", rr::a, below("exf6.net"));
+    EXPECT_FALSE(refused.allowed);
+    EXPECT_EQ(refused.setting, "wildcard_query_bits");
+    EXPECT_TRUE(b.spend(login + ".exf7.net", rr::a, below("exf7.net", 1024)).allowed) << "the entry says how much it may be";
+    EXPECT_TRUE(b.spend(login + ".s3.amazonaws.com", rr::a, below("s3.amazonaws.com")).allowed) << "a provider's";
+    EXPECT_TRUE(b.spend("productionresultssa19.exf8.net", rr::a, below("exf8.net")).allowed);
+}
+
 TEST(budget_limits, of_all_unknown_domains_together)
 {
     const auto spread = [](budget& b) {
