@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     };
     byte_view left(bytes, size);
     while (left.size() >= 2) {
-        const auto what = left[0] % 5, argument = left[1];
+        const unsigned what = left[0] % 5, argument = left[1];
         left = left.subspan(2);
         if (what == 0) {
             const auto label = std::string(1, static_cast<char>('a' + argument % 4)) + ".example";
