@@ -7,6 +7,13 @@ namespace {
 
 constexpr std::size_t max_recorded_answers = 16;
 
+// musl, and others that send no EDNS, take REFUSED for no answer and wait until their time-out. They can't read the reason either
+// (RFC 8914, 2), so of names that one may well ask for nothing is lost by an rcode that ends the lookup at once.
+rcode told(const query_head& to, rcode code, ede_code error) noexcept
+{
+    return code == rcode::refused && error == ede_code::blocked && !to.opt ? rcode::nxdomain : code;
+}
+
 } // namespace
 
 answer finish(judged_query& w, reply what, clock::time_point now, std::string detail)
@@ -38,7 +45,7 @@ answer refuse(judged_query& w, reason why, rcode code, ede_code error, clock::ti
     if (is_refusal(why) && w.verdict.why != why) w.verdict.would_allow = false;
     w.verdict.why = why;
     reply what;
-    what.code = code;
+    what.code = told(w.q, code, error);
     what.error = extended_error{error, explain_refusal(why, w.q.text.view(), w.verdict.hint, detail)};
     return finish(w, std::move(what), now, std::move(detail));
 }

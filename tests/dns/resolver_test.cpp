@@ -36,6 +36,16 @@ TEST(resolver_denied, is_refused_at_once_says_why_and_asks_nobody)
     EXPECT_EQ(p.names.size(), 0U);
 }
 
+TEST(resolver_denied, is_no_such_name_for_a_client_without_edns)
+{
+    playbook p; // musl waits for its time-out after REFUSED
+    const auto got = p.answered(p.send(make_query("evil.example", rr::a, false)));
+    EXPECT_EQ(got.code, 3U);
+    EXPECT_EQ(got.facts.rcode, "NXDOMAIN");
+    EXPECT_EQ(got.facts.decision.why, reason::not_in_allow_list);
+    EXPECT_FALSE(got.facts.decision.allowed);
+}
+
 TEST(resolver_denied, is_the_same_over_tcp_and_for_every_type)
 {
     playbook p;
