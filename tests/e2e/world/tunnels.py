@@ -40,7 +40,7 @@ class Tunnels:
                 raise RuntimeError(f"{log.name}: {log.read_text()[-500:]}")
             time.sleep(0.02)
 
-    def iodine(self, folder: Path, text: str, server: str = RESOLVER, options: str = "", seconds: int = 5) -> str:
+    def iodine(self, folder: Path, text: str, server: str = RESOLVER, options: str = "", seconds: int = 3) -> str:
         """A shell command: the real client, without its raw UDP mode, until it gives up or has had its time.
 
         Once it believes to have a session it sends `text` in UDP packets to a sink at the other end of the tunnel.
