@@ -383,7 +383,10 @@ std::string explain(const charge& refused)
 {
     const auto bits = [](std::uint32_t amount) { return std::to_string((amount + eighths - 1) / eighths); };
     const std::string key(refused.key.view());
+    if (refused.setting.empty()) return key + " is blocked for this job: a name that no host can have was asked for";
     const auto setting = " (" + setting_of(refused) + ")";
+    if (refused.first_refusal && refused.setting.ends_with("query_bits"))
+        return "one query below " + key + " would say " + bits(refused.price) + " bits" + setting;
     if (refused.spent + refused.price <= refused.limit) return key + " is blocked for this job" + setting;
     return key + " may say " + bits(refused.limit) + " bits, " + bits(refused.spent) + " are spent, this needs " +
            bits(refused.price) + setting;

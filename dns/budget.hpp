@@ -55,7 +55,8 @@ struct charge {
     bool paid_before = false;    ///< the same name and type was paid in this job: free, answered from the job's cache
 };
 
-/// The configuration key that would allow more: "dns.exfiltration.job_bits", or "dns_bits" of a wildcard entry.
+/// The configuration key that would allow more: "dns.exfiltration.job_bits", or "dns_bits" of a wildcard entry. Not for what
+/// `block` refused: no key allows that.
 std::string setting_of(const charge& refused);
 /// "b.example may say 128 bits, 97 are spent, this needs 43 (dns.exfiltration.unknown_domain_bits)".
 std::string explain(const charge& refused);
