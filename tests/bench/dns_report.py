@@ -57,7 +57,7 @@ def inspector_lines(repository: Path) -> str:
 def write(repository: Path, options, result: dict, samples: dict) -> None:
     results = repository / "tests/bench/results"
     results.mkdir(exist_ok=True)
-    machine = {"kernel": platform.release(), "cores": os.cpu_count()}
+    machine = {"kernel": ".".join(platform.release().split(".")[:2]), "cores": os.cpu_count()}
     (results / "dns.json").write_text(json.dumps({"machine": machine, "rounds": options.rounds, "seconds": options.seconds,
                                                   "rate": options.rate, "ratios": ratios(result), "medians": result,
                                                   "samples": samples}, indent=1) + "\n")
