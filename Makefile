@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro deps deps-build clean
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns deps deps-build deps-bench clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ deps-build:       ## install what a build needs (asks for root through sudo if i
 
 deps:             ## install what building and testing need
 	@scripts/install-deps.sh
+
+deps-bench:
+	@scripts/install-deps.sh --bench
 
 build: deps-build ## build/release/cofferdam
 	cmake --preset release
@@ -63,6 +66,9 @@ bench-micro: deps ## micro-benchmarks (Google Benchmark)
 	cmake --preset bench
 	cmake --build --preset bench -j $(JOBS)
 	for b in $(BUILD)/bench/bench/*_bench; do $$b --benchmark_min_time=0.2; done
+
+bench-dns: deps-bench build ## the DNS beside dnsdist, unbound, dnsmasq; writes docs/performance.md (root)
+	scripts/as-root.sh python3 tests/bench/dns_bench.py
 
 clean:            ## remove build/
 	rm -rf $(BUILD)

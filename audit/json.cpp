@@ -291,6 +291,7 @@ private:
         json_.number("records", job.records);
         json_.number("denied", job.denied);
         json_.text("version", job.version);
+        if (!job.network.empty()) json_.text("network", job.network);
         json_.close();
         duration(entry);
     }

@@ -19,7 +19,7 @@ constexpr std::array<const char*, 2> action_names{"allow", "deny"};
 constexpr std::array<const char*, 2> protocol_names{"http1", "http2"};
 constexpr std::array<const char*, 2> direction_names{"sent", "received"};
 constexpr std::array<const char*, 2> cache_names{"hit", "miss"};
-constexpr std::array<const char*, 3> packet_names{"accept", "drop", "reject"};
+constexpr std::array<const char*, 4> packet_names{"accept", "drop", "reject", "overflow"};
 constexpr std::array<const char*, 5> type_names{"http", "dns", "connection", "alert", "job"};
 constexpr std::size_t reason_count = static_cast<std::size_t>(reason::internal_error) + 1;
 
@@ -75,15 +75,6 @@ double in_seconds(std::chrono::nanoseconds duration) noexcept
     return std::chrono::duration<double>(duration).count();
 }
 
-connection_kind kind_of(std::string_view protocol) noexcept
-{
-    if (protocol.starts_with("icmp")) return connection_kind::icmp;
-    for (std::size_t i = 0; i < kind_names.size(); ++i) {
-        if (protocol == kind_names[i]) return static_cast<connection_kind>(i);
-    }
-    return connection_kind::other;
-}
-
 reason reason_of(std::string_view token) noexcept
 {
     for (std::size_t i = 0; i < reason_count; ++i) {
@@ -94,12 +85,23 @@ reason reason_of(std::string_view token) noexcept
 
 } // namespace
 
+connection_kind kind_of(std::string_view protocol) noexcept
+{
+    if (protocol.starts_with("icmp")) return connection_kind::icmp;
+    for (std::size_t i = 0; i < kind_names.size(); ++i) {
+        if (protocol == kind_names[i]) return static_cast<connection_kind>(i);
+    }
+    return connection_kind::other;
+}
+
 struct metrics::impl {
     prometheus::Registry registry;
     counter_table<kind_names.size() * 2> connections{
         counters(registry, "cofferdam_connections_total", "Connections of the job that were judged, by what they carried")};
     counter_table<4> requests{counters(registry, "cofferdam_requests_total", "HTTP transactions judged")};
     counter_table<reason_count * 2> queries{counters(registry, "cofferdam_dns_queries_total", "DNS queries judged")};
+    counter_table<1> budget_alerts{counters(registry, "cofferdam_dns_budget_alerts_total",
+                                            "Domains blocked by the DNS information budget, and jobs that reached its limit")};
     counter_table<2> bytes{
         counters(registry, "cofferdam_bytes_total", "Bytes from the job to the world (sent) and back (received)")};
     prometheus::Gauge& active = gauge(registry, "cofferdam_active_connections", "Connections open on the job's side");
@@ -109,7 +111,8 @@ struct metrics::impl {
         histogram(registry, "cofferdam_upstream_handshake_seconds", "TCP connect and TLS handshake with the origin");
     counter_table<2> leaves{
         counters(registry, "cofferdam_leaf_certificates_total", "Leaf certificates served, by cache outcome")};
-    counter_table<3> packets{counters(registry, "cofferdam_nfqueue_packets_total", "Packets judged in the netfilter queue")};
+    counter_table<packet_names.size()> packets{
+        counters(registry, "cofferdam_nfqueue_packets_total", "Packets judged in the netfilter queue or refused by the ruleset")};
     counter_table<type_names.size()> records{counters(registry, "cofferdam_audit_records_total", "Audit records written")};
     prometheus::Gauge& depth = gauge(registry, "cofferdam_audit_queue_depth", "Audit records queued and reserved");
 };
@@ -123,6 +126,7 @@ metrics::metrics(std::string_view version) : impl_(std::make_unique<impl>())
     }
     bytes(byte_direction::sent, 0);
     bytes(byte_direction::received, 0);
+    impl_->budget_alerts.add(0, 0, [] { return prometheus::Labels{}; });
     gauge(impl_->registry, "cofferdam_build_info", "The build that runs", {{"version", std::string(version)}}).Set(1);
 }
 
@@ -150,6 +154,11 @@ void metrics::dns_query(verdict_label action, reason why) noexcept
     });
 }
 
+void metrics::dns_budget_alert() noexcept
+{
+    impl_->budget_alerts.add(0, 1, [] { return prometheus::Labels{}; });
+}
+
 void metrics::bytes(byte_direction direction, std::uint64_t count) noexcept
 {
     impl_->bytes.add(index_of(direction), static_cast<double>(count), [&] {
@@ -172,9 +181,11 @@ void metrics::leaf(leaf_cache cache) noexcept
     impl_->leaves.add(index_of(cache), 1, [&] { return prometheus::Labels{{"cache", cache_names[index_of(cache)]}}; });
 }
 
-void metrics::packet(packet_verdict verdict) noexcept
+void metrics::packet(packet_verdict verdict, unsigned count) noexcept
 {
-    impl_->packets.add(index_of(verdict), 1, [&] { return prometheus::Labels{{"verdict", packet_names[index_of(verdict)]}}; });
+    impl_->packets.add(index_of(verdict), count, [&] {
+        return prometheus::Labels{{"verdict", packet_names[index_of(verdict)]}};
+    });
 }
 
 void metrics::audit_queue_depth(std::size_t depth) noexcept

@@ -17,7 +17,10 @@ enum class verdict_label : std::uint8_t { allow, deny };
 enum class http_version : std::uint8_t { http1, http2 };
 enum class byte_direction : std::uint8_t { sent, received };
 enum class leaf_cache : std::uint8_t { hit, miss };
-enum class packet_verdict : std::uint8_t { accept, drop, reject };
+enum class packet_verdict : std::uint8_t { accept, drop, reject, overflow };
+
+/// The kind that counts a record's protocol.
+connection_kind kind_of(std::string_view protocol) noexcept;
 
 /// The Prometheus metrics of the gateway. All calls are thread-safe and cheap (one atomic load and add); a series comes
 /// into being when it is first counted. Owns its registry.
@@ -31,11 +34,12 @@ public:
     void connection(connection_kind kind, verdict_label action, unsigned count = 1) noexcept;
     void request(http_version protocol, verdict_label action, std::chrono::nanoseconds duration) noexcept;
     void dns_query(verdict_label action, reason why) noexcept;
+    void dns_budget_alert() noexcept; ///< a domain was blocked, or the job's limit reached
     void bytes(byte_direction direction, std::uint64_t count) noexcept;
     void active_connections(int change) noexcept; ///< +1, -1
     void upstream_handshake(std::chrono::nanoseconds duration) noexcept;
     void leaf(leaf_cache cache) noexcept;
-    void packet(packet_verdict verdict) noexcept;
+    void packet(packet_verdict verdict, unsigned count = 1) noexcept;
     void audit_queue_depth(std::size_t depth) noexcept;
 
     /// Counts what a record says: connections, requests with their duration, DNS queries, bytes, and the record itself.

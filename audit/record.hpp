@@ -77,6 +77,7 @@ struct job_fields {
     std::optional<int> exit_code;
     std::uint64_t records = 0, denied = 0; ///< at the end
     std::string version;
+    std::string network; ///< at the start: by which of the kernel's means traffic is captured and queued
 };
 
 /// One decision, one record. `seq` and the chain are given by the writer.

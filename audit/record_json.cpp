@@ -201,6 +201,7 @@ job_fields job_from(const members& j)
     out.records = j.number<std::uint64_t>("records").value_or(0);
     out.denied = j.number<std::uint64_t>("denied").value_or(0);
     out.version = j.text("version");
+    out.network = j.text("network");
     return out;
 }
 

@@ -18,9 +18,8 @@ void append_refusals(std::string& out, const summary& s)
     std::size_t rows = 0;
     for (const auto& r : s.refusals) {
         if (rows++ == max_rows) break;
-        out += "<tr><td><code>" + html(r.subject) + "</code><td class=n>" + std::to_string(r.count) + "<td>" +
-               html(explain_reason(r.reason)) + (r.enforced ? "" : " (mode audit: let through)") + "<td><code>" + html(r.hint) +
-               "</code></tr>\n";
+        out += "<tr><td><code>" + html(r.subject) + "</code><td class=n>" + std::to_string(r.count) + "<td>" + html(explain(r)) +
+               (r.enforced ? "" : " (mode audit: let through)") + "<td><code>" + html(r.hint) + "</code></tr>\n";
     }
     out += "</table>\n";
 }

@@ -30,6 +30,7 @@ void append_refusals(json_appender& json, const std::vector<refusal>& refusals)
         json.text("host", r.host);
         json.text("reason", r.reason);
         json.text("explanation", explain_reason(r.reason));
+        json.text("detail", r.detail);
         json.text("rule", r.rule);
         json.text("hint", r.hint);
         json.text("stage", r.stage);

@@ -34,8 +34,8 @@ void append_refusals(std::string& out, const summary& s, bool enforced)
             out += "| attempt | times | why | to allow it |\n|---|---:|---|---|\n";
         }
         const auto why = explain_reason(r.reason);
-        out += "| " + code(r.subject) + " | " + std::to_string(r.count) + " | " + (why == r.reason ? code(why) : why) + " | " +
-               (r.hint.empty() ? "" : code(r.hint)) + " |\n";
+        out += "| " + code(r.subject) + " | " + std::to_string(r.count) + " | " + (why == r.reason ? code(why) : why) +
+               (r.detail.empty() ? "" : ": " + code(r.detail)) + " | " + (r.hint.empty() ? "" : code(r.hint)) + " |\n";
     }
 }
 

@@ -28,7 +28,7 @@ void append_result(json_appender& json, const refusal& r)
     json.text("ruleId", r.reason);
     json.text("level", r.enforced ? "error" : "warning");
     json.open("message");
-    auto text = (r.enforced ? "Refused: " : "Would be refused: ") + r.subject + ": " + explain_reason(r.reason) + ".";
+    auto text = (r.enforced ? "Refused: " : "Would be refused: ") + r.subject + ": " + explain(r) + ".";
     if (!r.hint.empty()) text += " To allow it: " + r.hint;
     json.text("text", text);
     json.close();

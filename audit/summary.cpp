@@ -8,6 +8,9 @@
 namespace cofferdam::audit {
 namespace {
 
+constexpr std::size_t max_subject_bytes = 512;
+constexpr std::size_t max_detail_bytes = 256;
+
 /// "host:443" and "host:80" are the host; other ports tell services apart.
 std::string without_usual_port(std::string target)
 {
@@ -30,9 +33,17 @@ bool is_failure(std::string_view why) noexcept
     return false;
 }
 
+std::string detail_of(const record& entry)
+{
+    std::string out;
+    if (const auto* http = std::get_if<http_fields>(&entry.what)) out = http->detail;
+    if (const auto* c = std::get_if<connection_fields>(&entry.what)) out = c->detail;
+    if (out.size() > max_detail_bytes) out.resize(max_detail_bytes);
+    return out;
+}
+
 /// Names longer than this share one place by their first bytes: a bound on memory, not on meaning.
 constexpr std::size_t max_host_bytes = 256;
-constexpr std::size_t max_subject_bytes = 512;
 
 } // namespace
 
@@ -184,7 +195,8 @@ void aggregator::add_refusal(const record& entry, const std::string& host, bool 
     }
     refusal_index_.emplace(key, sum_.refusals.size());
     const auto* who = entry.source.process.get();
-    sum_.refusals.push_back({subject, host, d.reason, d.rule, d.hint, d.stage, who ? who->exe : std::string(), enforced, 1});
+    sum_.refusals.push_back(
+        {subject, host, d.reason, d.rule, d.hint, d.stage, who ? who->exe : std::string(), detail_of(entry), enforced, 1});
 }
 
 void aggregator::add_failure(const std::string& host, const std::string& why, const std::string& detail)

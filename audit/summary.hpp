@@ -27,6 +27,7 @@ struct refusal {
     std::string host;
     std::string reason, rule, hint, stage;
     std::string program;  ///< executable of the first one, if known
+    std::string detail;   ///< of the first one: what exactly was found
     bool enforced = true; ///< false: mode audit let it through
     std::uint64_t count = 0;
 };
@@ -107,5 +108,7 @@ std::string render_text(const summary& s, const text_style& style = {});
 std::string human_bytes(std::uint64_t count);
 /// The sentence of core's reason, or the token itself if it is none of ours.
 std::string explain_reason(std::string_view token);
+/// The same for a refusal, and its detail. Not escaped.
+std::string explain(const refusal& what);
 
 } // namespace cofferdam::audit

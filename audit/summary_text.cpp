@@ -101,7 +101,7 @@ std::string refusal_lines(const summary& s, bool enforced, const text_style& sty
         out += "  " + shown(r.subject);
         if (r.count > 1) out += " (" + std::to_string(r.count) + " times)";
         if (!r.program.empty()) out += " by " + shown(r.program);
-        out += "\n    " + shown(explain_reason(r.reason)) + " [" + shown(r.reason) + ']';
+        out += "\n    " + shown(explain(r)) + " [" + shown(r.reason) + ']';
         if (!r.rule.empty()) out += ", rule " + shown(r.rule);
         if (!r.hint.empty()) out += "\n    to allow it: " + shown(r.hint);
         out += '\n';
@@ -133,6 +133,11 @@ std::string explain_reason(std::string_view token)
         if (to_string(r) == token) return std::string(describe(r));
     }
     return token.empty() ? "no reason recorded" : std::string(token);
+}
+
+std::string explain(const refusal& what)
+{
+    return explain_reason(what.reason) + (what.detail.empty() ? "" : ": " + what.detail);
 }
 
 std::string render_text(const summary& s, const text_style& style)

@@ -21,6 +21,10 @@ constexpr auto first_retry = 20ms;
 constexpr auto last_retry = 1000ms;
 constexpr auto sink_patience = 100ms; // how often a blocked sink looks whether the writer must end
 constexpr auto destructor_patience = 2000ms;
+constexpr auto linger = 5ms;                  // how long a record may wait for others to be written with it ...
+constexpr std::size_t linger_records = 512;   // ... unless so many wait: waking the thread costs more than writing a record
+constexpr std::size_t max_spare = 1024;       // records kept for their memory
+constexpr std::size_t max_spare_bytes = 2048; // of each; larger ones are freed
 
 std::size_t bytes_of(const header_fields& headers) noexcept
 {
@@ -59,11 +63,13 @@ std::size_t bytes_of(const record& entry) noexcept
 /// Shared by the writer, its thread and the reservations that are out.
 struct writer_queue {
     explicit writer_queue(const settings& how)
-        : max_records(how.queue_records), max_bytes(how.queue_bytes), max_body(how.max_body)
+        : max_records(how.queue_records), max_bytes(how.queue_bytes), max_body(how.max_body),
+          wake_at(std::clamp<std::size_t>(how.queue_records / 2, 1, linger_records))
     {
     }
 
     const std::size_t max_records, max_bytes, max_body;
+    const std::size_t wake_at; // records that end the linger
     mutable std::mutex mutex;
     std::condition_variable work, progress;
     std::list<record> waiting;
@@ -72,16 +78,25 @@ struct writer_queue {
     std::size_t bytes = 0;
     std::uint64_t committed = 0, finished = 0; // finished: written or lost
     bool closing = false, stopping = false, gone = false;
+    bool idle = false, hurry = false; // the thread sleeps until the first record; somebody waits for what is queued
+    std::list<record> spare;          // written records of type dns, for their memory
     bool failed = false;
     std::string failure;
     writer_totals totals;
 
-    bool take_place()
+    bool has_room() const // with the mutex held
+    {
+        return !closing && !failed && queued + reserved < max_records && bytes + reserved_bytes <= max_bytes;
+    }
+
+    /// `node` becomes a spare record if there is one and `take_used` is set; else it stays empty.
+    bool take_place(std::list<record>& node, bool take_used)
     {
         const std::lock_guard lock(mutex);
-        if (closing || failed || queued + reserved >= max_records || bytes + reserved_bytes > max_bytes) return false;
+        if (!has_room()) return false;
         ++reserved;
         bytes += reserved_bytes;
+        if (take_used && !spare.empty()) node.splice(node.begin(), spare, spare.begin());
         return true;
     }
 
@@ -115,12 +130,17 @@ struct writer_queue {
         ++queued;
         bytes += size;
         waiting.splice(waiting.end(), node);
+        if (!idle && waiting.size() != wake_at) return;
+        idle = false;
         work.notify_one();
     }
 };
 
-reservation::reservation(std::shared_ptr<writer_queue> queue) : queue_(std::move(queue)), node_(1)
+reservation::reservation(std::shared_ptr<writer_queue> queue, std::list<record> node)
+    : queue_(std::move(queue)), node_(std::move(node)), used_(!node_.empty())
 {
+    if (used_) return;
+    node_.emplace_back();
     draft().time = clock::now();
     draft().what = connection_fields{};
 }
@@ -157,6 +177,7 @@ reservation& reservation::operator=(reservation&& other) noexcept
     settle();
     queue_ = std::move(other.queue_);
     node_ = std::move(other.node_);
+    used_ = other.used_;
     return *this;
 }
 
@@ -164,6 +185,11 @@ void reservation::settle() noexcept
 {
     if (!queue_) return;
     const std::string why(to_string(reason::internal_error)); // short enough to need no allocation
+    if (used_) {                                              // half of another record is worse than none
+        draft() = record{};
+        draft().time = clock::now();
+        draft().what = connection_fields{};
+    }
     auto& decision = draft().decision;
     decision.action = decision.would = "deny";
     decision.reason = why;
@@ -187,6 +213,7 @@ struct writer::thread_part {
     std::thread thread;
 
     void run();
+    void await_work(std::unique_lock<std::mutex>& lock);
     void write_batch(std::list<record>& batch);
     void encode(record& entry, std::string& text);
     bool write_all(std::string_view text);
@@ -199,7 +226,7 @@ void writer::thread_part::run()
 {
     std::unique_lock lock(queue->mutex);
     for (;;) {
-        queue->work.wait(lock, [this] { return !queue->waiting.empty() || queue->stopping; });
+        await_work(lock);
         if (queue->waiting.empty()) break;
         std::list<record> batch;
         batch.swap(queue->waiting);
@@ -210,6 +237,17 @@ void writer::thread_part::run()
     queue->gone = true;
     lock.unlock();
     for (auto& to : sinks) to.sync();
+}
+
+/// Returns when records wait, `linger` after the first of them or when there are many, or when the thread must end.
+void writer::thread_part::await_work(std::unique_lock<std::mutex>& lock)
+{
+    queue->idle = queue->waiting.empty();
+    queue->work.wait(lock, [this] { return !queue->waiting.empty() || queue->stopping; });
+    queue->idle = false;
+    const auto enough = [this] { return queue->waiting.size() >= queue->wake_at || queue->hurry || queue->closing; };
+    queue->work.wait_for(lock, linger, enough);
+    queue->hurry = false;
 }
 
 /// Encodes and writes, at most batch_bytes at a time.
@@ -284,9 +322,18 @@ void writer::thread_part::finish(std::list<record>& done, std::size_t count, std
 {
     std::list<record> old;
     old.splice(old.begin(), done, done.begin(), std::next(done.begin(), static_cast<std::ptrdiff_t>(count)));
+    std::list<record> reusable;
+    for (auto entry = old.begin(); entry != old.end() && reusable.size() < max_spare;) {
+        const auto next = std::next(entry);
+        const bool worth_it =
+            std::holds_alternative<dns_fields>(entry->what) && bytes_of(*entry) <= max_spare_bytes + sizeof(record);
+        if (worth_it) reusable.splice(reusable.end(), old, entry);
+        entry = next;
+    }
     std::size_t depth = 0;
     {
         const std::lock_guard lock(queue->mutex);
+        if (queue->spare.size() < max_spare) queue->spare.splice(queue->spare.end(), reusable);
         queue->queued -= count;
         queue->bytes -= bytes;
         queue->finished += count;
@@ -317,16 +364,33 @@ writer::~writer()
     close(destructor_patience);
 }
 
-std::optional<reservation> writer::reserve()
+std::optional<reservation> writer::take_place(bool take_used)
 {
-    if (!queue_->take_place()) return std::nullopt;
+    std::list<record> node;
+    if (!queue_->take_place(node, take_used)) return std::nullopt;
     try {
-        return reservation(queue_);
+        return reservation(queue_, std::move(node));
     }
     catch (const std::bad_alloc&) {
         queue_->give_back();
         return std::nullopt;
     }
+}
+
+std::optional<reservation> writer::reserve()
+{
+    return take_place(false);
+}
+
+std::optional<reservation> writer::reserve_used()
+{
+    return take_place(true);
+}
+
+bool writer::has_room() const
+{
+    const std::lock_guard lock(queue_->mutex);
+    return queue_->has_room();
 }
 
 bool writer::failed() const noexcept
@@ -351,6 +415,8 @@ bool writer::flush(std::chrono::milliseconds patience)
 {
     std::unique_lock lock(queue_->mutex);
     const auto target = queue_->committed;
+    queue_->hurry = queue_->finished < target;
+    queue_->work.notify_all();
     return queue_->progress.wait_for(lock, patience, [&] { return queue_->finished >= target; });
 }
 
@@ -359,6 +425,7 @@ writer_totals writer::close(std::chrono::milliseconds patience)
     {
         std::unique_lock lock(queue_->mutex);
         queue_->closing = true;
+        queue_->work.notify_all();
         const auto idle = [this] { return queue_->gone || (queue_->queued == 0 && queue_->reserved == 0); };
         queue_->progress.wait_for(lock, patience, idle);
         queue_->stopping = true;

@@ -48,11 +48,12 @@ public:
 
 private:
     friend class writer;
-    explicit reservation(std::shared_ptr<writer_queue> queue);
+    reservation(std::shared_ptr<writer_queue> queue, std::list<record> node);
     void settle() noexcept;
 
     std::shared_ptr<writer_queue> queue_;
     std::list<record> node_; // exactly one: spliced into the queue, so that committing allocates nothing
+    bool used_ = false;      // the draft is an earlier record's until it is committed
 };
 
 struct writer_totals {
@@ -76,6 +77,11 @@ public:
     /// A place in the queue; nothing where the queue is full, a sink fails, or the writer is closing: the flow must
     /// then be refused (reason audit_failed). Never waits. Thread-safe, as is all of the writer.
     std::optional<reservation> reserve();
+    /// The same, but the draft may be what an earlier `dns` record left, its memory included: the caller overwrites every
+    /// field and commits at once. For records that are many and alike; the strings of such are not allocated anew.
+    std::optional<reservation> reserve_used();
+    /// Whether reserve() would find a place now. For what is recorded later, and must not be begun without room.
+    bool has_room() const;
 
     bool failed() const noexcept;
     std::string failure() const; ///< of the sink that fails now; empty if none does
@@ -90,6 +96,9 @@ public:
 
 private:
     struct thread_part;
+
+    std::optional<reservation> take_place(bool take_used);
+
     std::shared_ptr<writer_queue> queue_;
     std::unique_ptr<thread_part> part_;
 };

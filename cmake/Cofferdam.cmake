@@ -60,3 +60,18 @@ function(cofferdam_benchmark name)
   target_link_libraries(${name}_bench PRIVATE cofferdam_options ${arg_LINK} benchmark::benchmark benchmark::benchmark_main)
   set_target_properties(${name}_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
 endfunction()
+
+# cofferdam_embed(TARGET NAME FILE): the bytes of FILE in TARGET's read-only section, see core/embedded.hpp.
+function(cofferdam_embed target name file)
+  get_filename_component(path ${file} ABSOLUTE)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/embedded_${name}.cpp)
+  file(CONFIGURE OUTPUT ${source} @ONLY CONTENT [[
+asm(".pushsection .rodata\n.balign 16\n"
+    ".global cofferdam_embedded_@name@\n.hidden cofferdam_embedded_@name@\n"
+    "cofferdam_embedded_@name@:\n.incbin \"@path@\"\n"
+    ".global cofferdam_embedded_@name@_end\n.hidden cofferdam_embedded_@name@_end\n"
+    "cofferdam_embedded_@name@_end:\n.byte 0\n.popsection\n");
+]])
+  set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${path})
+  target_sources(${target} PRIVATE ${source})
+endfunction()

@@ -2,6 +2,7 @@
 
 #include "config/presets.hpp"
 #include "core/text.hpp"
+#include "policy/name.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -21,7 +22,18 @@ constexpr std::size_t max_config_bytes = 8U << 20;
 
 policy::entry_source read_entry(const node& n)
 {
-    return {n.text(), n.where()};
+    if (!n.is_map()) return {n.text(), n.where(), {}};
+    policy::entry_source out;
+    n.mapping({
+        {"entry",
+         [&](const node& v) {
+             out.text = v.text();
+             out.where = v.where();
+         }},
+        {"dns_bits", [&](const node& v) { out.dns_bits = static_cast<std::uint32_t>(v.count(0, 1'000'000)); }},
+    });
+    if (out.text.empty()) n.fail("expected an entry, such as {entry: \"https://*.b.example/\", dns_bits: 512}");
+    return out;
 }
 
 void read_entries(const node& n, std::vector<policy::entry_source>& out)
@@ -112,11 +124,32 @@ ip_endpoint read_server(const node& n)
     n.fail("expected a DNS server's address, such as 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53, found '" + escape_line(text) + "'");
 }
 
-void read_exfiltration(const node& n, dns::settings& out)
+void read_search_suffix(const node& n, dns::settings& out)
 {
+    const auto name = policy::canonical_name(n.text());
+    if (!name)
+        n.fail("expected a domain of the resolver's search list, such as corp.internal, found '" + escape_line(n.text()) + "'");
+    out.search_suffixes.push_back(*name);
+}
+
+void read_exfiltration(const node& n, const std::string& file, dns::budget_settings& out)
+{
+    const auto bits = [](const node& v) { return static_cast<std::uint32_t>(v.count(0, 1'000'000)); };
     n.mapping({
-        {"unknown_domain_bits", [&](const node& v) { out.unknown_domain_bits = static_cast<unsigned>(v.count(0, 1'000'000)); }},
-        {"job_bits", [&](const node& v) { out.job_bits = static_cast<unsigned>(v.count(0, 1'000'000)); }},
+        {"unknown_domain_bits", [&](const node& v) { out.unknown_domain_bits = bits(v); }},
+        {"job_bits", [&](const node& v) { out.job_bits = bits(v); }},
+        {"popular_bits", [&](const node& v) { out.popular_bits = bits(v); }},
+        {"wildcard_bits", [&](const node& v) { out.wildcard_bits = bits(v); }},
+        {"provider_bits", [&](const node& v) { out.provider_bits = bits(v); }},
+        {"tenant_bits", [&](const node& v) { out.tenant_bits = bits(v); }},
+        {"query_bits", [&](const node& v) { out.query_bits = bits(v); }},
+        {"wildcard_query_bits", [&](const node& v) { out.wildcard_query_bits = bits(v); }},
+        {"new_domains", [&](const node& v) { out.new_domains = v.count(0, 1'000'000); }},
+        {"max_keys", [&](const node& v) { out.max_keys = v.count(1, 1'000'000); }},
+        {"max_paths", [&](const node& v) { out.max_paths = v.count(1, 1'000'000); }},
+        {"max_answers", [&](const node& v) { out.max_answers = v.count(1, 1'000'000); }},
+        {"max_baseline", [&](const node& v) { out.max_baseline = v.count(1, 1'000'000); }},
+        {"baseline", [&](const node& v) { out.baseline_file = relative_to(file, v.text()); }},
     });
 }
 
@@ -129,7 +162,7 @@ void read_virtual_range(const node& n, dns::settings& out)
     out.virtual_range = *range;
 }
 
-void read_dns(const node& n, dns::settings& out)
+void read_dns(const node& n, const std::string& file, dns::settings& out)
 {
     const auto as_seconds = [](const node& v, seconds max) { return std::chrono::duration_cast<seconds>(v.duration(0ms, max)); };
     n.mapping({
@@ -151,7 +184,12 @@ void read_dns(const node& n, dns::settings& out)
         {"max_in_flight", [&](const node& v) { out.max_in_flight = v.count(1, 60'000); }},
         {"max_tcp_connections", [&](const node& v) { out.max_tcp_connections = v.count(1, 60'000); }},
         {"tcp_idle", [&](const node& v) { out.tcp_idle = as_seconds(v, 1h); }},
-        {"exfiltration", [&](const node& v) { read_exfiltration(v, out); }},
+        {"queues", [&](const node& v) { out.queues = static_cast<unsigned>(v.count(1, 16)); }},
+        {"queue_length", [&](const node& v) { out.queue_length = v.count(16, 1'000'000); }},
+        {"queue_buffer", [&](const node& v) { out.queue_buffer = v.bytes(65536, 256U << 20); }},
+        {"queue_copy_range", [&](const node& v) { out.queue_copy_range = v.bytes(4608, 65531); }},
+        {"search_suffixes", [&](const node& v) { v.each([&](const node& item) { read_search_suffix(item, out); }); }},
+        {"exfiltration", [&](const node& v) { read_exfiltration(v, file, out.exfiltration); }},
     });
     if (out.min_ttl > out.max_ttl) n.fail("min_ttl is longer than max_ttl");
 }
@@ -272,7 +310,7 @@ void read_top(const node& n, const std::string& file, settings& out)
         {"rules", [&](const node& v) { v.each([&](const node& item) { read_rule(item, out.policy.rules); }); }},
         {"phases", [&](const node& v) { read_phases(v, out.policy); }},
         {"tls", [&](const node& v) { read_tls(v, file, out); }},
-        {"dns", [&](const node& v) { read_dns(v, out.dns); }},
+        {"dns", [&](const node& v) { read_dns(v, file, out.dns); }},
         {"http", [&](const node& v) { read_http(v, out.http); }},
         {"limits", [&](const node& v) { read_limits(v, out.limits); }},
         {"capture", [&](const node& v) { read_capture(v, out); }},
@@ -326,7 +364,7 @@ settings load_file(const std::string& path)
 settings load(const std::string& path, const overrides& extra)
 {
     settings out = path.empty() ? settings{} : load_file(path);
-    for (const auto& entry : extra.allow) out.policy.allow.push_back({entry, {"--allow", 0, 0}});
+    for (const auto& entry : extra.allow) out.policy.allow.push_back({entry, {"--allow", 0, 0}, {}});
     for (const auto& preset : extra.presets) {
         check_preset_name(preset, {"--preset", 0, 0});
         out.presets.push_back(preset);

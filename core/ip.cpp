@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 
 namespace cofferdam {
@@ -121,6 +122,7 @@ constexpr scoped_block scope_table[] = {
     {"fec0::/10", ip_scope::private_use},
     {"ff00::/8", ip_scope::multicast},
     {"64:ff9b:1::/48", ip_scope::private_use},
+    {"::ffff:0:0:0/96", ip_scope::reserved}, // IPv4-translated (RFC 2765)
     {"::/96", ip_scope::reserved},
 };
 
@@ -227,8 +229,12 @@ std::string ip_address::to_string() const
 {
     char buffer[48];
     if (!v6_) {
-        std::snprintf(buffer, sizeof buffer, "%u.%u.%u.%u", bytes_[0], bytes_[1], bytes_[2], bytes_[3]);
-        return buffer;
+        char* end = buffer;
+        for (std::size_t i = 0; i < 4; ++i) {
+            if (i != 0) *end++ = '.';
+            end = std::to_chars(end, std::end(buffer), bytes_[i]).ptr;
+        }
+        return {buffer, end};
     }
     std::array<unsigned, 8> groups{};
     for (std::size_t i = 0; i < 8; ++i) groups[i] = (unsigned{bytes_[2 * i]} << 8) | bytes_[2 * i + 1];

@@ -37,6 +37,9 @@ constexpr std::array texts = std::to_array<reason_text>({
     {"too_large", "a size limit was exceeded"},
     {"tunnel_refused", "a tunnel inside the connection would bypass judgement"},
     {"exfiltration_budget", "the information budget for this domain is spent"},
+    {"multicast_dns", "a name asked of the local network (mDNS, LLMNR, NetBIOS): there is none here"},
+    {"dns_response_from_client", "a DNS response was sent where queries belong"},
+    {"dns_on_other_port", "DNS on a port other than 53 would bypass the resolver"},
     {"name_not_found", "the name does not exist"},
     {"resolve_failed", "the name could not be resolved"},
     {"connect_failed", "the server could not be reached"},
@@ -68,9 +71,14 @@ std::string_view describe(reason why) noexcept
     return texts[static_cast<std::size_t>(why)].sentence;
 }
 
+bool is_dial_refusal(reason why) noexcept
+{
+    return why == reason::upstream_verify_failed || why == reason::private_address || why == reason::exfiltration_budget;
+}
+
 bool is_refusal(reason why) noexcept
 {
-    return why >= reason::not_in_allow_list && why <= reason::exfiltration_budget;
+    return why >= reason::not_in_allow_list && why < reason::name_not_found;
 }
 
 } // namespace cofferdam

@@ -33,8 +33,11 @@ enum class reason : std::uint8_t {
     unsupported_query, ///< DNS opcode, class or type that is not carried
     encrypted_dns,
     too_large,
-    tunnel_refused,      ///< CONNECT, Upgrade: h2c, unsolicited 101
-    exfiltration_budget, ///< DNS information budget spent
+    tunnel_refused,           ///< CONNECT, Upgrade: h2c, unsolicited 101
+    exfiltration_budget,      ///< DNS information budget spent
+    multicast_dns,            ///< names asked of the local network: mDNS, LLMNR, NetBIOS
+    dns_response_from_client, ///< a DNS response sent to a name server's port
+    dns_on_other_port,        ///< a DNS query to a port other than 53, without an entry
     // could not be served
     name_not_found,
     resolve_failed,
@@ -60,5 +63,7 @@ std::string_view to_string(reason why) noexcept;
 std::string_view describe(reason why) noexcept;
 /// True if the reason is a refusal by policy or by shape (an error page says 403/400/421), false for "could not be served".
 bool is_refusal(reason why) noexcept;
+/// True if the gateway itself refused to reach a server that the policy allows: its address, its certificate, what its name says.
+bool is_dial_refusal(reason why) noexcept;
 
 } // namespace cofferdam

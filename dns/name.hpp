@@ -2,6 +2,7 @@
 
 #include "core/bytes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -17,6 +18,12 @@ inline constexpr std::size_t max_name_text = 253; ///< follows from max_name_wir
 /// Text of a host-like name kept in place: parsing a query allocates nothing.
 class host_text {
 public:
+    host_text() noexcept = default;
+    /// The first 255 octets of `text`.
+    explicit host_text(std::string_view text) noexcept : size_(static_cast<std::uint8_t>(std::min(text.size(), text_.size())))
+    {
+        std::memcpy(text_.data(), text.data(), size_);
+    }
     void append(char c) noexcept { text_[size_++] = c; }
     void clear() noexcept { size_ = 0; }
     std::string_view view() const noexcept { return {text_.data(), size_}; }

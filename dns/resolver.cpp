@@ -9,37 +9,30 @@ namespace cofferdam::dns {
 namespace {
 
 constexpr std::size_t waiters_per_flight = 8; // on average, at max_in_flight
-constexpr std::size_t max_recorded_answers = 16;
-constexpr std::uint32_t local_ttl = 60; // of answers that we make ourselves
-
-struct fault_answer {
-    reason why;
-    rcode code;
-    ede_code error;
-    std::string_view detail;
-};
-
-fault_answer describe_fault(query_fault fault) noexcept
-{
-    switch (fault) {
-    case query_fault::not_a_query: break;
-    case query_fault::formerr: return {reason::malformed_query, rcode::formerr, ede_code::other, {}};
-    case query_fault::odd_name: return {reason::malformed_name, rcode::refused, ede_code::prohibited, {}};
-    case query_fault::notimp: return {reason::unsupported_query, rcode::notimp, ede_code::not_supported, "opcode or signature"};
-    case query_fault::badvers: return {reason::unsupported_query, rcode::badvers, ede_code::not_supported, "EDNS version"};
-    }
-    return {reason::malformed_query, rcode::formerr, ede_code::other, "not a DNS query"};
-}
 
 record address_record(const name& owner, const ip_address& address, std::uint32_t ttl)
 {
     return {owner, address.is_v4() ? rr::a : rr::aaaa, ttl, address};
 }
 
+/// The other name that a record leads to; null if none.
+struct target_of {
+    const name* operator()(const name& n) const noexcept { return &n; }
+    const name* operator()(const mx_rdata& d) const noexcept { return &d.exchange; }
+    const name* operator()(const srv_rdata& d) const noexcept { return &d.target; }
+    const name* operator()(const svcb_rdata& d) const noexcept { return &d.target; }
+    template <class Other>
+    const name* operator()(const Other&) const noexcept
+    {
+        return nullptr;
+    }
+};
+
 } // namespace
 
-resolver::resolver(const settings& how, bindings& names, callbacks calls)
-    : settings_(how), names_(names), calls_(std::move(calls)), cache_(how.max_cache)
+resolver::resolver(const settings& how, bindings& names, const inspector& gate, callbacks calls)
+    : settings_(how), names_(names), gate_(gate), calls_(std::move(calls)), cache_(how.max_cache),
+      kept_(2 * how.exfiltration.max_answers)
 {
 }
 
@@ -54,26 +47,10 @@ std::string resolver::key_of(std::string_view name, std::uint16_t qtype)
 
 action resolver::on_query(byte_view packet, transport how, const ip_endpoint& source, ticket to, clock::time_point now)
 {
-    waiter w;
-    w.to = to;
-    w.how = how;
-    w.source = source;
-    w.started = now;
-    auto parsed = parse_query(packet);
-    if (!parsed) return refuse_bad(parsed.error(), std::move(w), now);
-    w.q = *parsed;
-    if (auto unsupported = answer_unsupported(w, now)) return std::move(*unsupported);
-    if (auto local = answer_locally(w, now)) return std::move(*local);
-    // The information budget is charged here: after the query is known to be well-formed, before anything judges the name.
-    // apt and others ask for SRV records of a web server first: judged as that server, and answered here that there are none.
-    const auto served = w.q.qtype == rr::srv ? host_of_web_service(w.q.text.view()) : std::string_view();
-    w.verdict = judge(served.empty() ? w.q.text.view() : served, w.q.qtype);
-    if (w.verdict.allowed && !served.empty()) return finish(w, {rcode::nxdomain, {}, {}}, now);
-    if (!w.verdict.allowed) {
-        const bool by_policy = is_refusal(w.verdict.why); // or the gateway itself cannot serve now: audit_failed, shutting_down
-        return refuse(w, w.verdict.why, by_policy ? rcode::refused : rcode::servfail,
-                      by_policy ? ede_code::blocked : ede_code::not_ready, now);
-    }
+    auto inspected = gate_.inspect(packet, how, source, to, now);
+    if (auto* refused = std::get_if<answer>(&inspected)) return std::move(*refused);
+    if (auto* dropped = std::get_if<drop>(&inspected)) return std::move(*dropped);
+    waiter w{std::move(std::get<passed>(inspected)), false};
     auto next = advance(w, nullptr, now);
     if (auto* done = std::get_if<answer>(&next)) return std::move(*done);
     return enqueue(std::move(w), std::get<std::uint16_t>(next), now);
@@ -95,7 +72,10 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
     else
         result.failed = received.error();
     const fresh_result fresh{landed.qtype, &result};
+    bool paid = false;
     for (auto& w : landed.waiters) {
+        paid = paid || (w.paid && w.paid->tier != name_tier::known);
+        if (paid && !is_answer(result) && calls_.unanswered) calls_.unanswered(w.q.text.view(), w.q.qtype);
         auto next = advance(w, &fresh, now);
         if (auto* done = std::get_if<answer>(&next)) {
             out.answers.push_back(std::move(*done));
@@ -105,9 +85,31 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
         if (auto* refused = std::get_if<answer>(&queued)) out.answers.push_back(std::move(*refused));
         if (auto* ask = std::get_if<forward>(&queued)) out.next = std::move(*ask);
     }
-    const auto expiry = expiry_of(result);
-    cache_.put(key_of(landed.name, landed.qtype), std::move(result), expiry);
+    keep(landed, std::move(result), paid);
     return out;
+}
+
+bool resolver::is_answer(const upstream_result& result) noexcept
+{
+    return !result.failed && (result.got.code == rcode::noerror || result.got.code == rcode::nxdomain);
+}
+
+const resolver::upstream_result* resolver::find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now)
+{
+    const auto key = key_of(name, qtype);
+    const auto* kept = kept_.find(key, now);
+    return kept != nullptr ? kept : cache_.find(key, now);
+}
+
+void resolver::keep(const flight& landed, upstream_result result, bool paid)
+{
+    const auto key = key_of(landed.name, landed.qtype);
+    if (paid && is_answer(result)) {
+        kept_.put(key, std::move(result), clock::time_point::max());
+        return;
+    }
+    const auto expiry = expiry_of(result);
+    cache_.put(key, std::move(result), expiry);
 }
 
 std::vector<answer> resolver::abandon(clock::time_point now)
@@ -147,66 +149,6 @@ action resolver::enqueue(waiter w, std::uint16_t qtype, clock::time_point now)
     return forward{id, name, qtype};
 }
 
-// ---- answers without upstream ----
-
-action resolver::refuse_bad(const bad_query& bad, waiter w, clock::time_point now) const
-{
-    const auto fault = describe_fault(bad.fault);
-    static_cast<query_head&>(w.q) = bad.head;
-    if (bad.fault != query_fault::not_a_query)
-        return refuse(w, fault.why, fault.code, fault.error, now, std::string(fault.detail));
-    drop out;
-    out.facts.how = w.how;
-    out.facts.source = w.source;
-    out.facts.decision.why = fault.why;
-    out.facts.detail = fault.detail;
-    return out;
-}
-
-std::optional<answer> resolver::answer_unsupported(waiter& w, clock::time_point now) const
-{
-    if (w.q.qclass != class_in)
-        return refuse(w, reason::unsupported_query, rcode::refused, ede_code::prohibited, now, "class other than IN");
-    if (w.q.qname.is_root())
-        return refuse(w, reason::unsupported_query, rcode::refused, ede_code::prohibited, now, "the root itself");
-    if (is_carried(w.q.qtype)) return std::nullopt;
-    return refuse(w, reason::unsupported_query, rcode::notimp, ede_code::not_supported, now, "type " + type_text(w.q.qtype));
-}
-
-// Names that are answered here, whatever the policy: they tell nothing and leave no trace outside.
-std::optional<answer> resolver::answer_locally(waiter& w, clock::time_point now) const
-{
-    const auto text = w.q.text.view();
-    const auto local = [&](reply what, reason why) {
-        w.verdict = {true, true, why, {}, {}};
-        return finish(w, std::move(what), now);
-    };
-    if (is_localhost(text)) {
-        reply out;
-        const auto loopback = w.q.qtype == rr::a ? ip_address::v4({127, 0, 0, 1}) : ip_address::parse("::1").value();
-        if (w.q.qtype == rr::a || w.q.qtype == rr::aaaa) out.answers.push_back(address_record(w.q.qname, loopback, local_ttl));
-        return local(std::move(out), reason::completed);
-    }
-    const auto asked = address_of_reverse_name(text);
-    if (!asked) return std::nullopt;
-    std::string_view pointed = asked->scope() == ip_scope::loopback ? "localhost" : "";
-    const auto bound = names_.name_of(*asked);
-    if (bound) pointed = *bound;
-    // Reverse names of private ranges are nobody's business outside (RFC 6303, 4.2); no data, or no such name.
-    if (pointed.empty() && asked->scope() == ip_scope::global) return std::nullopt;
-    if (pointed.empty()) return local({rcode::nxdomain, {}, {}}, reason::name_not_found);
-    reply out;
-    const auto target = name::parse(pointed);
-    if (w.q.qtype == rr::ptr && target) out.answers.push_back({w.q.qname, rr::ptr, local_ttl, *target});
-    return local(std::move(out), reason::completed);
-}
-
-policy_answer resolver::judge(std::string_view name, std::uint16_t qtype) const
-{
-    if (!calls_.policy) return {};
-    return calls_.policy(is_gateway_host(name) ? gateway_host : name, qtype);
-}
-
 // ---- answers from upstream results ----
 
 std::variant<answer, std::uint16_t> resolver::advance(waiter& w, const fresh_result* fresh, clock::time_point now)
@@ -220,8 +162,7 @@ std::variant<answer, std::uint16_t> resolver::advance(waiter& w, const fresh_res
     if (is_virtual && w.q.qtype == rr::aaaa) return finish(w, {}, now);
     const bool virtual_a = is_virtual && w.q.qtype == rr::a;
     const std::uint16_t wanted = virtual_a && w.ipv4_absent ? rr::aaaa : w.q.qtype;
-    const upstream_result* known =
-        fresh != nullptr && fresh->qtype == wanted ? fresh->value : cache_.find(key_of(text, wanted), now);
+    const upstream_result* known = fresh != nullptr && fresh->qtype == wanted ? fresh->value : find_cached(text, wanted, now);
     if (known == nullptr) return wanted;
     if (!virtual_a) return answer_from(w, *known, now);
     auto done = answer_virtual(w, *known, now);
@@ -251,32 +192,55 @@ std::optional<answer> resolver::refuse_denied_hop(waiter& w, const upstream_resu
     for (const auto& hop : result.got.chain) {
         host_text target;
         std::get<name>(hop.data).text_into(target);
-        auto verdict = judge(target.view(), w.q.qtype);
+        auto verdict = gate_.judge(target.view(), w.q.qtype);
         if (verdict.why != reason::denied_by_rule) continue;
         const bool refused = !verdict.allowed;
+        if (refused) return refuse_target(w, std::move(verdict), target.view(), now);
         w.verdict = std::move(verdict);
-        if (!refused) return std::nullopt;
-        return refuse(w, reason::denied_by_rule, rcode::refused, ede_code::blocked, now,
-                      "alias of " + std::string(target.view()));
+        return std::nullopt;
     }
     return std::nullopt;
 }
 
-std::vector<record> resolver::permitted(std::string_view name, const std::vector<record>& records, bool& some_dropped) const
+answer resolver::refuse_target(waiter& w, policy_answer verdict, std::string_view target, clock::time_point now) const
 {
-    std::vector<record> out;
+    w.verdict = std::move(verdict);
+    return refuse(w, reason::denied_by_rule, rcode::refused, ede_code::blocked, now, "leads to " + std::string(target));
+}
+
+bool resolver::address_permitted(std::string_view name, const ip_address& address) const
+{
+    return calls_.address_allowed ? calls_.address_allowed(name, address) : address.scope() == ip_scope::global;
+}
+
+// Notes the verdict on a record's target; true if the record may not be handed on.
+bool resolver::target_denied(const record& r, sifted& into, std::uint16_t qtype) const
+{
+    const auto* target = std::visit(target_of{}, r.data);
+    if (target == nullptr || target->is_root() || *target == r.owner) return false;
+    host_text text;
+    target->text_into(text);
+    auto verdict = gate_.judge(text.view(), qtype);
+    if (verdict.why != reason::denied_by_rule) return false;
+    const bool refused = !verdict.allowed;
+    into.denied = std::move(verdict);
+    into.target = text.view();
+    return refused;
+}
+
+resolver::sifted resolver::sift(const waiter& w, const std::vector<record>& records) const
+{
+    sifted out;
     for (const auto& r : records) {
-        if (const auto* address = std::get_if<ip_address>(&r.data)) {
-            const bool fine =
-                calls_.address_allowed ? calls_.address_allowed(name, *address) : address->scope() == ip_scope::global;
-            if (!fine) {
-                some_dropped = true;
-                continue;
-            }
+        const auto* address = std::get_if<ip_address>(&r.data);
+        if (address != nullptr && !address_permitted(w.q.text.view(), *address)) {
+            out.private_address = true;
+            continue;
         }
-        out.push_back(r);
-        auto* service = std::get_if<svcb_rdata>(&out.back().data);
-        if (service != nullptr && !strip_service_parameters(*service)) out.pop_back();
+        if (target_denied(r, out, w.q.qtype)) continue;
+        out.kept.push_back(r);
+        auto* service = std::get_if<svcb_rdata>(&out.kept.back().data);
+        if (service != nullptr && !strip_service_parameters(*service)) out.kept.pop_back();
     }
     return out;
 }
@@ -285,12 +249,15 @@ answer resolver::answer_from(waiter& w, const upstream_result& result, clock::ti
 {
     if (auto failed = answer_failure(w, result, now)) return std::move(*failed);
     if (auto denied = refuse_denied_hop(w, result, now)) return std::move(*denied);
-    bool some_dropped = false;
-    auto records = permitted(w.q.text.view(), result.got.answers, some_dropped);
-    if (records.empty() && some_dropped) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
+    auto found = sift(w, result.got.answers);
+    if (found.kept.empty() && found.private_address)
+        return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
+    if (found.denied && !found.denied->allowed && found.kept.empty())
+        return refuse_target(w, std::move(*found.denied), found.target, now);
+    if (found.denied && found.denied->allowed) w.verdict = std::move(*found.denied); // mode audit: recorded, not refused
     reply out;
     if (settings_.answers == answer_mode::real) out.answers = result.got.chain;
-    for (auto& r : records) {
+    for (auto& r : found.kept) {
         // Where addresses are virtual the chain stays hidden, and the records belong to the name asked for.
         if (settings_.answers == answer_mode::virtual_addresses) r.owner = w.q.qname;
         out.answers.push_back(std::move(r));
@@ -304,9 +271,10 @@ std::variant<answer, std::uint16_t> resolver::answer_virtual(waiter& w, const up
 {
     if (auto failed = answer_failure(w, result, now)) return std::move(*failed);
     if (auto denied = refuse_denied_hop(w, result, now)) return std::move(*denied);
-    bool some_dropped = false;
-    if (!permitted(w.q.text.view(), result.got.answers, some_dropped).empty()) return answer_bound(w, w.q.text.view(), now);
-    if (some_dropped) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
+    const auto fine = [&](const record& r) { return address_permitted(w.q.text.view(), std::get<ip_address>(r.data)); };
+    const auto& addresses = result.got.answers;
+    if (std::any_of(addresses.begin(), addresses.end(), fine)) return answer_bound(w, w.q.text.view(), now);
+    if (!addresses.empty()) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
     if (!w.ipv4_absent) return rr::aaaa;
     return finish(w, {}, now);
 }
@@ -320,39 +288,6 @@ answer resolver::answer_bound(waiter& w, std::string_view name, clock::time_poin
     reply out;
     out.answers.push_back(address_record(w.q.qname, *address, ttl));
     return finish(w, std::move(out), now);
-}
-
-answer resolver::finish(waiter& w, reply what, clock::time_point now, std::string detail) const
-{
-    answer out;
-    out.to = w.to;
-    out.bytes = build_reply(w.q, what, w.how);
-    auto& facts = out.facts;
-    facts.qname = w.q.text.size() != 0 ? std::string(w.q.text.view()) : w.q.question().empty() ? std::string() : w.q.qname.text();
-    if (!w.q.question().empty()) facts.qtype = type_text(w.q.qtype);
-    facts.how = w.how;
-    facts.rcode = to_text(what.code);
-    for (const auto& r : what.answers) {
-        if (facts.answers.size() == max_recorded_answers) break;
-        facts.answers.push_back(to_text(r));
-    }
-    facts.decision = std::move(w.verdict);
-    facts.detail = std::move(detail);
-    facts.source = w.source;
-    facts.duration = now - w.started;
-    return out;
-}
-
-answer resolver::refuse(waiter& w, reason why, rcode code, ede_code error, clock::time_point now, std::string detail) const
-{
-    // A refusal is a decision against the query; a failure leaves the policy's word as it was and says why nothing came.
-    if (is_refusal(why)) w.verdict.allowed = false;
-    if (is_refusal(why) && w.verdict.why != why) w.verdict.would_allow = false;
-    w.verdict.why = why;
-    reply what;
-    what.code = code;
-    what.error = extended_error{error, explain_refusal(why, w.q.text.view(), w.verdict.hint, detail)};
-    return finish(w, std::move(what), now, std::move(detail));
 }
 
 // ---- time to live ----

@@ -2,6 +2,8 @@
 
 #include "core/reason.hpp"
 #include "dns/bindings.hpp"
+#include "dns/inspector.hpp"
+#include "dns/judged_query.hpp"
 #include "dns/message.hpp"
 #include "dns/settings.hpp"
 #include "dns/ttl_cache.hpp"
@@ -17,37 +19,6 @@
 
 namespace cofferdam::dns {
 
-/// What the policy says about a name. `would_allow` differs from `allowed` only where the policy records without refusing.
-struct policy_answer {
-    bool allowed = false;
-    bool would_allow = false;
-    reason why = reason::not_in_allow_list;
-    std::string rule; ///< the entry or rule that decided; empty where none matched
-    std::string hint; ///< for a refusal: the allow-list line that would permit just this
-};
-
-/// All that a record of evidence needs to know of one query. Every query has exactly one, whatever became of it.
-struct query_facts {
-    std::string qname; ///< canonical; of a malformed query as far as it could be read, escaped
-    std::string qtype; ///< "A", "TYPE123"; empty if it could not be read
-    transport how = transport::udp;
-    std::string rcode;                ///< as sent; empty: no answer was sent
-    std::vector<std::string> answers; ///< as sent, one printable line each; bounded in number and length
-    policy_answer decision;
-    std::string detail; ///< for a person: what was wrong
-    ip_endpoint source;
-    std::chrono::nanoseconds duration{0}; ///< from the query to its answer
-};
-
-/// The caller's mark of where an answer goes; the resolver only hands it back.
-using ticket = std::uint64_t;
-
-struct answer {
-    ticket to = 0;
-    std::vector<std::uint8_t> bytes;
-    query_facts facts;
-};
-
 /// Ask upstream, then call `on_upstream` exactly once, with the answer or an error (time-out included).
 struct forward {
     std::uint64_t id = 0;
@@ -56,10 +27,6 @@ struct forward {
 };
 
 struct waiting {}; ///< the same question is in flight; its answer comes from on_upstream
-struct drop {
-    query_facts facts;
-}; ///< not a query; no answer
-
 using action = std::variant<answer, forward, waiting, drop>;
 
 /// What an upstream answer leads to: answers to all that waited for it, or one more upstream query.
@@ -68,25 +35,28 @@ struct outcome {
     std::optional<forward> next;
 };
 
-/// The job's resolver as a state machine: no sockets, no clock, one thread. A query is parsed, judged, and only if allowed
-/// asked upstream, as a new query made of name and type alone.
+/// The job's resolver as a state machine: no sockets, no clock, one thread. A query goes through the inspector, and only if it
+/// passes is it asked upstream, as a new query made of name and type alone. What was paid for by the information budget is
+/// asked once a job: its answer is kept.
 ///
 /// Virtual answers (the default): A gives one virtual address if the name has an address of either family upstream, AAAA and
 /// everything that would name another address is empty; the CNAME chain stays hidden. Real answers: the chain and its addresses.
-/// In both, each CNAME target that a deny rule names refuses the whole answer, and addresses that are not public
-/// (ip_address::scope) are left out unless `address_allowed` says otherwise; if nothing is left, the query is refused.
+/// In both, a CNAME target that a deny rule names refuses the whole answer; MX, SRV, SVCB, HTTPS, NS and PTR records with such a
+/// target are left out, and so are addresses that are not public (ip_address::scope), unless `address_allowed` says otherwise;
+/// if nothing is left, the query is refused. Where else a target leads is judged when the client asks for it.
 class resolver {
 public:
     using clock = std::chrono::steady_clock;
 
     struct callbacks {
-        std::function<policy_answer(std::string_view name, std::uint16_t qtype)> policy; ///< absent: everything is refused
         /// May this address be given for this name? Absent: public addresses only.
         std::function<bool(std::string_view name, const ip_address& address)> address_allowed;
+        /// Upstream gave no answer to an allowed query (budget::unanswered). Absent: nobody wants to know.
+        std::function<void(std::string_view name, std::uint16_t qtype)> unanswered;
     };
 
-    /// `names` is the job's and outlives the resolver.
-    resolver(const settings& how, bindings& names, callbacks calls);
+    /// `names` and `gate` are the job's and outlive the resolver.
+    resolver(const settings& how, bindings& names, const inspector& gate, callbacks calls);
 
     action on_query(byte_view packet, transport how, const ip_endpoint& source, ticket to, clock::time_point now);
     outcome on_upstream(std::uint64_t id, const result<response>& received, clock::time_point now);
@@ -95,22 +65,23 @@ public:
     std::vector<answer> abandon(clock::time_point now);
 
     std::size_t in_flight() const noexcept { return flights_.size(); }
-    std::size_t cached() const noexcept { return cache_.size(); }
+    std::size_t cached() const noexcept { return cache_.size() + kept_.size(); }
 
 private:
-    struct waiter {
-        query q;
-        ticket to = 0;
-        transport how = transport::udp;
-        ip_endpoint source;
-        clock::time_point started;
-        policy_answer verdict;
+    struct waiter : judged_query {
         bool ipv4_absent = false; // virtual answers: A exists not, AAAA decides
     };
     struct upstream_result {
         error_code failed; // set: `got` is empty
         response got;
         clock::time_point stored;
+    };
+    /// What may be handed on of an answer, and why the rest may not.
+    struct sifted {
+        std::vector<record> kept;
+        bool private_address = false;
+        std::optional<policy_answer> denied; // of a target that a rule denies, or would
+        std::string target;
     };
     struct flight {
         std::string name;
@@ -124,28 +95,29 @@ private:
 
     static std::string key_of(std::string_view name, std::uint16_t qtype);
 
-    answer finish(waiter& w, reply what, clock::time_point now, std::string detail = {}) const;
-    answer refuse(waiter& w, reason why, rcode code, ede_code error, clock::time_point now, std::string detail = {}) const;
-    action refuse_bad(const bad_query& bad, waiter w, clock::time_point now) const;
-    std::optional<answer> answer_unsupported(waiter& w, clock::time_point now) const;
-    std::optional<answer> answer_locally(waiter& w, clock::time_point now) const;
-    policy_answer judge(std::string_view name, std::uint16_t qtype) const;
-
     std::variant<answer, std::uint16_t> advance(waiter& w, const fresh_result* fresh, clock::time_point now);
     answer answer_from(waiter& w, const upstream_result& result, clock::time_point now);
     std::variant<answer, std::uint16_t> answer_virtual(waiter& w, const upstream_result& result, clock::time_point now);
     answer answer_bound(waiter& w, std::string_view name, clock::time_point now);
     std::optional<answer> answer_failure(waiter& w, const upstream_result& result, clock::time_point now) const;
     std::optional<answer> refuse_denied_hop(waiter& w, const upstream_result& result, clock::time_point now) const;
-    std::vector<record> permitted(std::string_view name, const std::vector<record>& records, bool& some_dropped) const;
+    bool address_permitted(std::string_view name, const ip_address& address) const;
+    bool target_denied(const record& r, sifted& into, std::uint16_t qtype) const;
+    sifted sift(const waiter& w, const std::vector<record>& records) const;
+    answer refuse_target(waiter& w, policy_answer verdict, std::string_view target, clock::time_point now) const;
+    static bool is_answer(const upstream_result& result) noexcept;
+    const upstream_result* find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now);
+    void keep(const flight& landed, upstream_result result, bool paid);
     action enqueue(waiter w, std::uint16_t qtype, clock::time_point now);
     clock::time_point expiry_of(const upstream_result& result) const;
     std::uint32_t remaining_ttl(std::uint32_t ttl, const upstream_result& result, clock::time_point now) const;
 
     settings settings_;
     bindings& names_;
+    const inspector& gate_;
     callbacks calls_;
     ttl_cache<upstream_result> cache_;
+    ttl_cache<upstream_result> kept_; // answers that were paid for: for the rest of the job, since to ask again is a message
     std::unordered_map<std::uint64_t, flight> flights_;
     std::unordered_map<std::string, std::uint64_t> flight_of_; // by question
     std::size_t waiters_ = 0;

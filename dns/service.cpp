@@ -67,6 +67,10 @@ bool trim_mandatory(svcb_rdata& data)
 
 bool strip_service_parameters(svcb_rdata& data)
 {
+    if (data.priority == 0) { // an alias has none, and who reads them all the same shall find none (RFC 9460, 2.4.2)
+        data.params.clear();
+        return true;
+    }
     std::erase_if(data.params, [](const svc_param& p) { return leads_around(p.key); });
     if (auto* alpn = find(data, key_alpn)) {
         auto kept = without_http3(alpn->value);

@@ -1,5 +1,6 @@
 #include "dns/types.hpp"
 
+#include <charconv>
 #include <utility>
 
 namespace cofferdam::dns {
@@ -40,6 +41,18 @@ std::string type_text(std::uint16_t type)
         if (number == type) return std::string(text);
     }
     return "TYPE" + std::to_string(type);
+}
+
+std::optional<std::uint16_t> parse_type(std::string_view text) noexcept
+{
+    for (const auto& [number, name] : type_names) {
+        if (name == text) return number;
+    }
+    if (text.starts_with("TYPE")) text.remove_prefix(4);
+    std::uint16_t number = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (text.empty() || ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
 }
 
 } // namespace cofferdam::dns

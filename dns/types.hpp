@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,5 +36,7 @@ std::string to_text(rcode code);
 std::string_view to_text(transport how) noexcept;
 /// "A", "HTTPS", ...; "TYPE123" (RFC 3597, 5) for a type without a name here.
 std::string type_text(std::uint16_t type);
+/// The number of "A", "HTTPS", ..., "TYPE123"; nothing for other text.
+std::optional<std::uint16_t> parse_type(std::string_view text) noexcept;
 
 } // namespace cofferdam::dns

@@ -3,6 +3,7 @@
 #include "audit/report.hpp"
 #include "audit/verify.hpp"
 #include "core/text.hpp"
+#include "gateway/name_policy.hpp"
 #include "policy/name.hpp"
 #include "policy/policy.hpp"
 #include "policy/url.hpp"
@@ -97,6 +98,7 @@ int check_command(const policy_request& request)
 {
     const auto settings = config::load(request.policy, request.extra);
     policy::policy::compile(settings.policy);
+    static_cast<void>(budget_of(settings));
     for (const auto& phase : settings.policy.phases) policy::policy::compile(settings.policy, phase.first);
     std::printf("%s: good (%zu allow entries, %zu rules, %zu phases, mode %s)\n", escape_line(request.policy).c_str(),
                 settings.policy.allow.size(), settings.policy.rules.size(), settings.policy.phases.size(),

@@ -2,6 +2,8 @@
 
 #include "dns/io/upstream_client.hpp"
 #include "gateway/address_guard.hpp"
+#include "gateway/job_dns.hpp"
+#include "gateway/name_policy.hpp"
 #include "gateway/worker.hpp"
 
 #include <algorithm>
@@ -37,6 +39,37 @@ bool is_listed_host(const policy::policy& rules, std::uint16_t port, policy::tra
     attempt.host = "host";
     attempt.destination.port = port;
     return rules.decide(attempt).why == reason::allowed_by_endpoint;
+}
+
+/// The addresses of a name that TLS or HTTP may have brought without a query of the job. The lookup is a message to the name's
+/// domain, so it is charged, and made once a job unless the name is known.
+asio::awaitable<candidates> look_up(worker& w, std::string host)
+{
+    candidates out;
+    auto& job = w.job();
+    const auto verdict = job.rules()->decide(policy::name_query{host, dns::rr::a});
+    const auto paid = job.budget().spend(host, dns::rr::a, to_name_rule(verdict.matched));
+    alert_of_charge(job, paid, {});
+    if (!paid.allowed) {
+        out.why = reason::exfiltration_budget;
+        out.detail = dns::explain(paid);
+        co_return out;
+    }
+    const bool keep = paid.tier != dns::name_tier::known;
+    if (auto kept = keep ? job.kept_addresses(host) : std::nullopt) {
+        out.addresses = std::move(*kept);
+        co_return out;
+    }
+    auto resolved = co_await w.resolver().async_addresses(host);
+    if (!resolved) {
+        if (resolved.error() != errc::not_found) job.budget().unanswered(host, dns::rr::a);
+        out.why = resolved.error() == errc::not_found ? reason::name_not_found : reason::resolve_failed;
+        out.detail = host + ": " + resolved.error().message();
+        co_return out;
+    }
+    out.addresses = std::move(*resolved);
+    if (keep) job.keep_addresses(host, out.addresses);
+    co_return out;
 }
 
 asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where, std::chrono::milliseconds limit)
@@ -75,13 +108,9 @@ asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::ui
         found.push_back(*literal);
     }
     else {
-        auto resolved = co_await w.resolver().async_addresses(host);
-        if (!resolved) {
-            out.why = resolved.error() == errc::not_found ? reason::name_not_found : reason::resolve_failed;
-            out.detail = host + ": " + resolved.error().message();
-            co_return out;
-        }
-        found = std::move(*resolved);
+        candidates looked_up = co_await look_up(w, host);
+        if (looked_up.addresses.empty()) co_return looked_up;
+        found = std::move(looked_up.addresses);
     }
     const auto rules = w.job().rules();
     for (const auto& address : found) {

@@ -5,13 +5,13 @@
 namespace cofferdam::gateway {
 namespace {
 
-audit::connection_fields describe(flow& source, std::string_view protocol)
+audit::connection_fields describe(const connection_facts& facts, std::string_view protocol)
 {
-    const auto& facts = source.facts();
     audit::connection_fields out;
     out.protocol = protocol;
     out.host = facts.host.empty() ? facts.bound_name : facts.host;
-    out.destination = facts.destination.to_string();
+    // Protocols without ports, and later fragments.
+    out.destination = facts.destination.port ? facts.destination.to_string() : facts.destination.address.to_string();
     out.upstream = facts.upstream;
     out.sni = facts.sni;
     out.alpn = facts.alpn;
@@ -19,17 +19,10 @@ audit::connection_fields describe(flow& source, std::string_view protocol)
     return out;
 }
 
-void write_connection(flow& source, audit::reservation& place, std::string_view protocol, const policy::decision& verdict,
-                      reason why, std::string detail, const relay_totals& totals)
+std::string joined(const std::string& found, std::string detail)
 {
-    audit::record entry = make_record(source, verdict);
-    auto fields = describe(source, protocol);
-    fields.close_reason = to_string(why);
-    fields.detail = std::move(detail);
-    fields.bytes_sent = totals.sent;
-    fields.bytes_received = totals.received;
-    entry.what = std::move(fields);
-    place.commit(std::move(entry));
+    if (found.empty() || detail.empty()) return found + detail;
+    return found + "; " + detail;
 }
 
 } // namespace
@@ -56,35 +49,55 @@ policy::decision gateway_decision(reason why, policy::stage at, std::string hint
     return out;
 }
 
-audit::record make_record(flow& source, const policy::decision& verdict)
+audit::record make_record(const job_context& job, const connection_facts& facts, const policy::decision& verdict)
 {
-    const auto& facts = source.facts();
     audit::record out;
     out.time = facts.began;
     out.duration = std::chrono::steady_clock::now() - facts.began_steady;
-    out.job = source.job().id();
+    out.job = job.id();
     out.source = facts.source;
     out.decision = to_fields(verdict);
     return out;
 }
 
+audit::record connection_record(const job_context& job, const connection_facts& facts, std::string_view protocol,
+                                const policy::decision& verdict, reason why, std::string detail, const relay_totals& totals)
+{
+    audit::record out = make_record(job, facts, verdict);
+    auto fields = describe(facts, protocol);
+    fields.close_reason = to_string(why);
+    fields.detail = joined(verdict.detail, std::move(detail));
+    fields.bytes_sent = totals.sent;
+    fields.bytes_received = totals.received;
+    out.what = std::move(fields);
+    return out;
+}
+
 namespace {
 
-void record_connection(flow& source, std::string_view protocol, const policy::decision& verdict, reason why, std::string detail)
+bool write_connection(job_context& job, const connection_facts& facts, std::string_view protocol, const policy::decision& verdict,
+                      reason why, std::string detail)
 {
-    auto place = source.job().audit().reserve();
+    auto place = job.audit().reserve();
     if (!place) {
-        source.job().metrics().connection(audit::connection_kind::tcp, audit::verdict_label::deny);
-        return;
+        job.metrics().connection(audit::kind_of(protocol), audit::verdict_label::deny);
+        return false;
     }
-    write_connection(source, *place, protocol, verdict, why, std::move(detail), {});
+    place->commit(connection_record(job, facts, protocol, verdict, why, std::move(detail)));
+    return true;
 }
 
 } // namespace
 
+bool refuse_attempt(job_context& job, const connection_facts& facts, std::string_view protocol, const policy::decision& verdict,
+                    std::string detail)
+{
+    return write_connection(job, facts, protocol, verdict, verdict.why, std::move(detail));
+}
+
 void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail)
 {
-    record_connection(source, protocol, verdict, verdict.why, std::move(detail));
+    write_connection(source.job(), source.facts(), protocol, verdict, verdict.why, std::move(detail));
 }
 
 void close_unused(flow& source, std::string_view protocol, reason why, std::string detail)
@@ -92,7 +105,7 @@ void close_unused(flow& source, std::string_view protocol, reason why, std::stri
     // Nothing was sent on. But an attempt to reach what the policy refuses is a refused one, whoever hung up first.
     policy::decision verdict = source.facts().standing;
     if (verdict.would == policy::action::allow) verdict.why = why;
-    record_connection(source, protocol, verdict, why, std::move(detail));
+    write_connection(source.job(), source.facts(), protocol, verdict, why, std::move(detail));
 }
 
 connection_evidence::connection_evidence(flow& source, std::string_view protocol, const policy::decision& verdict,
@@ -117,7 +130,7 @@ void connection_evidence::finish(const relay_totals& totals)
 
 void connection_evidence::fail(reason why, std::string detail)
 {
-    if (why == reason::upstream_verify_failed || why == reason::private_address) {
+    if (is_dial_refusal(why)) {
         verdict_ = gateway_decision(why, policy::stage::connection);
     }
     write(why, std::move(detail), {});
@@ -132,7 +145,7 @@ void connection_evidence::cancel() noexcept
 void connection_evidence::write(reason why, std::string detail, const relay_totals& totals)
 {
     if (!place_) return;
-    write_connection(source_, *place_, protocol_, verdict_, why, std::move(detail), totals);
+    place_->commit(connection_record(source_.job(), source_.facts(), protocol_, verdict_, why, std::move(detail), totals));
     place_.reset();
 }
 
@@ -141,7 +154,7 @@ std::unique_ptr<connection_evidence> open_connection_evidence(flow& source, std:
 {
     auto place = source.job().audit().reserve();
     if (!place) {
-        source.job().metrics().connection(audit::connection_kind::tcp, audit::verdict_label::deny);
+        source.job().metrics().connection(audit::kind_of(protocol), audit::verdict_label::deny);
         return nullptr;
     }
     return std::make_unique<connection_evidence>(source, protocol, verdict, std::move(*place));

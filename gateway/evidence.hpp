@@ -2,6 +2,7 @@
 
 #include "audit/record.hpp"
 #include "audit/writer.hpp"
+#include "gateway/connection_facts.hpp"
 #include "gateway/relay.hpp"
 #include "policy/decision.hpp"
 
@@ -20,11 +21,22 @@ audit::decision_fields to_fields(const policy::decision& verdict);
 /// A refusal that is the gateway's own, not the policy's: shape, limits, failures.
 policy::decision gateway_decision(reason why, policy::stage at, std::string hint = {});
 
-/// A record with the facts of `source` filled in; `what` is the caller's.
-audit::record make_record(flow& source, const policy::decision& verdict);
+/// A record with these facts filled in; `what` is the caller's.
+audit::record make_record(const job_context& job, const connection_facts& facts, const policy::decision& verdict);
+
+/// The record of a connection, or of a packet that none came of: the one place where these are put together. What the verdict
+/// says in detail comes before `detail`.
+audit::record connection_record(const job_context& job, const connection_facts& facts, std::string_view protocol,
+                                const policy::decision& verdict, reason why, std::string detail = {},
+                                const relay_totals& totals = {});
+
+/// Writes the one record of what was refused before there was a flow. False where no record can be kept: it is counted in
+/// the metrics then.
+bool refuse_attempt(job_context& job, const connection_facts& facts, std::string_view protocol, const policy::decision& verdict,
+                    std::string detail = {});
 
 /// Writes the one record of a connection that was refused before any request was seen.
-void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail);
+void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail = {});
 
 /// Writes the one record of a connection that ended before it asked for anything.
 void close_unused(flow& source, std::string_view protocol, reason why, std::string detail = {});

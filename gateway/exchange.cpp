@@ -2,6 +2,7 @@
 
 #include "core/text.hpp"
 #include "gateway/address_guard.hpp"
+#include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
 #include "http/forward.hpp"
@@ -40,6 +41,14 @@ audit::header_fields copy_fields(const std::vector<http::field>& fields)
     return out;
 }
 
+// What Connection names is not sent on, so it is not judged either.
+std::vector<http::field> sent_fields(const http::request_head& head)
+{
+    http::forward_request sent;
+    http::rebuild(head, sent);
+    return std::move(sent.fields);
+}
+
 void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit, bool& truncated)
 {
     const auto room = limit - std::min(limit, kept.size());
@@ -73,32 +82,76 @@ std::optional<exchange::answer> exchange::judge()
     describe_request();
     if (auto refused = judge_authority()) return refused;
     if (auto refused = judge_target()) return refused;
-    http::forward_request sent; // what Connection names is not sent on, so it is not judged either
-    http::rebuild(head, sent);
-    policy::header_list lowered;
-    std::vector<std::string> names;
-    names.reserve(sent.fields.size());
-    lowered.reserve(sent.fields.size());
-    for (const auto& f : sent.fields) names.push_back(to_lower(f.name));
-    for (std::size_t i = 0; i < names.size(); ++i) lowered.emplace_back(names[i], sent.fields[i].value);
-    policy::http_request request;
-    request.method = head.method;
-    request.scheme = scheme_;
-    const std::string named = judged_name(host);
-    request.host = named;
-    request.port = port;
-    request.path = target.path;
-    request.query = target.query;
-    request.headers = &lowered;
-    request.destination = owner_.facts().destination;
-    request.sni = owner_.facts().sni;
-    request.alpn = owner_.facts().alpn;
-    request.protocol = name_of(protocol_);
-    request.source = &owner_.facts().source;
-    verdict = owner_.job().rules()->decide(request);
+    judged_host_ = judged_name(host);
+    verdict = judge_fields(sent_fields(head));
     if (captures(policy::capture_level::headers)) fields_.request_headers = copy_fields(head.fields);
     if (verdict.allowed()) return std::nullopt;
-    return answer{403, verdict, {}};
+    return answer{403, verdict, verdict.detail};
+}
+
+policy::http_request exchange::question(const policy::header_list& headers) const
+{
+    policy::http_request out;
+    out.method = head.method;
+    out.scheme = scheme_;
+    out.host = judged_host_;
+    out.port = port;
+    out.path = target.path;
+    out.query = target.query;
+    out.headers = &headers;
+    out.destination = owner_.facts().destination;
+    out.sni = owner_.facts().sni;
+    out.alpn = owner_.facts().alpn;
+    out.protocol = name_of(protocol_);
+    out.source = &owner_.facts().source;
+    return out;
+}
+
+policy::decision exchange::judge_fields(const std::vector<http::field>& fields) const
+{
+    policy::header_list lowered;
+    std::vector<std::string> names;
+    names.reserve(fields.size());
+    lowered.reserve(fields.size());
+    for (const auto& f : fields) names.push_back(to_lower(f.name));
+    for (std::size_t i = 0; i < names.size(); ++i) lowered.emplace_back(names[i], fields[i].value);
+    const auto rules = owner_.job().rules();
+    const auto asked = question(lowered);
+    return judge_doh(*rules, asked, fields, rules->decide(asked));
+}
+
+std::optional<exchange::answer> exchange::judge_trailers(const std::vector<std::pair<std::string, std::string>>& trailers)
+{
+    auto fields = sent_fields(head);
+    for (const auto& [name, value] : trailers) fields.push_back({name, value});
+    auto again = judge_fields(fields);
+    again.at = policy::stage::content;
+    const bool refused = !again.allowed();
+    const bool worse = verdict.would == policy::action::allow && again.would == policy::action::deny;
+    verdict.alert |= again.alert;
+    if (refused || worse) {
+        again.detail += again.detail.empty() ? "with the trailers of the request" : ", with the trailers of the request";
+        again.alert = verdict.alert;
+        verdict = std::move(again);
+    }
+    if (captures(policy::capture_level::headers)) {
+        fields_.request_headers = copy_fields(head.fields);
+        for (const auto& trailer : trailers) fields_.request_headers.push_back(trailer);
+    }
+    if (!refused) return std::nullopt;
+    return answer{403, verdict, verdict.detail};
+}
+
+std::optional<exchange::answer> exchange::judge_answer(const http::response_head& response)
+{
+    if (verdict.would == policy::action::deny) return std::nullopt; // mode audit: the record says it already
+    const policy::header_list none;
+    auto refusal = judge_doh_answer(*owner_.job().rules(), question(none), response.fields);
+    if (!refusal) return std::nullopt;
+    refusal->alert = verdict.alert;
+    verdict = std::move(*refusal);
+    if (verdict.allowed()) return std::nullopt;
+    return answer{403, verdict, verdict.detail};
 }
 
 void exchange::describe_request()
@@ -212,14 +265,14 @@ void exchange::finish(reason why, std::string detail)
     auto& job = owner_.job();
     if (!sent_) fields_.bytes_sent = fields_.bytes_received = 0; // to or from the world: the gateway's own page is neither
     fields_.close_reason = to_string(why);
-    fields_.detail = std::move(detail);
+    fields_.detail = detail.empty() ? verdict.detail : std::move(detail);
     fields_.capture = policy::to_string(verdict.capture);
     const auto duration = std::chrono::steady_clock::now() - began_steady_;
     if (!place_) { // no record could be kept: the metrics still count the refusal
         job.metrics().request(protocol_, audit::verdict_label::deny, duration);
         return;
     }
-    audit::record entry = make_record(owner_, verdict);
+    audit::record entry = make_record(job, owner_.facts(), verdict);
     entry.time = began_;
     entry.duration = duration;
     entry.what = std::move(fields_);

@@ -12,6 +12,8 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace cofferdam::gateway {
 
@@ -43,6 +45,11 @@ public:
     /// Takes the parsed head apart and judges it: canonical host and path, agreement with TLS, then the policy.
     /// Nothing returned: it may be forwarded.
     std::optional<answer> judge();
+    /// Judges the request again, with the trailers that came behind its body as fields beside those of the head. Nothing
+    /// returned: they may be sent on.
+    std::optional<answer> judge_trailers(const std::vector<std::pair<std::string, std::string>>& trailers);
+    /// Judges the final answer's head. Nothing returned: it may be passed on.
+    std::optional<answer> judge_answer(const http::response_head& response);
     /// Keeps room for the record. False: no record can be kept, refuse (law 5).
     bool reserve();
 
@@ -72,11 +79,14 @@ private:
     std::optional<answer> judge_authority();
     std::optional<answer> judge_target();
     void describe_request();
+    policy::http_request question(const policy::header_list& headers) const;
+    policy::decision judge_fields(const std::vector<http::field>& fields) const;
     bool captures(policy::capture_level level) const noexcept { return verdict.capture >= level; }
 
     flow& owner_;
     std::string scheme_;
     audit::http_version protocol_;
+    std::string judged_host_; // what the policy knows `host` by
     std::chrono::system_clock::time_point began_;
     std::chrono::steady_clock::time_point began_steady_;
     audit::http_fields fields_;

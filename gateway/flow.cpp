@@ -1,6 +1,7 @@
 #include "gateway/flow.hpp"
 
 #include "gateway/dial.hpp"
+#include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/http2_session.hpp"
 #include "gateway/http_session.hpp"
@@ -27,24 +28,14 @@ ip_endpoint from_asio(const tcp::endpoint& where)
 void refuse_overload(worker& w, tcp::socket& socket)
 {
     auto& job = w.job();
-    auto place = job.audit().reserve();
-    if (place) {
-        audit::record entry;
-        entry.time = std::chrono::system_clock::now();
-        entry.job = job.id();
-        boost::system::error_code ec;
-        const auto peer = socket.remote_endpoint(ec);
-        if (!ec) entry.source.address = from_asio(peer);
-        entry.decision = to_fields(gateway_decision(reason::overload, policy::stage::connection));
-        audit::connection_fields fields;
-        fields.protocol = "tcp";
-        const auto destination = nft::original_dst(socket.native_handle());
-        if (destination) fields.destination = destination->to_string();
-        fields.close_reason = to_string(reason::overload);
-        fields.detail = "limits.max_connections is reached";
-        entry.what = std::move(fields);
-        place->commit(std::move(entry));
-    }
+    connection_facts facts;
+    boost::system::error_code ec;
+    const auto peer = socket.remote_endpoint(ec);
+    if (!ec) facts.source.address = from_asio(peer);
+    const auto destination = nft::original_dst(socket.native_handle());
+    if (destination) facts.destination = *destination;
+    refuse_attempt(job, facts, "tcp", gateway_decision(reason::overload, policy::stage::connection),
+                   "limits.max_connections is reached");
     reset_connection(socket);
 }
 
@@ -85,8 +76,6 @@ void start_flow(worker& w, tcp::socket socket)
 flow::flow(worker& w, tcp::socket socket) : worker_(w), socket_(std::move(socket)), registration_(w, *this)
 {
     facts_.id = new_identifier();
-    facts_.began = std::chrono::system_clock::now();
-    facts_.began_steady = std::chrono::steady_clock::now();
 }
 
 flow::~flow()
@@ -184,7 +173,7 @@ asio::awaitable<void> flow::dispatch()
     const auto patience = known ? limits.server_first_delay : limits.sniff_timeout;
     auto any = attempt;
     any.app = policy::application::unknown;
-    facts_.standing = rules->decide(any);
+    facts_.standing = named_refusal(rules->decide(any), any);
     sniffed first =
         co_await sniff(socket_, job().settings().tls.max_client_hello, patience, job().settings().tls.handshake_timeout);
     if (first.what == first_bytes::silent && known && !rules->decide(attempt).allowed() && facts_.standing.allowed()) {
@@ -248,9 +237,13 @@ asio::awaitable<void> flow::run_opaque(bool silent)
     attempt.destination = facts_.destination;
     attempt.source = &facts_.source;
     const auto rules = job().rules();
-    const auto verdict = rules->decide(attempt);
+    auto verdict = rules->decide(attempt);
     if (!verdict.allowed()) {
-        refuse_connection(*this, "tcp", verdict, {});
+        std::array<std::uint8_t, 512> sent; // room for a name and what stands before it
+        const auto size = ::recv(socket_.native_handle(), sent.data(), sent.size(), MSG_PEEK | MSG_DONTWAIT);
+        verdict =
+            named_refusal(std::move(verdict), attempt, byte_view(sent.data(), size > 0 ? static_cast<std::size_t>(size) : 0));
+        refuse_connection(*this, "tcp", verdict);
         reset_connection(socket_);
         co_return;
     }

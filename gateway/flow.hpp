@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/identity.hpp"
+#include "gateway/connection_facts.hpp"
 #include "gateway/sniff.hpp"
 #include "gateway/worker.hpp"
 #include "tls/io/stream.hpp"
@@ -11,21 +11,6 @@
 #include <string>
 
 namespace cofferdam::gateway {
-
-/// What is known of one downstream connection; grows as the flow goes on.
-struct connection_facts {
-    std::string id; ///< connection_id of the records
-    std::chrono::system_clock::time_point began;
-    std::chrono::steady_clock::time_point began_steady;
-    flow_source source;
-    ip_endpoint destination; ///< what the client dialled (a hint, law 3)
-    std::string bound_name;  ///< the name whose virtual address was dialled; empty: none
-    std::string host;        ///< the name that TLS was opened for; empty on plain connections
-    std::string sni, alpn;
-    std::string upstream; ///< "address:port" that the gateway dialled
-    /// What the policy says of the connection as far as it is known: the verdict on one that ends before it asks for anything.
-    policy::decision standing;
-};
 
 /// One connection of the job, from accept to close. Owns its sockets and lives on its worker's thread; kept alive by its
 /// coroutine. The watchdog closes every registered stream when the deadline passes.

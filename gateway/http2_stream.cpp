@@ -119,6 +119,12 @@ void http2_stream::on_request_end(http::field_list trailers)
         refuse_midway({why->status, gateway_decision(reason::malformed_request, policy::stage::content), std::string(why->what)});
         return;
     }
+    if (!refused_ && !closed_ && !request_trailers_.empty()) {
+        if (auto refused = exchange_.judge_trailers(request_trailers_)) {
+            refuse_midway(std::move(*refused));
+            return;
+        }
+    }
     request_ended_ = true;
     progress();
     if (origin_) origin_->request_ready();
@@ -176,9 +182,13 @@ bool http2_stream::on_interim(const http::response_head& head)
 void http2_stream::on_answer(const http::response_head& head, bool ends)
 {
     if (closed_ || refused_) return;
+    exchange_.answered_by_origin(head);
+    if (auto refused = exchange_.judge_answer(head)) {
+        refuse_midway(std::move(*refused));
+        return;
+    }
     answered_ = true;
     tunnel_ = exchange_.head.websocket_upgrade && (head.status == 101 || (head.status >= 200 && head.status < 300));
-    exchange_.answered_by_origin(head);
     http::forward_response out;
     http::rebuild(head, 1, true, out);
     std::erase_if(out.fields, [](const http::field& f) { return equals_ignoring_case(f.name, "alt-svc"); });

@@ -50,10 +50,11 @@ struct http_session::body_pump {
     http::body_decoder decoder;
     bool chunked;
     bool done = false;
-    bool complete = false;              // all of the body was sent
-    bool upstream_gone = false;         // the origin took no more; its answer may still be readable
-    bool client_gone = false;           // the client broke off
-    const http::fault* fault = nullptr; // the client's framing is broken
+    bool complete = false;                   // all of the body was sent
+    bool upstream_gone = false;              // the origin took no more; its answer may still be readable
+    bool client_gone = false;                // the client broke off
+    const http::fault* fault = nullptr;      // the client's framing is broken
+    std::optional<exchange::answer> refused; // its trailers are not allowed
 };
 
 struct http_session::pump_guard {
@@ -135,6 +136,10 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
         in_.erase(0, used);
         e.note_request(used);
         const bool done = pump->decoder.done();
+        if (!failed && done && !pump->decoder.trailers().empty()) {
+            pump->refused = e.judge_trailers(pump->decoder.trailers());
+            failed = pump->refused.has_value();
+        }
         if (!failed && done && pump->chunked) http::write_last_chunk(out, pump->decoder.trailers());
         if (!failed && !out.empty()) {
             owner_->arm(limits().body_timeout);
@@ -156,7 +161,10 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
         in_.append(reinterpret_cast<const char*>(block.data()), got.transferred);
     }
     // A body that broke off: the origin must not take what it has for the whole.
-    if (!pump->complete && !pump->upstream_gone && link_.stream) link_.stream->close();
+    if (!pump->complete && !pump->upstream_gone && link_.stream) {
+        reset_connection(link_.stream->socket());
+        link_.stream->close();
+    }
 }
 
 // Waits for the pump to end; one that still reads is made to. Upstream is closed already, so it can't be writing for long.
@@ -232,6 +240,10 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
         const next after = co_await pass_upgrade(e, head);
         co_return after;
     }
+    if (auto refused = e.judge_answer(head)) {
+        const next after = co_await refuse_answered(e, pump, std::move(*refused));
+        co_return after;
+    }
     http::forward_response out;
     const bool keep = e.head.keep_alive && pump.done && pump.complete;
     http::rebuild(head, e.head.minor, keep, out);
@@ -303,6 +315,8 @@ asio::awaitable<http_session::next> http_session::finish_response(exchange& e, b
 {
     if (pump.fault)
         why = reason::malformed_request;
+    else if (pump.refused)
+        why = pump.refused->verdict.why;
     else if (pump.client_gone)
         why = reason::client_closed;
     const bool whole = pump.complete;
@@ -333,6 +347,11 @@ asio::awaitable<http_session::next> http_session::finish_without_response(exchan
         (void)after;
         co_return next::close;
     }
+    if (pump.refused) {
+        exchange::answer answer = *pump.refused;
+        const next after = co_await refuse_answered(e, pump, std::move(answer));
+        co_return after;
+    }
     if (link_.stream) link_.stream->close();
     co_await settle(pump, false);
     if (!downstream_->is_open() || pump.client_gone) {
@@ -342,6 +361,23 @@ asio::awaitable<http_session::next> http_session::finish_without_response(exchan
     }
     e.head.keep_alive = false;
     const next after = co_await answer_failure(e, why, std::move(detail));
+    (void)after;
+    co_return next::close;
+}
+
+// A refusal after something of the request has been sent: nothing more goes either way.
+asio::awaitable<http_session::next> http_session::refuse_answered(exchange& e, body_pump& pump, exchange::answer answer)
+{
+    if (link_.stream) link_.stream->close();
+    co_await settle(pump, false);
+    if (!downstream_->is_open() || pump.client_gone) {
+        e.answered_by_gateway(answer.status);
+        e.finish(answer.verdict.why, answer.detail);
+        downstream_broken_ = true;
+        co_return next::close;
+    }
+    e.head.keep_alive = false;
+    const next after = co_await refuse(e, std::move(answer));
     (void)after;
     co_return next::close;
 }

@@ -226,7 +226,7 @@ asio::awaitable<http_session::next> http_session::answer_failure(exchange& e, re
 {
     // The policy allowed it and the gateway could not or, where verification failed, would not: the record says which.
     policy::decision verdict = e.verdict;
-    const bool refused = why == reason::upstream_verify_failed || why == reason::private_address;
+    const bool refused = is_dial_refusal(why);
     if (refused)
         verdict = gateway_decision(why, policy::stage::connection);
     else

@@ -48,6 +48,7 @@ private:
     asio::awaitable<void> pump_request_body(exchange& e, std::shared_ptr<body_pump> pump);
     asio::awaitable<next> finish_response(exchange& e, body_pump& pump, reason why, bool keep);
     asio::awaitable<next> finish_without_response(exchange& e, body_pump& pump, reason why, const http::fault* fault);
+    asio::awaitable<next> refuse_answered(exchange& e, body_pump& pump, exchange::answer answer);
     asio::awaitable<void> settle(body_pump& pump, bool close_downstream);
 
     std::string scheme() const { return secure_ ? "https" : "http"; }

@@ -2,6 +2,8 @@
 
 #include "core/text.hpp"
 #include "gateway/attribution.hpp"
+#include "gateway/job_dns.hpp"
+#include "gateway/name_policy.hpp"
 #include "gateway/version.hpp"
 #include "gateway/worker.hpp"
 
@@ -13,9 +15,11 @@ namespace cofferdam::gateway {
 
 job_context::job_context(std::string id, config::settings settings, std::string_view phase)
     : id_(std::move(id)), settings_(std::move(settings)), rules_(policy::policy::compile(settings_.policy, phase)),
-      bindings_(settings_.dns.virtual_range, settings_.dns.max_names), ca_(id_, settings_.tls, std::chrono::system_clock::now()),
-      leaves_(ca_, settings_.tls.leaf_cache), server_tls_(tls::make_server_context(settings_.tls)), upstream_tls_(settings_.tls),
-      metrics_(version)
+      bindings_(settings_.dns.virtual_range, settings_.dns.max_names), budget_(budget_of(settings_)),
+      inspector_(settings_.dns, bindings_, budget_,
+                 {[this](std::string_view name, std::uint16_t qtype) { return judge_name(*this, name, qtype); }}),
+      ca_(id_, settings_.tls, std::chrono::system_clock::now()), leaves_(ca_, settings_.tls.leaf_cache),
+      server_tls_(tls::make_server_context(settings_.tls)), upstream_tls_(settings_.tls), metrics_(version)
 {
 }
 
@@ -30,6 +34,19 @@ std::shared_ptr<const policy::policy> job_context::rules() const
 std::optional<std::string> job_context::name_of(const ip_address& address) const
 {
     return bindings_.name_of(address);
+}
+
+std::optional<std::vector<ip_address>> job_context::kept_addresses(const std::string& name) const
+{
+    const std::lock_guard lock(kept_mutex_);
+    const auto found = kept_addresses_.find(name);
+    return found == kept_addresses_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void job_context::keep_addresses(const std::string& name, const std::vector<ip_address>& addresses)
+{
+    const std::lock_guard lock(kept_mutex_);
+    kept_addresses_.insert_or_assign(name, addresses);
 }
 
 void job_context::open_audit(std::function<void(const audit::record&)> observe)

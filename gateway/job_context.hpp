@@ -4,6 +4,8 @@
 #include "audit/writer.hpp"
 #include "config/settings.hpp"
 #include "dns/bindings.hpp"
+#include "dns/budget.hpp"
+#include "dns/inspector.hpp"
 #include "policy/policy.hpp"
 #include "tls/authority.hpp"
 #include "tls/upstream.hpp"
@@ -14,6 +16,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace cofferdam::gateway {
 
@@ -35,6 +39,13 @@ public:
     std::shared_ptr<const policy::policy> rules() const;
 
     dns::bindings& bindings() noexcept { return bindings_; }
+    /// What the job's names may say: charged by the inspector, and for names that are dialled without a query of the job.
+    dns::budget& budget() noexcept { return budget_; }
+    /// Addresses of names that were paid for: to look them up once more is a message to their domain. Bounded by the budget.
+    std::optional<std::vector<ip_address>> kept_addresses(const std::string& name) const;
+    void keep_addresses(const std::string& name, const std::vector<ip_address>& addresses);
+    /// Judges every DNS message of the job, wherever it came in.
+    const dns::inspector& inspector() const noexcept { return inspector_; }
     std::optional<std::string> name_of(const ip_address& address) const;
 
     const tls::authority& ca() const noexcept { return ca_; }
@@ -66,6 +77,10 @@ private:
     mutable std::mutex rules_mutex_;
     std::shared_ptr<const policy::policy> rules_;
     dns::bindings bindings_;
+    dns::budget budget_;
+    dns::inspector inspector_;
+    mutable std::mutex kept_mutex_;
+    std::unordered_map<std::string, std::vector<ip_address>> kept_addresses_;
     tls::authority ca_;
     tls::leaf_cache leaves_;
     tls::ssl_ctx_ptr server_tls_;

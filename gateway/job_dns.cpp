@@ -3,77 +3,45 @@
 #include "dns/io/server.hpp"
 #include "dns/resolver.hpp"
 #include "gateway/address_guard.hpp"
+#include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
+#include "gateway/name_policy.hpp"
 #include "gateway/worker.hpp"
 
 namespace cofferdam::gateway {
 namespace {
 
-policy::decision decide_name(job_context& job, std::string_view name, std::uint16_t qtype)
+// Every field: `out` may be what an earlier record left.
+void fill(audit::decision_fields& out, const dns::policy_answer& verdict)
 {
-    // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
-    auto place = job.audit().reserve();
-    if (place)
-        place->cancel();
-    else
-        return gateway_decision(reason::audit_failed, policy::stage::name);
-    return job.rules()->decide(policy::name_query{name, qtype});
+    const auto text = [](bool allowed) { return policy::to_string(allowed ? policy::action::allow : policy::action::deny); };
+    out.action = text(verdict.allowed);
+    out.would = text(verdict.would_allow);
+    out.rule = verdict.rule;
+    out.reason = to_string(verdict.why);
+    out.stage = policy::to_string(policy::stage::name);
+    out.hint = verdict.allowed && verdict.would_allow ? std::string_view() : std::string_view(verdict.hint);
+    out.alert = false;
 }
 
-dns::policy_answer to_answer(policy::decision verdict)
+void fill(audit::dns_fields& out, const dns::query_facts& facts)
 {
-    dns::policy_answer out;
-    out.allowed = verdict.allowed();
-    out.would_allow = verdict.would == policy::action::allow;
-    out.why = verdict.why;
-    out.rule = std::move(verdict.rule);
-    out.hint = std::move(verdict.hint);
-    return out;
-}
-
-policy::decision from_answer(const dns::policy_answer& answer)
-{
-    policy::decision out;
-    out.act = answer.allowed ? policy::action::allow : policy::action::deny;
-    out.would = answer.would_allow ? policy::action::allow : policy::action::deny;
-    out.at = policy::stage::name;
-    out.why = answer.why;
-    out.rule = answer.rule;
-    out.hint = answer.hint;
-    return out;
-}
-
-bool record_query(job_context& job, const dns::query_facts& facts)
-{
-    const auto verdict = from_answer(facts.decision);
-    auto place = job.audit().reserve();
-    if (!place) {
-        job.metrics().dns_query(audit::verdict_label::deny, reason::audit_failed);
-        return false;
-    }
-    audit::record entry;
-    entry.duration = facts.duration;
-    entry.time =
-        std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(facts.duration);
-    entry.job = job.id();
-    entry.source.address = facts.source;
-    entry.decision = to_fields(verdict);
-    audit::dns_fields fields;
-    fields.qname = facts.qname;
-    fields.qtype = facts.qtype;
-    fields.transport = facts.how == dns::transport::udp ? "udp" : "tcp";
-    fields.rcode = facts.rcode;
-    fields.answers = facts.answers;
-    entry.what = std::move(fields);
-    place->commit(std::move(entry));
-    return true;
+    out.qname = facts.qname;
+    out.qtype = facts.qtype;
+    out.transport = facts.how == dns::transport::udp ? "udp" : "tcp";
+    out.rcode = facts.rcode;
+    out.answers = facts.answers;
+    out.tier = facts.paid ? dns::to_string(facts.paid->tier) : std::string_view();
+    out.key = facts.paid ? facts.paid->key.view() : std::string_view();
+    out.cost_bits = facts.paid ? facts.paid->price / 8.0 : 0;
+    out.spent_bits = facts.paid ? facts.paid->spent / 8.0 : 0;
 }
 
 /// Lives as long as its worker's io_context runs.
 class job_names {
 public:
     explicit job_names(worker& w)
-        : job_(w.job()), core_(job_.settings().dns, job_.bindings(), make_resolver_calls()),
+        : job_(w.job()), core_(job_.settings().dns, job_.bindings(), job_.inspector(), make_resolver_calls()),
           server_(w.context(), job_.settings().dns, core_, w.resolver(), make_server_calls())
     {
     }
@@ -84,7 +52,7 @@ private:
     dns::resolver::callbacks make_resolver_calls()
     {
         dns::resolver::callbacks out;
-        out.policy = [this](std::string_view name, std::uint16_t qtype) { return to_answer(decide_name(job_, name, qtype)); };
+        out.unanswered = [this](std::string_view name, std::uint16_t qtype) { job_.budget().unanswered(name, qtype); };
         out.address_allowed = [this](std::string_view name, const ip_address& address) {
             return may_resolve(*job_.rules(), job_.settings(), name, address);
         };
@@ -105,6 +73,55 @@ private:
 };
 
 } // namespace
+
+dns::policy_answer judge_name(job_context& job, std::string_view name, std::uint16_t qtype)
+{
+    // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
+    if (!job.audit().has_room()) return to_policy_answer(gateway_decision(reason::audit_failed, policy::stage::name));
+    const policy::name_query query{name, qtype};
+    return to_policy_answer(named_refusal(job.rules()->decide(query), query));
+}
+
+void alert_of_charge(job_context& job, const dns::charge& paid, const ip_endpoint& source)
+{
+    if (!paid.first_refusal && !paid.first_over_job) return;
+    job.metrics().dns_budget_alert();
+    auto place = job.audit().reserve();
+    if (!place) return; // counted; the queries themselves are refused or recorded one by one
+    audit::record entry;
+    entry.time = std::chrono::system_clock::now();
+    entry.job = job.id();
+    entry.source.address = source;
+    policy::decision verdict = gateway_decision(reason::exfiltration_budget, policy::stage::name);
+    if (paid.allowed) verdict.act = policy::action::allow;
+    entry.decision = to_fields(verdict);
+    std::string message = paid.first_refusal ? dns::explain(paid) : std::string(paid.key.view());
+    if (paid.over_job_limit) message += "; unknown domains together have reached dns.exfiltration.job_bits";
+    entry.what = audit::alert_fields{"dns exfiltration budget", std::move(message)};
+    place->commit(std::move(entry));
+}
+
+bool record_query(job_context& job, const dns::query_facts& facts)
+{
+    if (facts.paid) alert_of_charge(job, *facts.paid, facts.source);
+    auto place = job.audit().reserve_used();
+    if (!place) {
+        job.metrics().dns_query(audit::verdict_label::deny, reason::audit_failed);
+        return false;
+    }
+    auto& entry = place->draft();
+    entry.duration = facts.duration;
+    entry.time =
+        std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(facts.duration);
+    entry.job = job.id();
+    entry.source.address = facts.source;
+    entry.source.process.reset();
+    fill(entry.decision, facts.decision);
+    auto* fields = std::get_if<audit::dns_fields>(&entry.what);
+    fill(fields != nullptr ? *fields : entry.what.emplace<audit::dns_fields>(), facts);
+    place->commit();
+    return true;
+}
 
 void serve_names(worker& w, nft::sealed_descriptors& network)
 {

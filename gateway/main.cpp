@@ -1,5 +1,6 @@
 #include "core/text.hpp"
 #include "gateway/commands.hpp"
+#include "gateway/replay_dns.hpp"
 #include "gateway/run_command.hpp"
 #include "gateway/version.hpp"
 #include "policy/policy.hpp"
@@ -53,12 +54,14 @@ void add_run(CLI::App& app, run_request& request)
     run.add_flag("--fail-on-deny", request.fail_on_deny,
                  "Exit with 99 if the command succeeded but something was refused (or would have been)");
     run.add_flag("--quiet", request.quiet, "No summary at the end");
+    run.add_flag("--verbose", request.verbose, "List the sockets and directories that are hidden from the command");
 }
 
 struct command_line {
     run_request run;
     policy_request check, explain;
     std::vector<std::string> question, verify_allow;
+    gateway::replay_request replay;
     std::string verify_log, report_log, report_format = "text";
 };
 
@@ -91,11 +94,30 @@ void add_others(CLI::App& app, command_line& out)
     report.add_option("--format", out.report_format, "text, markdown, html, json or sarif")->capture_default_str();
 }
 
+void add_replay(CLI::App& app, gateway::replay_request& request)
+{
+    auto& replay = *app.add_subcommand("replay-dns", "Try the DNS information budget on recorded queries; nothing is resolved");
+    replay.footer(
+        "A trace has lines time<TAB>qtype<TAB>qname[<TAB>payload_bytes]. Prints one JSON object for each query, and one\n"
+        "with the sums: leaked_bytes is the payload that leaves before a domain's first refusal.\n"
+        "Exit codes: 0; 78 for a line that can't be read, or a bad policy.\n"
+        "Example: cofferdam replay-dns --policy policy.yaml --audit audit.jsonl");
+    replay.add_option("--policy", request.policy, "Policy file (YAML); without one every name may be resolved");
+    replay.add_flag("--job-per-file", request.job_per_file, "Each file is a job of its own, with fresh budgets");
+    replay.add_option("--audit", request.audit, "Replay the queries of this audit log");
+    replay.add_option("--model", request.model, "A folder written by dns/tools/train_model.py, instead of the shipped model");
+    replay.add_option("trace", request.traces, "Traces; - is standard input");
+}
+
 int dispatch(CLI::App& app, command_line& line)
 {
     if (app.got_subcommand("run")) {
         if (line.run.command.empty()) throw CLI::RequiredError("After '--', a command");
         return gateway::run_command(line.run);
+    }
+    if (app.got_subcommand("replay-dns")) {
+        if (line.replay.traces.empty() && line.replay.audit.empty()) throw CLI::RequiredError("A trace, or --audit");
+        return gateway::replay_dns_command(line.replay);
     }
     if (app.got_subcommand("check")) return gateway::check_command(line.check);
     if (app.got_subcommand("explain")) return gateway::explain_command(line.explain, line.question);
@@ -121,6 +143,7 @@ int main(int argc, char** argv)
     command_line line;
     add_run(app, line.run);
     add_others(app, line);
+    add_replay(app, line.replay);
     // What follows the first "--" is the command's own, options and all.
     const auto end = std::find(argv + 1, argv + argc, std::string_view("--"));
     if (end != argv + argc) line.run.command.assign(end + 1, argv + argc);

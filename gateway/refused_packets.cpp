@@ -1,16 +1,18 @@
 #include "gateway/refused_packets.hpp"
 
+#include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/worker.hpp"
 #include "nft/nflog.hpp"
 #include "nft/ruleset.hpp"
-#include "policy/name.hpp"
+#include "policy/hint.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <map>
+#include <netinet/in.h>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -25,6 +27,37 @@ constexpr std::size_t datagram_size = 65536;
 
 using clock = std::chrono::steady_clock;
 using attempt_key = std::tuple<std::uint8_t, ip_endpoint, ip_endpoint>;
+
+// What is known of a packet beside its ends.
+std::string describe_packet(const nft::refused_packet& packet, bool sender_known)
+{
+    std::string out;
+    const bool v4 = packet.protocol == IPPROTO_ICMP;
+    if ((v4 || packet.protocol == IPPROTO_ICMPV6) && packet.payload.size() == 2) {
+        const unsigned type = packet.payload[0];
+        const bool echo = type == (v4 ? 8U : 128U);
+        out = echo ? "echo request" : "type " + std::to_string(type) + " code " + std::to_string(packet.payload[1]);
+        out += ", ";
+    }
+    out += std::to_string(packet.length) + " bytes";
+    if (packet.uid && !sender_known) out += ", of uid " + std::to_string(*packet.uid);
+    return out;
+}
+
+/// The job may end while the process of a packet is looked for: what is known by then is its record.
+class settled_at_end {
+public:
+    explicit settled_at_end(audit::reservation& place) noexcept : place_(place) {}
+    ~settled_at_end()
+    {
+        if (!place_.spent()) place_.commit();
+    }
+    settled_at_end(const settled_at_end&) = delete;
+    settled_at_end& operator=(const settled_at_end&) = delete;
+
+private:
+    audit::reservation& place_;
+};
 
 class recorder {
 public:
@@ -52,34 +85,35 @@ private:
         if (!is_new(packet)) co_return;
         auto place = worker_.job().audit().reserve();
         if (!place) co_return; // nothing was let through, and the metric above counted it
-        audit::record entry;
-        entry.time = std::chrono::system_clock::now();
-        entry.job = worker_.job().id();
-        entry.source.address = packet.source;
-        entry.source.process = co_await worker_.job().find_process(worker_, packet.source, packet.destination, packet.protocol);
-        describe(packet, entry);
-        place->commit(std::move(entry));
+        connection_facts facts;
+        facts.source.address = packet.source;
+        facts.destination = packet.destination;
+        facts.bound_name = worker_.job().name_of(packet.destination.address).value_or("");
+        const settled_at_end settled(*place);
+        place->draft() = make_entry(packet, facts);
+        facts.source.process = co_await worker_.job().find_process(worker_, packet.source, packet.destination, packet.protocol);
+        place->commit(make_entry(packet, facts));
     }
 
-    void describe(const nft::refused_packet& packet, audit::record& entry)
+    audit::record make_entry(const nft::refused_packet& packet, const connection_facts& facts) const
     {
-        const auto name = worker_.job().name_of(packet.destination.address).value_or("");
-        const std::string protocol = nft::protocol_name(packet.protocol);
-        const bool encrypted = protocol == "udp" && packet.destination.port == 853;
-        auto verdict =
-            gateway_decision(encrypted ? reason::encrypted_dns : reason::protocol_not_allowed, policy::stage::connection);
-        if (protocol == "udp" && !encrypted) {
-            const auto host = name.empty() ? packet.destination.address.to_string() : name;
-            verdict.hint = "udp://" + policy::join_host_port(host, packet.destination.port);
-        }
-        entry.decision = to_fields(verdict);
-        audit::connection_fields fields;
-        fields.protocol = protocol;
-        fields.host = name;
-        fields.destination = packet.destination.port ? packet.destination.to_string() : packet.destination.address.to_string();
-        fields.close_reason = to_string(verdict.why);
-        fields.bytes_sent = 0;
-        entry.what = std::move(fields);
+        const auto verdict = judge(packet, facts);
+        return connection_record(worker_.job(), facts, nft::protocol_name(packet.protocol), verdict, verdict.why,
+                                 describe_packet(packet, facts.source.process != nullptr));
+    }
+
+    policy::decision judge(const nft::refused_packet& packet, const connection_facts& facts) const
+    {
+        auto verdict = gateway_decision(reason::protocol_not_allowed, policy::stage::connection);
+        if (packet.protocol != IPPROTO_UDP) return verdict;
+        policy::connection_attempt attempt;
+        attempt.proto = policy::transport::udp;
+        attempt.app = policy::application::opaque;
+        attempt.host = facts.bound_name;
+        attempt.destination = facts.destination;
+        attempt.source = &facts.source;
+        verdict.hint = policy::hint_for(attempt);
+        return named_refusal(std::move(verdict), attempt);
     }
 
     bool is_new(const nft::refused_packet& packet)

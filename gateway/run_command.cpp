@@ -7,6 +7,7 @@
 #include "gateway/job_context.hpp"
 #include "gateway/job_dns.hpp"
 #include "gateway/metrics_server.hpp"
+#include "gateway/queued_names.hpp"
 #include "gateway/refused_packets.hpp"
 #include "gateway/run_report.hpp"
 #include "gateway/signals.hpp"
@@ -96,10 +97,14 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
     wanted.unset = proxy_variables();
     wanted.protected_paths = protect(request, settings);
     wanted.allowed_sockets = request.allowed_sockets;
-    wanted.setup_network = [&layout, workers, &udp_ports] {
+    wanted.setup_network = [&layout, &settings, workers, &udp_ports] {
         nft::sealed_network_options network;
         network.listeners = static_cast<unsigned>(workers);
         network.rules.udp_ports = udp_ports;
+        network.rules.queues = static_cast<std::uint16_t>(settings.dns.queues);
+        network.queue.length = static_cast<std::uint32_t>(settings.dns.queue_length);
+        network.queue.copy_range = static_cast<std::uint32_t>(settings.dns.queue_copy_range);
+        network.queue_buffer = static_cast<int>(settings.dns.queue_buffer);
         auto sockets = nft::build_sealed_network(network);
         *layout = nft::layout_of(sockets);
         auto numbers = nft::numbers_of(sockets);
@@ -116,7 +121,7 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
 }
 
 void record_job(job_context& job, const run_request& request, const config::settings& settings, std::string event,
-                std::optional<int> exit_code, const audit::summary* totals)
+                std::optional<int> exit_code, const audit::summary* totals, std::string network = {})
 {
     auto place = job.audit().reserve();
     if (!place) return;
@@ -141,8 +146,14 @@ void record_job(job_context& job, const run_request& request, const config::sett
         fields.denied = totals->denied + totals->would_deny;
     }
     fields.version = version;
+    fields.network = std::move(network);
     entry.what = std::move(fields);
     place->commit(std::move(entry));
+}
+
+std::string describe_network(const nft::sealed_descriptors& network)
+{
+    return std::string(nft::to_string(network.capture)) + ", " + nft::to_string(network.queueing);
 }
 
 void hand_out(std::vector<std::unique_ptr<worker>>& workers, nft::sealed_descriptors& network, job_context& job)
@@ -178,6 +189,12 @@ void print_open_sockets(const run_request& request)
     if (request.quiet) return;
     for (const auto& socket : request.allowed_sockets)
         std::fprintf(stderr, "cofferdam: left open for the job: %s\n", escape_line(socket).c_str());
+}
+
+void print_notes(const run_request& request, const sandbox::job& job)
+{
+    if (!request.verbose) return;
+    for (const auto& note : job.notes()) std::fprintf(stderr, "cofferdam: %s\n", escape_line(note).c_str());
 }
 
 int conclude(const run_request& request, const sandbox::exit_status& status, const audit::summary& totals,
@@ -217,18 +234,22 @@ int run_command(const run_request& request)
     std::vector<std::unique_ptr<worker>> workers;
     for (std::size_t i = 0; i < worker_count; ++i) workers.push_back(std::make_unique<worker>(job));
     const std::string nameserver = nft::sealed_addresses{}.gateway_v4.to_string();
+    queued_names queries(job, sealed.network);
     hand_out(workers, sealed.network, job);
     if (!request.metrics.empty()) serve_metrics(*workers.front(), request.metrics);
     trust_material trust = make_trust(job.ca());
     trust.files.push_back(make_resolv_conf(nameserver));
     sealed.job.show(trust.files);
-    record_job(job, request, settings, "start", std::nullopt, nullptr);
+    record_job(job, request, settings, "start", std::nullopt, nullptr, describe_network(sealed.network));
     for (auto& each : workers) each->start();
+    queries.start();
     print_open_sockets(request);
 
     sealed.job.start(trust.environment);
+    print_notes(request, sealed.job);
     const sandbox::exit_status status = wait_for_end(sealed.job, signals);
 
+    queries.stop();
     for (auto& each : workers) each->stop(drain_time);
     for (auto& each : workers) each->join();
     job.attribute_with(nullptr); // its answers go to the workers' contexts

@@ -16,6 +16,7 @@ struct run_request {
     std::vector<std::string> allowed_sockets;
     bool fail_on_deny = false;
     bool quiet = false;
+    bool verbose = false; ///< tell what is hidden from the command
 };
 
 /// Exit codes of the gateway's own (DESIGN, "Command line").

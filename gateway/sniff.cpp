@@ -64,9 +64,9 @@ std::size_t next_target(byte_view bytes) noexcept
 }
 
 // The verdict on the peeked bytes; nothing while more are needed.
-std::optional<sniffed> judge(byte_view bytes, std::size_t max_client_hello)
+std::optional<sniffed> judge(classifier& known, byte_view bytes, std::size_t max_client_hello)
 {
-    const auto kind = classify(as_text(bytes));
+    const auto kind = known.look(as_text(bytes));
     if (!kind) return std::nullopt;
     if (*kind != first_bytes::tls) return sniffed{*kind, {}};
     auto hello = tls::parse_client_hello(bytes, max_client_hello);
@@ -83,6 +83,7 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
     const auto until = std::chrono::steady_clock::now() + patience + limit;
     std::vector<std::uint8_t> bytes(4096);
     std::size_t have = 0;
+    classifier known;
     for (;;) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         const auto patience_now = have == 0 ? patience : std::max(left, std::chrono::milliseconds(1));
@@ -96,7 +97,7 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
         if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
         if (count <= 0) co_return sniffed{};
         const auto size = static_cast<std::size_t>(count);
-        auto verdict = judge(byte_view(bytes.data(), size), max_client_hello);
+        auto verdict = judge(known, byte_view(bytes.data(), size), max_client_hello);
         if (verdict) co_return std::move(*verdict);
         if (size == have) {
             // After the client's FIN nothing can make a request of it any more.

@@ -29,7 +29,15 @@ struct sniffed {
 asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello, std::chrono::milliseconds patience,
                                std::chrono::milliseconds limit);
 
-/// Classifies bytes that were peeked: pure, for tests. errc::need_more where more could change the answer.
-result<first_bytes> classify(std::string_view bytes) noexcept;
+/// Tells what the bytes are that a connection begins with. Pure; looks at each byte once, however they arrive.
+class classifier {
+public:
+    /// `bytes`: all since the beginning; what earlier calls saw is its front. errc::need_more where more could change the answer.
+    result<first_bytes> look(std::string_view bytes) noexcept;
+
+private:
+    std::size_t begin_ = 0; // of the first line; empty ones before it are skipped
+    std::size_t seen_ = 0;
+};
 
 } // namespace cofferdam::gateway

@@ -3,6 +3,7 @@
 #include "core/text.hpp"
 #include "gateway/address_guard.hpp"
 #include "gateway/dial.hpp"
+#include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
 #include "gateway/http2_session.hpp"
@@ -169,11 +170,18 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         co_return;
     }
     const auto rules = owner->job().rules();
-    const policy::decision verdict = rules->decide(make_attempt(*owner));
-    facts.standing = verdict;
     const bool unopened = hello.sni && rules->passthrough(facts.host, facts.destination.port);
-    if (verdict.allowed() && unopened) {
+    const bool names = is_dns_over_tls(facts.destination.port, hello.alpn);
+    const auto attempt = make_attempt(*owner);
+    const policy::decision verdict = judge_tls(*rules, attempt, names, unopened, rules->decide(attempt));
+    facts.standing = verdict;
+    if (verdict.allowed() && (unopened || names)) { // what is no HTTP inside can't be opened, in mode audit neither
         co_await splice_unopened(owner, verdict);
+        co_return;
+    }
+    if (names) { // a client that would not read an answer over HTTP
+        refuse_connection(*owner, "tls", verdict);
+        reset_connection(owner->socket());
         co_return;
     }
     upstream_link link;
@@ -188,7 +196,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         place->cancel();
         if (link.stream)
             facts.upstream = link.peer.to_string();
-        else if (link.why == reason::upstream_verify_failed || link.why == reason::private_address) {
+        else if (is_dial_refusal(link.why)) {
             facts.standing = gateway_decision(link.why, policy::stage::connection);
         }
     }

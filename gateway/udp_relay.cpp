@@ -1,6 +1,7 @@
 #include "gateway/udp_relay.hpp"
 
 #include "gateway/dial.hpp"
+#include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/worker.hpp"
@@ -47,14 +48,9 @@ struct datagram_flow final : expirable {
     std::shared_ptr<relay_socket> downstream;
     udp::socket upstream;
     asio::steady_timer remembered; // of a refused flow: until then its datagrams are the same attempt
-    flow_source source;
-    ip_endpoint destination;
-    std::string host, dialled;
-    policy::decision verdict;
+    connection_facts facts;        // `standing` is the verdict
     std::vector<std::vector<std::uint8_t>> waiting;
-    std::chrono::system_clock::time_point began = std::chrono::system_clock::now();
-    std::chrono::steady_clock::time_point began_steady = std::chrono::steady_clock::now();
-    std::uint64_t sent = 0, received = 0;
+    relay_totals totals;
     bool connected = false;
     bool ended = false;
     worker::registration registration;
@@ -106,8 +102,8 @@ private:
         if (found == flows_.end()) {
             if (flows_.size() >= worker_.job().settings().limits.max_udp_flows) return refuse_overload(got.client, destination);
             auto made = std::make_shared<datagram_flow>(worker_, from);
-            made->source.address = got.client;
-            made->destination = destination;
+            made->facts.source.address = got.client;
+            made->facts.destination = destination;
             found = flows_.emplace(key, made).first;
             spawn_counted(worker_.context(), worker_.job(), run(shared_from_this(), key, made));
         }
@@ -131,7 +127,7 @@ private:
         flow.arm(worker_.job().settings().limits.udp_idle_timeout);
         // A full socket buffer loses the datagram, as a network would.
         if (::send(flow.upstream.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-            flow.sent += bytes.size();
+            flow.totals.sent += bytes.size();
     }
 
     asio::awaitable<void> run(std::shared_ptr<relay_service> self, flow_key key, std::shared_ptr<datagram_flow> flow)
@@ -139,20 +135,24 @@ private:
         reason why = reason::internal_error;
         auto place = worker_.job().audit().reserve();
         if (place) {
-            flow->source.process =
-                co_await worker_.job().find_process(worker_, flow->source.address, flow->destination, IPPROTO_UDP);
+            // What is left if the job ends while the process is looked for.
+            place->draft() = connection_record(worker_.job(), flow->facts, "udp", flow->facts.standing, why);
+            flow->facts.source.process =
+                co_await worker_.job().find_process(worker_, flow->facts.source.address, flow->facts.destination, IPPROTO_UDP);
             judge(*flow);
-            why = flow->verdict.why;
+            why = flow->facts.standing.why;
         }
         std::string detail;
-        if (place && flow->verdict.allowed()) {
+        if (place && flow->facts.standing.allowed()) {
             why = co_await connect(flow, detail);
             if (why == reason::completed) co_await pass_back(flow);
         }
         flow->ended = true;
         forget_waiting(*flow);
         if (place) {
-            place->commit(make_entry(*flow, why, std::move(detail)));
+            const bool inside = is_refusal(why);
+            const auto verdict = inside ? gateway_decision(why, policy::stage::connection) : flow->facts.standing;
+            place->commit(connection_record(worker_.job(), flow->facts, "udp", verdict, why, std::move(detail), flow->totals));
         }
         if (!flow->connected && !stopping_) {
             flow->remembered.expires_after(attempt_window);
@@ -164,24 +164,25 @@ private:
 
     void judge(datagram_flow& flow)
     {
-        flow.host = worker_.job().name_of(flow.destination.address).value_or("");
+        flow.facts.bound_name = worker_.job().name_of(flow.facts.destination.address).value_or("");
         policy::connection_attempt attempt;
         attempt.proto = policy::transport::udp;
         attempt.app = policy::application::opaque;
-        attempt.host = flow.host;
-        attempt.destination = flow.destination;
-        attempt.source = &flow.source;
-        flow.verdict = worker_.job().rules()->decide(attempt);
+        attempt.host = flow.facts.bound_name;
+        attempt.destination = flow.facts.destination;
+        attempt.source = &flow.facts.source;
+        flow.facts.standing = named_refusal(worker_.job().rules()->decide(attempt), attempt);
     }
 
     asio::awaitable<reason> connect(std::shared_ptr<datagram_flow> flow, std::string& detail)
     {
-        const std::string host = flow->host.empty() ? flow->destination.address.to_string() : flow->host;
-        const candidates found = co_await find_candidates(worker_, host, flow->destination.port, policy::transport::udp);
+        const std::string host =
+            flow->facts.bound_name.empty() ? flow->facts.destination.address.to_string() : flow->facts.bound_name;
+        const candidates found = co_await find_candidates(worker_, host, flow->facts.destination.port, policy::transport::udp);
         detail = found.detail;
         if (found.addresses.empty()) co_return found.why;
         const auto address = asio::ip::make_address(found.addresses.front().to_string());
-        const udp::endpoint where(address, flow->destination.port);
+        const udp::endpoint where(address, flow->facts.destination.port);
         boost::system::error_code ec;
         flow->upstream.open(where.protocol(), ec);
         if (!ec) flow->upstream.connect(where, ec);
@@ -189,7 +190,7 @@ private:
             detail = ec.message();
             co_return reason::connect_failed;
         }
-        flow->dialled = ip_endpoint{found.addresses.front(), flow->destination.port}.to_string();
+        flow->facts.upstream = ip_endpoint{found.addresses.front(), flow->facts.destination.port}.to_string();
         flow->connected = true;
         for (const auto& each : flow->waiting) send_up(*flow, each);
         forget_waiting(*flow);
@@ -206,53 +207,21 @@ private:
             if (ec) co_return;
             flow->arm(worker_.job().settings().limits.udp_idle_timeout);
             const byte_view bytes(buffer.data(), size);
-            const auto failed = nft::send_datagram(flow->downstream->descriptor.native_handle(), bytes, flow->destination.address,
-                                                   flow->source.address);
-            if (!failed) flow->received += size;
+            const auto failed = nft::send_datagram(flow->downstream->descriptor.native_handle(), bytes,
+                                                   flow->facts.destination.address, flow->facts.source.address);
+            if (!failed) flow->totals.received += size;
         }
-    }
-
-    audit::record make_entry(const datagram_flow& flow, reason why, std::string detail) const
-    {
-        audit::record entry;
-        entry.time = flow.began;
-        entry.duration = std::chrono::steady_clock::now() - flow.began_steady;
-        entry.job = worker_.job().id();
-        entry.source = flow.source;
-        const bool inside = why == reason::private_address;
-        entry.decision = to_fields(inside ? gateway_decision(why, policy::stage::connection) : flow.verdict);
-        audit::connection_fields fields;
-        fields.protocol = "udp";
-        fields.host = flow.host;
-        fields.destination = flow.destination.to_string();
-        fields.upstream = flow.dialled;
-        fields.close_reason = to_string(why);
-        fields.detail = std::move(detail);
-        fields.bytes_sent = flow.sent;
-        fields.bytes_received = flow.received;
-        entry.what = std::move(fields);
-        return entry;
     }
 
     void refuse_overload(const ip_endpoint& client, const ip_endpoint& destination)
     {
         const auto now = std::chrono::steady_clock::now();
         if (now - overloaded_ < std::chrono::seconds(1)) return; // a flood is one attempt a second
-        auto place = worker_.job().audit().reserve();
-        if (!place) return;
-        overloaded_ = now;
-        audit::record entry;
-        entry.time = std::chrono::system_clock::now();
-        entry.job = worker_.job().id();
-        entry.source.address = client;
-        entry.decision = to_fields(gateway_decision(reason::overload, policy::stage::connection));
-        audit::connection_fields fields;
-        fields.protocol = "udp";
-        fields.destination = destination.to_string();
-        fields.close_reason = to_string(reason::overload);
-        fields.detail = "limits.max_udp_flows is reached";
-        entry.what = std::move(fields);
-        place->commit(std::move(entry));
+        connection_facts facts;
+        facts.source.address = client;
+        facts.destination = destination;
+        const auto verdict = gateway_decision(reason::overload, policy::stage::connection);
+        if (refuse_attempt(worker_.job(), facts, "udp", verdict, "limits.max_udp_flows is reached")) overloaded_ = now;
     }
 
     worker& worker_;

@@ -86,6 +86,12 @@ struct match_reply {
     friend bool operator==(const match_reply&, const match_reply&) = default;
 };
 
+/// The UDP payload begins like a DNS query (has_query_shape): `@th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000`. Stands behind
+/// a match of UDP.
+struct match_query_shape {
+    friend bool operator==(const match_query_shape&, const match_query_shape&) = default;
+};
+
 enum class mark_of : std::uint8_t { packet, flow, socket };
 
 /// `meta mark 0x7`, `ct mark 0x7`, `socket mark 0x7`
@@ -160,7 +166,7 @@ struct verdict {
 };
 
 using expression = std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags,
-                                match_unreachable, match_dnat_status, match_reply, match_mark, counter, log_packet, reject, dnat,
-                                redirect, tproxy, notrack, queue, verdict>;
+                                match_unreachable, match_dnat_status, match_reply, match_query_shape, match_mark, counter,
+                                log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
 
 } // namespace cofferdam::nft

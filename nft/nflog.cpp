@@ -11,6 +11,7 @@ namespace cofferdam::nft {
 namespace {
 
 constexpr std::size_t prefix_limit = 128; // NF_LOG_PREFIXLEN
+constexpr std::size_t kept_icmp = 2;      // type and code (RFC 792, RFC 4443)
 constexpr std::uint16_t packet_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET;
 
 bool has_ports(std::uint8_t number) noexcept
@@ -33,7 +34,12 @@ error_code read_packet(byte_view bytes, refused_packet& out)
     out.source.address = ip->source;
     out.destination.address = ip->destination;
     out.length = ip->length;
-    if (!has_ports(ip->protocol) || ip->fragment_offset != 0) return {};
+    if (ip->fragment_offset != 0) return {};
+    if (ip->protocol == protocol::icmp || ip->protocol == protocol::icmpv6) {
+        const auto kept = ip->payload.first(std::min(ip->payload.size(), kept_icmp));
+        out.payload.assign(kept.begin(), kept.end());
+    }
+    if (!has_ports(ip->protocol)) return {};
     byte_reader ports(ip->payload);
     const auto source = ports.u16();
     const auto destination = ports.u16();

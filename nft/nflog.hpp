@@ -20,7 +20,8 @@ struct refused_packet {
     std::string prefix;                    ///< of the log rule: nft::refused_prefix
     std::optional<std::uint32_t> uid;      ///< of the sending socket, in the user namespace of the netlink socket's maker
     std::optional<std::uint32_t> sequence; ///< counts the packets of the group, lost ones too
-    std::vector<std::uint8_t> payload;     ///< UDP to a port of DNS or its relatives: its first bytes; empty otherwise
+    std::vector<std::uint8_t>
+        payload; ///< first bytes of UDP to a port of DNS or its relatives, type and code of ICMP; else empty
 };
 
 /// What one datagram of an NFLOG socket held.

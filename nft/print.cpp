@@ -68,6 +68,7 @@ struct rule_printer {
     }
     std::string operator()(const match_dnat_status&) const { return "ct status dnat"; }
     std::string operator()(const match_reply&) const { return "ct direction reply"; }
+    std::string operator()(const match_query_shape&) const { return "@th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000"; }
     std::string operator()(const match_mark& m) const
     {
         static constexpr const char* keys[] = {"meta mark ", "ct mark ", "socket mark "};

@@ -1,5 +1,7 @@
 #include "nft/rule_builder.hpp"
 
+#include "nft/query_shape.hpp"
+
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -84,6 +86,16 @@ public:
         load_ct(NFT_CT_DIRECTION);
         const std::uint8_t reply = 1; // IP_CT_DIR_REPLY
         compare(NFT_CMP_EQ, &reply, 1);
+    }
+    void operator()(const match_query_shape&)
+    {
+        need_protocol(protocol::udp);
+        load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, udp_header_size + query_flags_offset, 1);
+        mask(&query_flags_mask, 1);
+        const std::uint8_t none = 0;
+        compare(NFT_CMP_EQ, &none, 1);
+        load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, udp_header_size + query_counts_offset, query_counts.size());
+        compare(NFT_CMP_EQ, query_counts.data(), query_counts.size());
     }
     void operator()(const match_mark& m);
     void operator()(const counter&) { add("counter"); }

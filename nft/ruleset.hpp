@@ -19,6 +19,7 @@ enum class chain_policy : std::uint8_t { drop = 0, accept = 1 }; ///< NF_DROP, N
 namespace priority {
 inline constexpr std::int32_t raw = -300;
 inline constexpr std::int32_t mangle = -150;
+inline constexpr std::int32_t before_destination_nat = -125; ///< after defragmentation (-400) and connection tracking (-200)
 inline constexpr std::int32_t destination_nat = -100;
 inline constexpr std::int32_t filter = 0;
 } // namespace priority

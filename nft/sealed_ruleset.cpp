@@ -54,11 +54,38 @@ std::vector<std::uint16_t> relayed_ports(const sealed_options& options)
     return ports;
 }
 
-/// TCP has no use for connection tracking when it is not translated: no lookup a packet, no table to fill.
-chain untracked_chain()
+/// TCP has no use for connection tracking when it is not translated: no lookup a packet, no table to fill. Nor has UDP among the
+/// job's own addresses, but for the answers of the gateway's DNS sockets, whose source is translated back. A refusal that the
+/// gateway sends to a client in the name of the server that was asked must not be tracked: the next query would pass for an
+/// answer to it.
+chain untracked_chain(const sealed_options& options)
 {
     chain out{"untracked", chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept}, {}};
-    out.rules = {{match_protocol{protocol::tcp}, notrack{}}};
+    if (options.capture == capture_method::tproxy) out.rules.push_back({match_protocol{protocol::tcp}, notrack{}});
+    const match_port others{protocol::udp, packet_end::source, options.name_port, true};
+    for (const auto& s : sides(options))
+        for (const auto& own : {s.loopback, host(s.job)}) out.rules.push_back({to(own), others, notrack{}});
+    return out;
+}
+
+/// UDP that may be DNS waits for the gateway's verdict, before it is translated and after it was defragmented: `dnat` below keeps
+/// connection tracking in force, and with it defragmentation, so no fragment is seen here. Names of the local link (mDNS, LLMNR,
+/// NetBIOS) are left to the judged chain, which refuses them as what they are.
+chain queued_chain(const sealed_options& options)
+{
+    constexpr std::uint16_t mdns = 5353, llmnr = 5355, netbios = 137;
+    chain out{
+        "queued", chain_base{chain_kind::filter, chain_hook::output, priority::before_destination_nat, chain_policy::accept}, {}};
+    const queue ask{0, options.queues, options.queues > 1, options.queueing};
+    out.rules.push_back({match_protocol{protocol::udp, true}, accept});
+    out.rules.push_back(
+        {match_port{protocol::udp, packet_end::source, options.name_port, false}, accept}); // the gateway's answers
+    for (const auto& s : sides(options))
+        for (const auto& own : {s.loopback, host(s.job)}) out.rules.push_back({to(own), accept});
+    out.rules.push_back({to_port(protocol::udp, dns_port), ask});
+    for (const auto port : relayed_ports(options)) out.rules.push_back({to_port(protocol::udp, port), ask});
+    for (const auto port : {netbios, mdns, llmnr}) out.rules.push_back({to_port(protocol::udp, port), accept});
+    out.rules.push_back({match_protocol{protocol::udp}, match_query_shape{}, ask});
     return out;
 }
 
@@ -153,13 +180,17 @@ const char* to_string(capture_method method) noexcept
     return method == capture_method::tproxy ? "tproxy" : "redirect";
 }
 
+const char* to_string(queue_encoding encoding) noexcept
+{
+    return encoding == queue_encoding::native ? "queue" : "NFQUEUE";
+}
+
 ruleset sealed_ruleset(const sealed_options& options)
 {
     ruleset out{sealed_table, {}};
-    if (options.capture == capture_method::tproxy) {
-        out.chains.push_back(untracked_chain());
-        out.chains.push_back(streams_chain(options));
-    }
+    out.chains.push_back(untracked_chain(options));
+    if (options.capture == capture_method::tproxy) out.chains.push_back(streams_chain(options));
+    out.chains.push_back(queued_chain(options));
     out.chains.push_back(translated_chain(options));
     out.chains.push_back(refused_chain(options));
     out.chains.push_back(judged_chain(options));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "nft/expression.hpp"
 #include "nft/ruleset.hpp"
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct sealed_addresses {
 };
 
 inline constexpr std::uint16_t dns_port = 53;
+const char* to_string(queue_encoding encoding) noexcept;
 
 /// What the ruleset of a sealed namespace depends on.
 struct sealed_options {
@@ -37,8 +39,10 @@ struct sealed_options {
     /// otherwise join the listeners' SO_REUSEPORT group; not 1024, because jobs that are root expect to bind port 80.
     std::uint16_t first_job_port = 16;
     std::vector<std::uint16_t> udp_ports; ///< of `udp://` entries: carried to a socket bound to that port; 53 is ignored
-    std::uint16_t log_group = 1;          ///< NFLOG group of refused packets
-    std::uint32_t log_snaplen = 320;      ///< bytes copied of a refused packet: headers, and a DNS question
+    std::uint16_t queues = 1;             ///< NFQUEUE queues 0 to this - 1; a packet goes to that of its CPU
+    queue_encoding queueing = queue_encoding::native;
+    std::uint16_t log_group = 1;     ///< NFLOG group of refused packets
+    std::uint32_t log_snaplen = 320; ///< bytes copied of a refused packet: headers, and a DNS question
     friend bool operator==(const sealed_options&, const sealed_options&) = default;
 };
 
@@ -47,7 +51,10 @@ inline constexpr const char* sealed_table = "cofferdam";
 inline constexpr const char* refused_prefix = "refused";
 
 /// The rules of a sealed namespace, in which every address is local (AnyIP):
-/// - UDP to port 53 of any address is the gateway's DNS socket's, TCP to any address its listeners';
+/// - UDP that may be DNS is queued first, every datagram of it: to port 53, to a port of `udp_ports` (a segmented send shows the
+/// rules its
+///   first datagram only), and to any other port if it looks like a query. Without a reader it is dropped;
+/// - UDP to port 53 of any address is then the gateway's DNS socket's, TCP to any address its listeners';
 /// - the job's own servers on 127.0.0.0/8, ::1 and the job addresses are reached as ever;
 /// - UDP to a port of `udp_ports` is delivered as it is (the gateway's socket is bound to that port);
 /// - everything else (other UDP, ICMP echo, UDP-Lite, SCTP, multicast, the gateway's own ports, packets with somebody

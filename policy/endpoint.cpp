@@ -1,9 +1,9 @@
 #include "policy/endpoint.hpp"
 
 #include "core/text.hpp"
+#include "core/zone.hpp"
 #include "policy/name.hpp"
 #include "policy/url.hpp"
-#include "policy/zone.hpp"
 
 #include <algorithm>
 
@@ -51,6 +51,11 @@ public:
         else {
             host_and_port(rest, out);
         }
+        const bool is_wildcard =
+            out.where.how == host_pattern::match::one_label || out.where.how == host_pattern::match::many_labels;
+        if (source_.dns_bits && !is_wildcard)
+            fail(text_, "dns_bits is for wildcards: the name of this entry may be resolved freely");
+        out.dns_bits = source_.dns_bits;
         if (!out.methods.empty() && out.kind != endpoint_kind::url) {
             fail(text_, "methods need an 'http://' or 'https://' URL; without one the request is not judged");
         }
@@ -252,7 +257,7 @@ private:
         out.name = std::move(*name);
         if (out.how != host_pattern::match::exact && is_shared_suffix(out.name)) {
             fail(text, quoted(text) + " would allow names that anybody can register ('" + out.name +
-                           "' is a public suffix); name the domain, as in '" +
+                           "' is a public suffix, or gives names away); name the domain, as in '" +
                            (out.how == host_pattern::match::one_label ? "*.NAME." : "**.NAME.") + out.name + "'");
         }
         return out;

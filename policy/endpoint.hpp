@@ -52,9 +52,10 @@ struct endpoint {
     std::vector<std::string> methods; ///< sorted, unique; empty means all
     std::string scheme;               ///< "http" or "https" for url, else empty
     host_pattern where;
-    std::uint16_t port = 0; ///< 0 for dns
-    std::string path;       ///< canonical prefix for url, "/" if none was given
-    std::string text;       ///< as written, without surrounding space
+    std::uint16_t port = 0;                ///< 0 for dns
+    std::string path;                      ///< canonical prefix for url, "/" if none was given
+    std::string text;                      ///< as written, without surrounding space
+    std::optional<std::uint32_t> dns_bits; ///< wildcards only, see entry_source
 
     bool matches_path(std::string_view canonical_path) const noexcept;
 };

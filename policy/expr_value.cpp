@@ -1,7 +1,7 @@
 #include "policy/expr_value.hpp"
 
 #include "core/text.hpp"
-#include "policy/zone.hpp"
+#include "core/zone.hpp"
 
 #include <algorithm>
 

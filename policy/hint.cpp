@@ -55,6 +55,13 @@ std::string hint_for(const connection_attempt& attempt)
     return join_host_port(host, port);
 }
 
+std::string exact_hint_for(const http_request& request)
+{
+    if (request.path.size() < 2 || request.path.size() > max_hint_path) return {};
+    auto line = origin(request.scheme, judged_host(request.host), request.port) + std::string(request.path);
+    return parses(line) ? line : std::string();
+}
+
 std::string hint_for(const http_request& request, bool with_method)
 {
     const bool by_method = with_method && is_entry_method(request.method);

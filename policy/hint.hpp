@@ -13,5 +13,7 @@ inline constexpr std::size_t max_hint_path = 200; ///< octets of path in a hint
 std::string hint_for(const name_query& query);
 std::string hint_for(const connection_attempt& attempt);
 std::string hint_for(const http_request& request, bool with_method);
+/// The line that names exactly this URL, as policy::lists_url asks for; empty where no line can.
+std::string exact_hint_for(const http_request& request);
 
 } // namespace cofferdam::policy

@@ -34,6 +34,7 @@ struct rule {
 struct list {
     std::vector<endpoint> entries;
     endpoint_index index;
+    std::map<std::string, std::uint32_t> dns_bits; // by wildcard
 
     template <class Parse>
     list(const std::vector<entry_source>& sources, Parse parse)
@@ -41,7 +42,11 @@ struct list {
         entries.reserve(sources.size());
         for (const auto& source : sources) {
             entries.push_back(parse(source));
-            index.add(entries.back(), static_cast<entry_number>(entries.size() - 1));
+            const auto& added = entries.back();
+            index.add(added, static_cast<entry_number>(entries.size() - 1));
+            if (!added.dns_bits) continue;
+            auto& bits = dns_bits[added.where.to_string()];
+            bits = std::max(bits, *added.dns_bits);
         }
     }
 };
@@ -171,6 +176,22 @@ finding find_name(const list& allow, std::string_view name)
         out.entry = rules.first;
         return true;
     });
+    return out;
+}
+
+/// How the entry names hosts. Of several entries with one wildcard, the largest dns_bits counts.
+name_match match_of(const list& entries, entry_number number)
+{
+    const auto& entry = entries.entries[number];
+    name_match out;
+    if (entry.where.how == host_pattern::match::exact) {
+        out.how = name_match::kind::exact;
+        return out;
+    }
+    out.how = name_match::kind::wildcard;
+    out.suffix = entry.where.name;
+    const auto own = entries.dns_bits.find(entry.where.to_string());
+    if (own != entries.dns_bits.end()) out.dns_bits = own->second;
     return out;
 }
 
@@ -330,15 +351,17 @@ decision policy::decide(const name_query& query) const
     const auto& p = *impl_;
     const expr::fields known(query);
     const auto ruled = p.judge({&known}, false);
-    if (auto settled = p.by_rule(stage::name, ruled)) return std::move(*settled);
     const auto found = find_name(p.allow, query.name);
-    if (found.entry == no_entry && p.phase.empty()) {
-        const auto passed = find_name(p.passthrough, query.name);
-        if (passed.entry != no_entry) {
+    const auto passed = found.entry == no_entry && p.phase.empty() ? find_name(p.passthrough, query.name) : finding{};
+    auto out = [&] {
+        if (auto settled = p.by_rule(stage::name, ruled)) return std::move(*settled);
+        if (passed.entry != no_entry)
             return p.allowed(stage::name, ruled, reason::allowed_by_passthrough, p.passthrough.entries[passed.entry].text);
-        }
-    }
-    return p.by_list(stage::name, ruled, found, [&] { return hint_for(query); });
+        return p.by_list(stage::name, ruled, found, [&] { return hint_for(query); });
+    }();
+    if (found.entry != no_entry) out.matched = match_of(p.allow, found.entry);
+    if (passed.entry != no_entry) out.matched = match_of(p.passthrough, passed.entry);
+    return out;
 }
 
 decision policy::decide(const connection_attempt& attempt) const
@@ -383,6 +406,28 @@ decision policy::decide(const http_request& request) const
 bool policy::passthrough(std::string_view host, std::uint16_t port) const
 {
     return impl_->find_passthrough(host, port) != nullptr;
+}
+
+bool policy::passthrough_by_name(std::string_view host, std::uint16_t port) const
+{
+    const auto* entry = impl_->find_passthrough(host, port);
+    return entry && entry->where.how == host_pattern::match::exact;
+}
+
+bool policy::lists_url(const http_request& request) const
+{
+    if (request.path == "/") return false;
+    const auto host = judged_host(request.host, nullptr);
+    return host.for_each_match(impl_->allow.index, [&](const host_rules& rules) {
+        const auto* urls = rules.urls(request.scheme, request.port);
+        const auto entry = urls ? urls->find(request.path, request.method).entry : no_entry;
+        return entry != no_entry && impl_->allow.entries[entry].path == request.path;
+    });
+}
+
+decision policy::refused(stage at, reason why, std::string hint) const
+{
+    return impl_->denied(at, {}, why, {}, std::move(hint));
 }
 
 bool policy::allows_address(const ip_endpoint& where) const

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct location {
 struct entry_source {
     std::string text; ///< one allow line, or a passthrough entry
     location where;
+    std::optional<std::uint32_t> dns_bits; ///< a wildcard's own information budget, for the names that it lets be resolved
 };
 
 struct rule_source {
@@ -62,6 +64,13 @@ public:
 
     /// True if `tls.passthrough` lists host:port: judged by name only, spliced unopened.
     bool passthrough(std::string_view host, std::uint16_t port) const;
+    /// The same, but only by an entry without a wildcard.
+    bool passthrough_by_name(std::string_view host, std::uint16_t port) const;
+    /// True if a URL entry names exactly this host (or a wildcard for it), port, method and path, and no shorter prefix will do:
+    /// what is asked for what is refused otherwise, such as DNS over HTTPS. The path "/" is every path, and names none.
+    bool lists_url(const http_request& request) const;
+    /// A refusal for a reason that no list knows of, under this policy's mode and capture level.
+    decision refused(stage at, reason why, std::string hint = {}) const;
     /// True if an entry names exactly this address range (a literal or CIDR entry), so that a name that resolves into it may be
     /// dialled. Port 0 asks for any port.
     bool allows_address(const ip_endpoint& where) const;

@@ -3,6 +3,7 @@
 #
 #   scripts/install-deps.sh               everything
 #   scripts/install-deps.sh --build-only  what `make build` needs, no linters, no test tools
+#   scripts/install-deps.sh --bench       what `make bench-dns` needs: a build, and the servers it compares with
 #   scripts/install-deps.sh --check       changes nothing; lists what is missing and exits 1 if anything is
 #
 # Run it as root or as a user who may sudo. It can be run again at any time: what is there is left alone, and language
@@ -15,23 +16,25 @@ build="g++ cmake ninja-build ccache make pkg-config git ca-certificates
   libpsl-dev libidn2-dev libcli11-dev libseccomp-dev openssl bind9-dnsutils python3 python3-pip python3-setuptools python3-wheel"
 lint="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck"
 tests="libgtest-dev libgmock-dev libbenchmark-dev
-  nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils nginx-light openssl curl wget gpg gpgconf
-  gpg-agent gpgv nghttp2-client nghttp2-proxy
-  python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml python3-h2 python3-httpx
-  python3-grpcio python3-websockets"
+  nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils knot-dnsutils nginx-light openssl curl wget gpg gpgconf
+  gpg-agent gpgv nghttp2-client nghttp2-proxy python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
+  python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp"
+
+bench="nftables iproute2 bind9-dnsutils python3 dnsperf dnsdist unbound dnsmasq nsd"
 
 # command:package for tools that often come from elsewhere
 toolchains="node:nodejs npm:npm go:golang-go java:default-jdk-headless javac:default-jdk-headless"
 cargo_minimum=68  # 1.68 speaks to sparse registries; Debian's own cargo does not, cargo-web does
 
 say() { printf '%s\n' "$*" >&2; }
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
 
 scope=all
 mode=install
 for argument in "$@"; do
   case $argument in
     --build-only) scope=build ;;
+    --bench) scope=bench ;;
     --check) mode=check ;;
     -h | --help) usage; exit 0 ;;
     *) say "install-deps.sh: unknown option $argument"; usage >&2; exit 64 ;;
@@ -50,6 +53,7 @@ has_cargo() {
 
 wanted=$build
 [ $scope = all ] && wanted="$wanted $lint $tests"
+[ $scope = bench ] && wanted="$wanted $bench"
 missing=
 for package in $wanted; do
   is_installed "$package" || missing="$missing $package"
@@ -82,7 +86,12 @@ if [ $scope = all ] && ! has_cargo; then
   say "install-deps.sh: the cargo on the PATH is older than 1.$cargo_minimum: $(command -v cargo)"
   exit 1
 fi
-# Packages start their services; the tests start their own servers on addresses of their own.
+# Packages start their services; tests and benchmarks start their own servers on addresses of their own.
+if [ $scope = bench ] && command -v systemctl >/dev/null; then
+  for service in dnsdist unbound dnsmasq nsd; do
+    case " $missing " in *" $service "*) $as_root systemctl disable --now --quiet "$service" 2>/dev/null || true ;; esac
+  done
+fi
 if [ $scope = all ] && command -v systemctl >/dev/null && systemctl is-active --quiet nginx 2>/dev/null; then
   case " $missing " in *" nginx-light "*) $as_root systemctl disable --now --quiet nginx ;; esac
 fi

@@ -188,7 +188,7 @@ try {
     need(X509_set1_notAfter(&made, X509_get0_notAfter(certificate_.get())) == 1, "notAfter");
     auto* subject = X509_get_subject_name(&made);
     add_name(subject, NID_organizationName, "Cofferdam");
-    if (kind == leaf_kind::refusal) add_name(subject, NID_organizationalUnitName, "refused by policy");
+    if (kind == leaf_kind::refusal) add_name(subject, NID_organizationalUnitName, "gateway's own answer");
     if (host.size() <= max_common_name) add_name(subject, NID_commonName, host);
     need(X509_set_issuer_name(&made, X509_get_subject_name(certificate_.get())) == 1, "issuer");
     need(X509_set_pubkey(&made, leaf_key_.get()) == 1, "public key");

@@ -3,6 +3,8 @@
 #include "dns/message.hpp"
 
 #include <algorithm>
+#include <arpa/nameser.h>
+#include <cstring>
 #include <stdexcept>
 
 namespace cofferdam::dns {
@@ -56,9 +58,7 @@ void cares_channel::configure(const settings& how, const std::string& resolv_con
 {
     std::string path = resolv_conf, lookups = "b";
     ares_options options{};
-    // With ARES_FLAG_EDNS c-ares 1.18 takes UDP answers of up to ednspsz octets; without, it takes over 512 for truncated.
-    options.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
-    options.ednspsz = static_cast<int>(max_udp_size);
+    options.flags = ARES_FLAG_USEVC | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
     options.timeout = static_cast<int>(how.upstream_timeout.count());
     options.tries = static_cast<int>(std::max(how.upstream_tries, 1U));
     options.lookups = lookups.data();
@@ -67,8 +67,7 @@ void cares_channel::configure(const settings& how, const std::string& resolv_con
     options.sock_state_cb = [](void* self, ares_socket_t fd, int read, int write) {
         static_cast<cares_channel*>(self)->on_socket_state(fd, read != 0, write != 0);
     };
-    int mask =
-        ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
     if (!path.empty()) mask |= ARES_OPT_RESOLVCONF;
     if (const int status = ares_init_options(&channel_, &options, mask); status != ARES_SUCCESS) {
         channel_ = nullptr;
@@ -92,6 +91,23 @@ void cares_channel::close()
     const auto channel = channel_;
     channel_ = nullptr;    // callbacks of the destruction find a closed channel
     ares_destroy(channel); // calls every pending callback, and on_socket_state for every socket
+}
+
+std::vector<ip_endpoint> cares_channel::servers() const
+{
+    std::vector<ip_endpoint> out;
+    ares_addr_port_node* list = nullptr;
+    if (channel_ == nullptr || ares_get_servers_ports(channel_, &list) != ARES_SUCCESS) return out;
+    for (const auto* each = list; each != nullptr; each = each->next) {
+        ip_address::v4_bytes v4{};
+        ip_address::v6_bytes v6{};
+        if (each->family == AF_INET) std::memcpy(v4.data(), &each->addr.addr4, v4.size());
+        if (each->family == AF_INET6) std::memcpy(v6.data(), &each->addr.addr6, v6.size());
+        const auto address = each->family == AF_INET ? ip_address::v4(v4) : ip_address::v6(v6);
+        out.push_back({address, static_cast<std::uint16_t>(each->udp_port != 0 ? each->udp_port : NAMESERVER_PORT)});
+    }
+    ares_free_data(list);
+    return out;
 }
 
 void cares_channel::send(byte_view query_bytes, callback done)

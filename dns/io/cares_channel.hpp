@@ -15,8 +15,9 @@
 
 namespace cofferdam::dns {
 
-/// A c-ares channel driven by an io_context: its sockets are waited for as descriptors, its time-outs by one timer. All calls
-/// on the io_context's thread. Close it (or drop it) before the io_context goes.
+/// A c-ares channel driven by an io_context, for what UDP does not carry, and for the system's list of servers: its sockets are
+/// waited for as descriptors, its time-outs by one timer. All calls on the io_context's thread. Close it (or drop it) before
+/// the io_context goes.
 class cares_channel : public std::enable_shared_from_this<cares_channel> {
 public:
     using received = result<std::vector<std::uint8_t>>;
@@ -28,9 +29,11 @@ public:
     cares_channel(const cares_channel&) = delete;
     cares_channel& operator=(const cares_channel&) = delete;
 
-    /// Sends `query_bytes` as they are; tries the servers in turn, over TCP where an answer is truncated. `done` is called
-    /// exactly once, possibly before `send` returns: with the answer, or errc::timed_out, or errc::closed (refused, SERVFAIL
-    /// from every server, channel closed). `done` must not close the channel.
+    /// The servers: those of the settings, else the system's.
+    std::vector<ip_endpoint> servers() const;
+    /// Sends `query_bytes` as they are, over TCP; tries the servers in turn. `done` is called exactly once, possibly before
+    /// `send` returns: with the answer, or errc::timed_out, or errc::closed (refused, SERVFAIL from every server, channel
+    /// closed). `done` must not close the channel.
     void send(byte_view query_bytes, callback done);
     /// Ends everything in flight with errc::closed. No send succeeds afterwards.
     void close();

@@ -4,14 +4,15 @@
 
 namespace cofferdam::dns {
 
-const std::vector<ip_address>* hosts_file::find(const std::string& name, std::chrono::steady_clock::time_point now)
+const std::vector<ip_address>* hosts_file::find(const name& which, std::chrono::steady_clock::time_point now)
 {
     if (path_.empty()) return nullptr;
     if (now >= next_look_) {
         next_look_ = now + std::chrono::seconds(1);
         reload_if_changed();
     }
-    const auto at = table_.find(name);
+    if (table_.empty()) return nullptr;
+    const auto at = table_.find(which.text());
     return at == table_.end() ? nullptr : &at->second;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dns/hosts.hpp"
+#include "dns/name.hpp"
 
 #include <chrono>
 #include <string>
@@ -13,8 +14,8 @@ class hosts_file {
 public:
     explicit hosts_file(std::string path) : path_(std::move(path)) {}
 
-    /// The addresses of `name` (canonical); null if the file does not name it, or there is no file.
-    const std::vector<ip_address>* find(const std::string& name, std::chrono::steady_clock::time_point now);
+    /// The addresses of a name; null if the file does not name it, or there is no file.
+    const std::vector<ip_address>* find(const name& which, std::chrono::steady_clock::time_point now);
 
 private:
     void reload_if_changed();

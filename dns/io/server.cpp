@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
 
@@ -66,7 +67,10 @@ struct server::impl : std::enable_shared_from_this<impl> {
     static asio::awaitable<void> read_datagrams(std::shared_ptr<impl> self, std::shared_ptr<udp_listener> from);
     static asio::awaitable<void> accept_all(std::shared_ptr<impl> self, std::shared_ptr<asio::ip::tcp::acceptor> from);
     static asio::awaitable<void> serve(std::shared_ptr<impl> self, std::shared_ptr<tcp_connection> connection);
-    static asio::awaitable<void> ask_upstream(std::shared_ptr<impl> self, forward what);
+    void ask_upstream(const forward& what);
+    void on_answer(std::uint64_t id, const question& asked, const result<byte_view>& got);
+    void flush_later();
+    void flush();
     void start(asio::ip::tcp::socket socket);
     void stop();
 
@@ -75,7 +79,7 @@ struct server::impl : std::enable_shared_from_this<impl> {
     resolver& core;
     upstream_client& upstream;
     callbacks calls;
-    bool stopped = false;
+    bool stopped = false, flush_posted = false;
     ticket last_ticket = 0;
     std::unordered_map<ticket, reply_path> waiting_paths;
     std::vector<std::shared_ptr<udp_listener>> udp_listeners;
@@ -108,7 +112,7 @@ void server::impl::on_message(byte_view message, transport how, const ip_endpoin
         return;
     }
     waiting_paths.emplace(to, std::move(from));
-    if (auto* ask = std::get_if<forward>(&did)) spawn(ask_upstream(shared_from_this(), std::move(*ask)));
+    if (auto* ask = std::get_if<forward>(&did)) ask_upstream(*ask);
 }
 
 void server::impl::deliver(answer a, const reply_path& to)
@@ -117,7 +121,7 @@ void server::impl::deliver(answer a, const reply_path& to)
     if (to.stream)
         to.stream->answer(a.bytes);
     else if (to.datagram && to.datagram->descriptor.is_open())
-        to.datagram->socket.send(to.peer, a.bytes);
+        to.datagram->socket.queue(to.peer, std::move(a.bytes));
 }
 
 void server::impl::deliver_waiting(std::vector<answer> answers)
@@ -128,20 +132,40 @@ void server::impl::deliver_waiting(std::vector<answer> answers)
     }
 }
 
-asio::awaitable<void> server::impl::ask_upstream(std::shared_ptr<impl> self, forward what)
+void server::impl::ask_upstream(const forward& what)
 {
-    for (;;) {
-        const auto bytes = co_await self->upstream.async_query(what.name, what.qtype);
-        if (self->stopped) co_return;
-        result<response> got = errc::malformed;
-        if (!bytes)
-            got = bytes.error();
-        else if (const auto asked = name::parse(what.name))
-            got = parse_response(*bytes, {*asked, what.qtype});
-        auto led_to = self->core.on_upstream(what.id, got, clock::now());
-        self->deliver_waiting(std::move(led_to.answers));
-        if (!led_to.next) co_return;
-        what = std::move(*led_to.next);
+    const auto qname = name::parse(what.name);
+    if (!qname) return on_answer(what.id, {}, errc::malformed);
+    const question asked{*qname, what.qtype};
+    upstream.query(asked, [weak = weak_from_this(), id = what.id, asked](const result<byte_view>& got) {
+        const auto self = weak.lock();
+        if (self && !self->stopped) self->on_answer(id, asked, got);
+    });
+}
+
+void server::impl::on_answer(std::uint64_t id, const question& asked, const result<byte_view>& got)
+{
+    auto led_to = core.on_upstream(id, got ? parse_response(*got, asked) : result<response>(got.error()), clock::now());
+    deliver_waiting(std::move(led_to.answers));
+    if (led_to.next) ask_upstream(*led_to.next);
+    flush_later();
+}
+
+// Answers that came in one turn of the loop leave with one system call.
+void server::impl::flush_later()
+{
+    if (flush_posted) return;
+    flush_posted = true;
+    asio::post(io, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->flush();
+    });
+}
+
+void server::impl::flush()
+{
+    flush_posted = false;
+    for (const auto& each : udp_listeners) {
+        if (each->descriptor.is_open() && each->socket.has_queued()) each->socket.flush();
     }
 }
 
@@ -157,6 +181,7 @@ asio::awaitable<void> server::impl::read_datagrams(std::shared_ptr<impl> self, s
                 const auto& path = from->socket.path(i);
                 self->on_message(from->socket.datagram(i), transport::udp, endpoint_of(path.peer), {from, path, nullptr});
             }
+            if (from->descriptor.is_open()) from->socket.flush();
             if (count < udp_socket::batch) break;
         }
     }
@@ -202,6 +227,7 @@ void server::impl::stop()
     stopped = true;
     boost::system::error_code ignored;
     deliver_waiting(core.abandon(clock::now()));
+    flush();
     for (auto& a : acceptors) a->close(ignored);
     for (auto& u : udp_listeners) u->descriptor.close(ignored);
     for (auto& c : connections) {

@@ -100,18 +100,34 @@ std::size_t udp_socket::receive()
     return static_cast<std::size_t>(got);
 }
 
-void udp_socket::send(const udp_path& to, byte_view datagram) noexcept
+void udp_socket::queue(const udp_path& to, std::vector<std::uint8_t> datagram)
 {
-    auto peer = to.peer;
-    iovec part{const_cast<std::uint8_t*>(datagram.data()), datagram.size()};
-    msghdr message{};
-    message.msg_name = &peer;
-    message.msg_namelen = to.peer_size;
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    control_buffer space{};
-    write_source(message, space, to);
-    ::sendmsg(fd_, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (queued_ == batch) flush();
+    outgoing_[queued_] = std::move(datagram);
+    outgoing_paths_[queued_] = to;
+    ++queued_;
+}
+
+void udp_socket::flush() noexcept
+{
+    std::array<mmsghdr, batch> messages{};
+    std::array<iovec, batch> parts{};
+    std::array<control_buffer, batch> controls;
+    for (std::size_t i = 0; i < queued_; ++i) {
+        parts[i] = {outgoing_[i].data(), outgoing_[i].size()};
+        auto& m = messages[i].msg_hdr;
+        m.msg_name = &outgoing_paths_[i].peer;
+        m.msg_namelen = outgoing_paths_[i].peer_size;
+        m.msg_iov = &parts[i];
+        m.msg_iovlen = 1;
+        write_source(m, controls[i], outgoing_paths_[i]);
+    }
+    for (std::size_t at = 0; at < queued_;) {
+        const auto left = static_cast<unsigned>(queued_ - at);
+        const int done = ::sendmmsg(fd_, messages.data() + at, left, MSG_DONTWAIT | MSG_NOSIGNAL);
+        at += done > 0 ? static_cast<std::size_t>(done) : 1; // one that can't be sent holds up no other
+    }
+    queued_ = 0;
 }
 
 } // namespace cofferdam::dns

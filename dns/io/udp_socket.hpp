@@ -37,14 +37,20 @@ public:
     byte_view datagram(std::size_t i) const noexcept { return {buffers_[i].data(), sizes_[i]}; }
     const udp_path& path(std::size_t i) const noexcept { return paths_[i]; }
 
-    /// Sends without blocking. A full socket buffer loses the answer, as the network may.
-    void send(const udp_path& to, byte_view datagram) noexcept;
+    /// Keeps a datagram until flush(), or until there are `batch` of them.
+    void queue(const udp_path& to, std::vector<std::uint8_t> datagram);
+    /// Sends what is queued, without blocking. A full socket buffer loses answers, as the network may.
+    void flush() noexcept;
+    bool has_queued() const noexcept { return queued_ != 0; }
 
 private:
     int fd_;
     std::vector<std::array<std::uint8_t, max_query_size + 1>> buffers_;
     std::array<std::size_t, batch> sizes_{};
     std::array<udp_path, batch> paths_{};
+    std::array<std::vector<std::uint8_t>, batch> outgoing_;
+    std::array<udp_path, batch> outgoing_paths_{};
+    std::size_t queued_ = 0;
 };
 
 } // namespace cofferdam::dns

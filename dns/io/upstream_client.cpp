@@ -2,15 +2,14 @@
 
 #include "dns/io/cares_channel.hpp"
 #include "dns/io/hosts_file.hpp"
-#include "dns/message.hpp"
+#include "dns/io/random_source.hpp"
+#include "dns/io/upstream_sockets.hpp"
 #include "dns/ttl_cache.hpp"
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <map>
-#include <stdexcept>
-#include <sys/random.h>
+#include <unordered_map>
 
 namespace cofferdam::dns {
 
@@ -25,34 +24,28 @@ using addresses_result = result<std::vector<ip_address>>;
 constexpr std::chrono::milliseconds ipv6_grace{50};
 constexpr std::uint32_t hosts_ttl = 5;
 
-// An upstream query, or what the hosts file said, and all that wait for it.
+// A question in flight, and all that wait for its answer.
 struct lookup {
-    bool done = false;
-    bytes_result value = errc::closed;
-    std::vector<asio::steady_timer*> waiting;
-
-    void finish(bytes_result got)
-    {
-        value = std::move(got);
-        done = true;
-        for (auto* timer : waiting) timer->cancel();
-    }
+    std::vector<upstream_client::callback> waiting;
 };
 
-// A timer's place among those a lookup wakes; leaves it even if the coroutine's frame is destroyed while it waits.
-class wake_up {
-public:
-    wake_up(std::shared_ptr<lookup> from, asio::steady_timer& timer) : from_(std::move(from)), timer_(&timer)
+struct key_hash {
+    std::size_t operator()(const question& q) const noexcept
     {
-        from_->waiting.push_back(timer_);
+        return std::hash<std::string_view>{}(as_text(q.qname.wire())) * 31 + q.qtype;
     }
-    ~wake_up() { std::erase(from_->waiting, timer_); }
-    wake_up(const wake_up&) = delete;
-    wake_up& operator=(const wake_up&) = delete;
+};
+struct same_question {
+    bool operator()(const question& a, const question& b) const noexcept { return a.qtype == b.qtype && a.qname == b.qname; }
+};
 
-private:
-    std::shared_ptr<lookup> from_;
-    asio::steady_timer* timer_;
+// Where a coroutine waits for one answer: the timer is its way to be woken.
+struct awaited_answer {
+    explicit awaited_answer(asio::io_context& io) : timer(io) {}
+
+    asio::steady_timer timer;
+    bool done = false;
+    bytes_result value = errc::closed;
 };
 
 // What one family's answer says: addresses, or why there are none.
@@ -61,18 +54,6 @@ struct family_addresses {
     error_code failed; // set: no usable answer; errc::not_found: a good answer without addresses
     std::chrono::seconds ttl{1};
 };
-
-std::uint16_t random_id()
-{
-    std::uint16_t out = 0;
-    if (::getrandom(&out, sizeof out, 0) != static_cast<ssize_t>(sizeof out)) throw std::runtime_error("getrandom failed");
-    return out;
-}
-
-bool is_format_error(const std::vector<std::uint8_t>& bytes) noexcept
-{
-    return bytes.size() >= header_size && (bytes[3] & 0xFU) == static_cast<unsigned>(rcode::formerr);
-}
 
 // The hosts file's word as an answer, so that nobody downstream needs to know where it came from.
 std::vector<std::uint8_t> answer_from_hosts(const question& what, const std::vector<ip_address>& addresses)
@@ -96,67 +77,98 @@ struct upstream_client::impl : std::enable_shared_from_this<impl> {
 
     impl(asio::io_context& io_context, const settings& how, sources from)
         : io(io_context), limits(how), channel(cares_channel::open(io_context, how, from.resolv_conf)),
-          hosts(std::move(from.hosts_file)), cache(how.max_cache)
+          sockets(io_context, how, channel->servers()), hosts(std::move(from.hosts_file)), cache(how.max_cache)
     {
     }
 
-    std::shared_ptr<lookup> start(const question& what);
-    void send(const question& what, bool with_edns, std::shared_ptr<lookup> into);
-    asio::awaitable<void> wait(std::shared_ptr<lookup> for_what, clock::time_point until);
-    family_addresses read(const lookup& from, const question& what) const;
+    void ask(const question& what, callback done);
+    void ask_over_tcp(const question& what);
+    void land(const question& what, result<byte_view> with);
+    void close();
+    std::shared_ptr<awaited_answer> start(const question& what);
+    static asio::awaitable<void> wait(std::shared_ptr<awaited_answer> for_what, clock::time_point until);
+    family_addresses read(const awaited_answer& from, const question& what) const;
     addresses_result combine(const std::string& key, family_addresses v4, family_addresses v6);
     static asio::awaitable<bytes_result> query(std::shared_ptr<impl> self, std::string name, std::uint16_t qtype);
     static asio::awaitable<addresses_result> addresses(std::shared_ptr<impl> self, std::string name);
 
     asio::io_context& io;
     settings limits;
+    random_source random;
     std::shared_ptr<cares_channel> channel;
+    upstream_sockets sockets;
     hosts_file hosts;
     ttl_cache<cached_addresses> cache;
-    std::map<std::pair<std::string, std::uint16_t>, std::shared_ptr<lookup>> in_flight;
-    std::uint64_t sent = 0;
+    std::unordered_map<question, lookup, key_hash, same_question> in_flight;
+    std::uint64_t sent_over_tcp = 0;
 };
 
-std::shared_ptr<lookup> upstream_client::impl::start(const question& what)
+void upstream_client::impl::ask(const question& what, callback done)
 {
-    const auto key = std::make_pair(what.qname.text(), what.qtype);
-    if (const auto at = in_flight.find(key); at != in_flight.end()) return at->second;
-    auto out = std::make_shared<lookup>();
+    if (const auto at = in_flight.find(what); at != in_flight.end()) {
+        at->second.waiting.push_back(std::move(done));
+        return;
+    }
     if (what.qtype == rr::a || what.qtype == rr::aaaa) {
-        if (const auto* known = hosts.find(key.first, clock::now())) {
-            out->finish(answer_from_hosts(what, *known));
-            return out;
+        if (const auto* known = hosts.find(what.qname, clock::now())) {
+            const auto bytes = answer_from_hosts(what, *known);
+            return done(byte_view(bytes));
         }
     }
-    if (in_flight.size() >= limits.max_in_flight) {
-        out->finish(errc::exhausted);
-        return out;
-    }
-    in_flight.emplace(key, out);
-    send(what, true, out);
+    if (in_flight.size() >= limits.max_in_flight) return done(errc::exhausted);
+    in_flight[what].waiting.push_back(std::move(done));
+    auto on_answer = [this, what](result<byte_view> got) { // the sockets are closed before this goes
+        if (!got && got.error() == errc::unsupported) return ask_over_tcp(what);
+        land(what, got);
+    };
+    sockets.ask(what, std::move(on_answer));
+}
+
+void upstream_client::impl::ask_over_tcp(const question& what)
+{
+    ++sent_over_tcp;
+    auto on_answer = [this, what](cares_channel::received got) { // likewise the channel
+        land(what, got ? result<byte_view>(byte_view(*got)) : got.error());
+    };
+    channel->send(build_query(random.u16(), what), std::move(on_answer));
+}
+
+void upstream_client::impl::land(const question& what, result<byte_view> with)
+{
+    const auto landed = in_flight.extract(what);
+    if (landed.empty()) return;
+    for (const auto& done : landed.mapped().waiting) done(with);
+}
+
+void upstream_client::impl::close()
+{
+    sockets.close();
+    channel->close();
+}
+
+std::shared_ptr<awaited_answer> upstream_client::impl::start(const question& what)
+{
+    auto out = std::make_shared<awaited_answer>(io);
+    std::weak_ptr<awaited_answer> weak = out; // a frame that is destroyed waits for nothing
+    ask(what, [weak](result<byte_view> got) {
+        const auto waits = weak.lock();
+        if (!waits) return;
+        if (got)
+            waits->value = std::vector<std::uint8_t>(got->begin(), got->end());
+        else
+            waits->value = got.error();
+        waits->done = true;
+        waits->timer.cancel();
+    });
     return out;
 }
 
-void upstream_client::impl::send(const question& what, bool with_edns, std::shared_ptr<lookup> into)
-{
-    ++sent;
-    auto on_answer = [weak = weak_from_this(), what, with_edns, into](bytes_result got) {
-        const auto self = weak.lock();
-        if (self && with_edns && got && is_format_error(*got)) return self->send(what, false, into); // a server older than EDNS
-        if (self) self->in_flight.erase({what.qname.text(), what.qtype});
-        into->finish(std::move(got));
-    };
-    const auto query_bytes = build_query(random_id(), what, with_edns);
-    channel->send(query_bytes, std::move(on_answer));
-}
-
-asio::awaitable<void> upstream_client::impl::wait(std::shared_ptr<lookup> for_what, clock::time_point until)
+asio::awaitable<void> upstream_client::impl::wait(std::shared_ptr<awaited_answer> for_what, clock::time_point until)
 {
     if (for_what->done) co_return;
-    asio::steady_timer timer(io, until);
-    const wake_up registered(for_what, timer);
+    for_what->timer.expires_at(until);
     const auto token = asio::as_tuple(asio::use_awaitable);
-    co_await timer.async_wait(token);
+    co_await for_what->timer.async_wait(token);
 }
 
 asio::awaitable<bytes_result> upstream_client::impl::query(std::shared_ptr<impl> self, std::string name, std::uint16_t qtype)
@@ -165,11 +177,11 @@ asio::awaitable<bytes_result> upstream_client::impl::query(std::shared_ptr<impl>
     if (!qname) co_return errc::malformed;
     const question what{*qname, qtype};
     const auto pending = self->start(what);
-    co_await self->wait(pending, clock::time_point::max());
+    co_await wait(pending, clock::time_point::max());
     co_return pending->value;
 }
 
-family_addresses upstream_client::impl::read(const lookup& from, const question& what) const
+family_addresses upstream_client::impl::read(const awaited_answer& from, const question& what) const
 {
     family_addresses out;
     if (!from.done || !from.value) {
@@ -223,10 +235,10 @@ asio::awaitable<addresses_result> upstream_client::impl::addresses(std::shared_p
     }
     const question ask_v4{*qname, rr::a}, ask_v6{*qname, rr::aaaa};
     const auto v4 = self->start(ask_v4), v6 = self->start(ask_v6);
-    co_await self->wait(v4, clock::time_point::max());
+    co_await wait(v4, clock::time_point::max());
     auto got_v4 = self->read(*v4, ask_v4);
     const auto patience = got_v4.addresses.empty() ? clock::time_point::max() : clock::now() + ipv6_grace;
-    co_await self->wait(v6, patience);
+    co_await wait(v6, patience);
     auto got_v6 = self->read(*v6, ask_v6);
     co_return self->combine(key, std::move(got_v4), std::move(got_v6));
 }
@@ -240,7 +252,12 @@ upstream_client::upstream_client(asio::io_context& io, const settings& how, sour
 
 upstream_client::~upstream_client()
 {
-    impl_->channel->close();
+    impl_->close();
+}
+
+void upstream_client::query(const question& what, callback done)
+{
+    impl_->ask(what, std::move(done));
 }
 
 asio::awaitable<bytes_result> upstream_client::async_query(std::string name, std::uint16_t qtype)
@@ -255,7 +272,7 @@ asio::awaitable<addresses_result> upstream_client::async_addresses(std::string n
 
 std::uint64_t upstream_client::sent() const noexcept
 {
-    return impl_->sent;
+    return impl_->sockets.sent() + impl_->sent_over_tcp;
 }
 
 } // namespace cofferdam::dns

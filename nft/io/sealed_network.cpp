@@ -26,6 +26,7 @@ void check(const sealed_network_options& options)
         fail("stream_port and name_port must be two ports");
     if (std::max(rules.stream_port, rules.name_port) >= rules.first_job_port)
         fail("the gateway's ports must lie below first_job_port");
+    if (rules.queues == 0 || rules.queues > queue_limit) fail("queues must be 1 to 16");
     if (rules.udp_ports.size() > relay_limit) fail("too many UDP ports");
     auto ports = rules.udp_ports;
     std::sort(ports.begin(), ports.end());
@@ -100,17 +101,24 @@ netlink_outcome load(netlink_socket& netfilter, const sealed_options& rules)
     return batch ? netfilter.commit(*batch) : netlink_outcome{batch.error(), "the ruleset"};
 }
 
-capture_method load_ruleset(sealed_options rules)
+/// Replaces what this kernel does not have by what does the same, the most wanted combination first.
+void load_ruleset(sealed_options& rules)
 {
     auto netfilter = netlink_socket::open(NETLINK_NETFILTER);
     if (!netfilter) throw_sealed(netfilter.error(), "cannot open nfnetlink");
-    auto outcome = load(*netfilter, rules);
-    if (is_unknown_to_kernel(outcome.error) && rules.capture == capture_method::tproxy) {
-        rules.capture = capture_method::redirect;
-        outcome = load(*netfilter, rules);
+    const auto wanted = rules;
+    netlink_outcome outcome;
+    for (const auto capture : {capture_method::tproxy, capture_method::redirect}) {
+        for (const auto queueing : {queue_encoding::native, queue_encoding::target}) {
+            if (capture < wanted.capture || queueing < wanted.queueing) continue;
+            rules.capture = capture;
+            rules.queueing = queueing;
+            outcome = load(*netfilter, rules);
+            if (!outcome.error) return;
+            if (!is_unknown_to_kernel(outcome.error)) throw_sealed(outcome.error, "the kernel refused " + outcome.request);
+        }
     }
-    if (outcome.error) throw_sealed(outcome.error, "the kernel refused " + outcome.request);
-    return rules.capture;
+    throw_sealed(outcome.error, "the kernel refused " + outcome.request);
 }
 
 /// Calls `visit` with each descriptor, in the one order that layouts stand for.
@@ -129,6 +137,9 @@ void for_each_descriptor(Sockets& sockets, Visit visit)
     }
     visit(sockets.log);
     visit(sockets.diagnostics);
+    for (auto& d : sockets.queues) visit(d);
+    visit(sockets.answers_v4);
+    if (sockets.ipv6) visit(sockets.answers_v6);
 }
 
 } // namespace
@@ -138,6 +149,8 @@ sealed_layout layout_of(const sealed_descriptors& sockets)
     sealed_layout out;
     out.ipv6 = sockets.ipv6;
     out.capture = sockets.capture;
+    out.queueing = sockets.queueing;
+    out.queues = static_cast<std::uint16_t>(sockets.queues.size());
     out.listeners = static_cast<std::uint16_t>(sockets.streams_v4.size());
     out.relay_count = static_cast<std::uint16_t>(sockets.relays.size());
     for (std::size_t i = 0; i < sockets.relays.size(); ++i) out.relay_ports.at(i) = sockets.relays[i].port;
@@ -154,18 +167,21 @@ std::vector<int> numbers_of(const sealed_descriptors& sockets)
 std::size_t count_of(const sealed_layout& layout)
 {
     const std::size_t families = layout.ipv6 ? 2 : 1;
-    return families * (layout.listeners + 2U + layout.relay_count) + 2U;
+    return families * (layout.listeners + 3U + layout.relay_count) + 2U + layout.queues;
 }
 
 result<sealed_descriptors> assemble(const sealed_layout& layout, std::span<const int> numbers)
 {
     std::vector<descriptor> owned;
     for (const int number : numbers) owned.emplace_back(number);
-    if (layout.relay_count > relay_limit || layout.listeners > listener_limit || numbers.size() != count_of(layout))
+    if (layout.relay_count > relay_limit || layout.listeners > listener_limit || layout.queues > queue_limit ||
+        numbers.size() != count_of(layout))
         return errc::malformed;
     sealed_descriptors out;
     out.ipv6 = layout.ipv6;
     out.capture = layout.capture;
+    out.queueing = layout.queueing;
+    out.queues.resize(layout.queues);
     out.streams_v4.resize(layout.listeners);
     if (layout.ipv6) out.streams_v6.resize(layout.listeners);
     for (std::size_t i = 0; i < layout.relay_count; ++i) out.relays.push_back({layout.relay_ports[i], {}, {}});
@@ -180,8 +196,8 @@ sealed_descriptors build_sealed_network(const sealed_network_options& options)
     auto settled = options;
     settled.rules.ipv6 = configure_loopback(options.rules);
     set_sysctls(options);
-    settled.rules.capture = load_ruleset(settled.rules);
-    return sealed_sockets(settled).make(settled.rules.ipv6, settled.rules.capture);
+    load_ruleset(settled.rules);
+    return sealed_sockets(settled).make();
 }
 
 } // namespace cofferdam::nft

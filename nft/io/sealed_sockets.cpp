@@ -16,11 +16,12 @@ constexpr std::uint32_t log_message_size = 512;
 
 class checked_socket {
 public:
-    checked_socket(bool v6, int type, std::string what)
-        : what_(std::move(what)), socket_(::socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), v6_(v6)
+    checked_socket(bool v6, int type, std::string what, int protocol = 0)
+        : what_(std::move(what)), socket_(::socket(v6 ? AF_INET6 : AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol)),
+          v6_(v6)
     {
         if (!socket_) throw_sealed(last_error(), "cannot make " + what_);
-        if (v6) set(IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        if (v6 && type != SOCK_RAW) set(IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
     void set(int level, int name, int value)
     {
@@ -60,6 +61,15 @@ void never_wait(int number)
     const int flags = ::fcntl(number, F_GETFL);
     if (flags < 0 || ::fcntl(number, F_SETFL, flags | O_NONBLOCK) != 0)
         throw_sealed(last_error(), "cannot make a netlink socket non-blocking");
+}
+
+/// An overrun is seen as a gap in the sequence numbers. Without this option the kernel would besides stop delivering until the
+/// buffer has been emptied.
+void pass_over_overruns(int number)
+{
+    const int yes = 1;
+    if (::setsockopt(number, SOL_NETLINK, NETLINK_NO_ENOBUFS, &yes, sizeof yes) != 0)
+        throw_sealed(last_error(), "cannot set NETLINK_NO_ENOBUFS");
 }
 
 /// The NFLOG configuration messages (linux/netfilter/nfnetlink_log.h), one request each.
@@ -135,11 +145,7 @@ descriptor sealed_sockets::log_socket() const
     auto opened = netlink_socket::open(NETLINK_NETFILTER);
     if (!opened) throw_sealed(opened.error(), "cannot open the packet log");
     widen(opened->number(), options_.log_buffer);
-    const int yes = 1;
-    // An overrun is seen as a gap in the sequence numbers. Without this option the kernel would besides stop delivering until the
-    // buffer has been emptied.
-    if (::setsockopt(opened->number(), SOL_NETLINK, NETLINK_NO_ENOBUFS, &yes, sizeof yes) != 0)
-        throw_sealed(last_error(), "cannot set NETLINK_NO_ENOBUFS");
+    pass_over_overruns(opened->number());
     log_configuration configuration(*opened, options_.rules.log_group);
     configuration.request("bind the group", [](nlmsghdr* m) {
         nfulnl_msg_config_cmd command{};
@@ -167,13 +173,34 @@ descriptor sealed_sockets::diagnostics_socket() const
     return opened->release();
 }
 
-sealed_descriptors sealed_sockets::make(bool ipv6, capture_method capture) const
+descriptor sealed_sockets::queue_socket(std::uint16_t number) const
+{
+    const auto what = "packet queue " + std::to_string(number);
+    auto opened = netlink_socket::open(NETLINK_NETFILTER);
+    if (!opened) throw_sealed(opened.error(), "cannot open " + what);
+    widen(opened->number(), options_.queue_buffer);
+    pass_over_overruns(opened->number());
+    for (const auto& request : encode_queue_setup(number, options_.queue))
+        if (const auto ec = opened->request(request)) throw_sealed(ec, "cannot bind " + what);
+    never_wait(opened->number());
+    return opened->release();
+}
+
+descriptor sealed_sockets::answer_socket(bool v6) const
+{
+    // IPPROTO_RAW: packets are sent with the header that they bring, and none is received (raw(7)).
+    return checked_socket(v6, SOCK_RAW, "the raw socket for answers", IPPROTO_RAW).release();
+}
+
+sealed_descriptors sealed_sockets::make() const
 {
     const auto& rules = options_.rules;
+    const bool ipv6 = rules.ipv6;
     const auto& a = rules.addresses;
     sealed_descriptors out;
     out.ipv6 = ipv6;
-    out.capture = capture;
+    out.capture = rules.capture;
+    out.queueing = rules.queueing;
     for (unsigned i = 0; i < options_.listeners; ++i) {
         out.streams_v4.push_back(stream_listener(a.gateway_v4, rules.stream_port, true));
         if (ipv6) out.streams_v6.push_back(stream_listener(a.gateway_v6, rules.stream_port, true));
@@ -190,6 +217,9 @@ sealed_descriptors sealed_sockets::make(bool ipv6, capture_method capture) const
     }
     out.log = log_socket();
     out.diagnostics = diagnostics_socket();
+    for (std::uint16_t i = 0; i < rules.queues; ++i) out.queues.push_back(queue_socket(i));
+    out.answers_v4 = answer_socket(false);
+    if (ipv6) out.answers_v6 = answer_socket(true);
     return out;
 }
 

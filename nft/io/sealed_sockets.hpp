@@ -14,8 +14,10 @@ public:
     descriptor relay_socket(std::uint16_t port, bool v6) const;
     descriptor log_socket() const;
     descriptor diagnostics_socket() const;
-    /// All of them; `ipv6` and `capture` as found out.
-    sealed_descriptors make(bool ipv6, capture_method capture) const;
+    descriptor queue_socket(std::uint16_t number) const;
+    descriptor answer_socket(bool v6) const;
+    /// All of them; the options' rules are those that were loaded.
+    sealed_descriptors make() const;
 
 private:
     const sealed_network_options& options_;

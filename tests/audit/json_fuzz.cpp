@@ -78,7 +78,7 @@ record build(unsigned char kind, source_bytes& from)
         break;
     }
     case 3: out.what = alert_fields{from.text(), from.text()}; break;
-    default: out.what = job_fields{from.text(), from.text(), {}, {}, {from.text(), from.text()}, {}, {}, 0, 0, {}}; break;
+    default: out.what = job_fields{from.text(), from.text(), {}, {}, {from.text(), from.text()}, {}, {}, 0, 0, {}, {}}; break;
     }
     return out;
 }

@@ -265,6 +265,10 @@ TEST(json, dns_connection_alert_and_job_records_carry_their_fields)
     const auto job = parsed(line_of(sample::job("end")));
     EXPECT_EQ(text(job.at("lifecycle").at("event")), "end");
     EXPECT_EQ(job.at("lifecycle").at("exit_code").as_int64(), 0);
+    EXPECT_FALSE(job.at("lifecycle").as_object().contains("network"));
+    auto start = sample::job("start");
+    std::get<job_fields>(start.what).network = "tproxy, NFQUEUE";
+    EXPECT_EQ(text(parsed(line_of(start)).at("lifecycle").at("network")), "tproxy, NFQUEUE");
     EXPECT_FALSE(job.contains("decision"));
 }
 

@@ -88,6 +88,26 @@ TEST(summary, says_what_was_refused_why_and_how_to_allow_it)
               "socket open to the job: /run/docker.sock\n");
 }
 
+TEST(summary, a_refusal_says_what_exactly_was_found)
+{
+    auto doh = sample::denied_http("resolver.example", "/dns-query");
+    doh.decision.reason = "encrypted_dns";
+    doh.decision.hint = "https://resolver.example/dns-query";
+    std::get<http_fields>(doh.what).detail = "DNS over HTTPS, POST application/dns-message\x1b[2J";
+    auto local = sample::connection("", "224.0.0.251:5353", true);
+    local.decision = {"deny", "deny", "", "multicast_dns", "connection", ""};
+    std::get<connection_fields>(local.what).detail = "multicast DNS (UDP port 5353)";
+    const auto text = render_text(of({doh, local}));
+    EXPECT_NE(
+        text.find(
+            "encrypted DNS would bypass the resolver: DNS over HTTPS, POST application/dns-message\\x1b[2J [encrypted_dns]\n"
+            "    to allow it: https://resolver.example/dns-query\n"),
+        std::string::npos)
+        << text;
+    EXPECT_NE(text.find(": multicast DNS (UDP port 5353) [multicast_dns]\n"), std::string::npos) << text;
+    EXPECT_EQ(text.find("udp://"), std::string::npos) << text;
+}
+
 TEST(summary, memory_is_bounded_however_many_hosts_there_are)
 {
     std::vector<record> records;

@@ -181,6 +181,43 @@ TEST(writer, an_uncommitted_reservation_leaves_a_record)
     EXPECT_EQ(out.totals().denied, 1U);
 }
 
+TEST(writer, a_used_place_that_is_dropped_says_nothing_of_the_record_before)
+{
+    const sample::scratch dir;
+    writer out(to_file(dir.file("log")));
+    auto first = sample::base();
+    dns_fields fields;
+    fields.qname = "earlier.example";
+    first.what = std::move(fields);
+    commit(out, std::move(first));
+    EXPECT_TRUE(out.flush(5s));
+    {
+        auto place = out.reserve_used();
+        ASSERT_TRUE(place);
+        ASSERT_TRUE(std::holds_alternative<dns_fields>(place->draft().what)) << "its memory is used again";
+    }
+    commit(out, sample::job("end"));
+    EXPECT_TRUE(out.flush(5s));
+    const auto log = sample::content(dir.file("log"));
+    EXPECT_EQ(log.find("earlier.example"), log.rfind("earlier.example"));
+    EXPECT_NE(log.find(R"("reason":"internal_error")"), std::string::npos);
+}
+
+TEST(writer, has_room_as_long_as_a_place_can_be_taken)
+{
+    settings how;
+    how.queue_records = 1;
+    writer out(how, std::vector<sink>{});
+    EXPECT_TRUE(out.has_room());
+    auto place = out.reserve_used();
+    ASSERT_TRUE(place);
+    EXPECT_FALSE(out.has_room());
+    place->cancel();
+    EXPECT_TRUE(out.has_room());
+    out.close(5s);
+    EXPECT_FALSE(out.has_room());
+}
+
 TEST(writer, a_full_disk_closes_the_gate_and_nothing_is_lost_when_space_returns)
 {
     // A file size limit stands in for the disk: write(2) stops short, then fails with EFBIG; lifted, it goes on.

@@ -148,6 +148,34 @@ TEST(load, a_preset_has_a_name_that_exists)
         StartsWith("policy.yaml:2:19: no preset 'nmp' (there are: apt, cargo, go, maven, npm, pip, docker-hub, github, gitlab)"));
 }
 
+TEST(load, a_wildcard_has_its_own_information_budget)
+{
+    const auto read =
+        load_text("version: 1\nallow:\n  - {entry: 'dns:*.b.example', dns_bits: 512}\n  - dns:a.example\n", "policy.yaml");
+    ASSERT_EQ(read.policy.allow.size(), 2U);
+    EXPECT_EQ(read.policy.allow[0].dns_bits, 512U);
+    EXPECT_EQ(read.policy.allow[0].text, "dns:*.b.example");
+    EXPECT_FALSE(read.policy.allow[1].dns_bits);
+    EXPECT_THAT(error_of("version: 1\nallow:\n  - {dns_bits: 512}\n"),
+                StartsWith("policy.yaml:3:5: allow[0]: expected an entry"));
+    EXPECT_THAT(error_of("version: 1\nallow:\n  - {entry: 'dns:*.b.example', dns_bits: -1}\n"), StartsWith("policy.yaml:3:"));
+    EXPECT_THAT(policy_error_of("version: 1\nallow:\n  - {entry: 'dns:a.example', dns_bits: 512}\n"),
+                StartsWith("policy.yaml:3:13: dns_bits is for wildcards"));
+    EXPECT_THAT(policy_error_of("version: 1\nallow:\n  - https://*.duckdns.org/\n"), StartsWith("policy.yaml:3:"));
+    EXPECT_EQ(policy_error_of("version: 1\nallow:\n  - https://*.s3.amazonaws.com/\n"), "no error");
+}
+
+TEST(load, files_and_names_of_the_dns_guard)
+{
+    const auto read =
+        load_text("version: 1\ndns:\n  search_suffixes: [Corp.Internal., b.example]\n  exfiltration:\n    baseline: "
+                  "logs/accepted.jsonl\n",
+                  "/etc/cofferdam/policy.yaml");
+    EXPECT_THAT(read.dns.search_suffixes, testing::ElementsAre("corp.internal", "b.example"));
+    EXPECT_EQ(read.dns.exfiltration.baseline_file, "/etc/cofferdam/logs/accepted.jsonl");
+    EXPECT_THAT(error_of("version: 1\ndns:\n  search_suffixes: ['a b']\n"), StartsWith("policy.yaml:3:21: "));
+}
+
 TEST(load, policy_errors_say_where_the_entry_stands)
 {
     EXPECT_THAT(policy_error_of("version: 1\nallow:\n  - https://a.example/\n  - https://b.example/?x\n"),

@@ -62,8 +62,24 @@ const std::vector<key_case>& key_cases()
         {"dns.max_in_flight", "1024", "2", "2", "0", COFFERDAM_GET(dns.max_in_flight)},
         {"dns.max_tcp_connections", "256", "3", "3", "1.5", COFFERDAM_GET(dns.max_tcp_connections)},
         {"dns.tcp_idle", "10000", "20s", "20000", "2h", COFFERDAM_GET(dns.tcp_idle)},
-        {"dns.exfiltration.unknown_domain_bits", "128", "64", "64", "many", COFFERDAM_GET(dns.unknown_domain_bits)},
-        {"dns.exfiltration.job_bits", "224", "0", "0", "-1", COFFERDAM_GET(dns.job_bits)},
+        {"dns.queues", "1", "4", "4", "17", COFFERDAM_GET(dns.queues)},
+        {"dns.queue_length", "16384", "1000", "1000", "15", COFFERDAM_GET(dns.queue_length)},
+        {"dns.queue_buffer", "4194304", "1MiB", "1048576", "1KiB", COFFERDAM_GET(dns.queue_buffer)},
+        {"dns.queue_copy_range", "65531", "9000", "9000", "1500", COFFERDAM_GET(dns.queue_copy_range)},
+        {"dns.exfiltration.unknown_domain_bits", "128", "64", "64", "many", COFFERDAM_GET(dns.exfiltration.unknown_domain_bits)},
+        {"dns.exfiltration.job_bits", "224", "0", "0", "-1", COFFERDAM_GET(dns.exfiltration.job_bits)},
+        {"dns.exfiltration.popular_bits", "2048", "1", "1", "1000001", COFFERDAM_GET(dns.exfiltration.popular_bits)},
+        {"dns.exfiltration.wildcard_bits", "1024", "512", "512", "x", COFFERDAM_GET(dns.exfiltration.wildcard_bits)},
+        {"dns.exfiltration.provider_bits", "8192", "4096", "4096", "-1", COFFERDAM_GET(dns.exfiltration.provider_bits)},
+        {"dns.exfiltration.tenant_bits", "40", "96", "96", "1.5", COFFERDAM_GET(dns.exfiltration.tenant_bits)},
+        {"dns.exfiltration.wildcard_query_bits", "128", "256", "256", "1000001",
+         COFFERDAM_GET(dns.exfiltration.wildcard_query_bits)},
+        {"dns.exfiltration.query_bits", "384", "256", "256", "1000001", COFFERDAM_GET(dns.exfiltration.query_bits)},
+        {"dns.exfiltration.new_domains", "512", "0", "0", "-1", COFFERDAM_GET(dns.exfiltration.new_domains)},
+        {"dns.exfiltration.max_keys", "1024", "16", "16", "0", COFFERDAM_GET(dns.exfiltration.max_keys)},
+        {"dns.exfiltration.max_paths", "4096", "16", "16", "0", COFFERDAM_GET(dns.exfiltration.max_paths)},
+        {"dns.exfiltration.max_answers", "4096", "16", "16", "0", COFFERDAM_GET(dns.exfiltration.max_answers)},
+        {"dns.exfiltration.max_baseline", "65536", "16", "16", "0", COFFERDAM_GET(dns.exfiltration.max_baseline)},
         {"http.max_head", "65536", "16KiB", "16384", "1023", COFFERDAM_GET(http.max_head)},
         {"http.max_start_line", "16384", "8192", "8192", "255", COFFERDAM_GET(http.max_start_line)},
         {"http.max_header_fields", "200", "100", "100", "7", COFFERDAM_GET(http.max_header_fields)},
@@ -195,9 +211,18 @@ TEST(settings, each_key_refuses_a_list_and_a_mapping)
 
 TEST(settings, the_table_has_every_key_that_the_loader_knows)
 {
-    const std::set<std::string> tested_elsewhere{"version",        "presets",         "allow",           "rules",
-                                                 "phases",         "tls.passthrough", "tls.extra_roots", "dns.upstreams",
-                                                 "capture.redact", "audit.sinks"};
+    const std::set<std::string> tested_elsewhere{"version",
+                                                 "presets",
+                                                 "allow",
+                                                 "rules",
+                                                 "phases",
+                                                 "tls.passthrough",
+                                                 "tls.extra_roots",
+                                                 "dns.upstreams",
+                                                 "capture.redact",
+                                                 "audit.sinks",
+                                                 "dns.search_suffixes",
+                                                 "dns.exfiltration.baseline"};
     const std::set<std::string> sections{"tls", "dns", "dns.exfiltration", "http", "http.http2", "limits", "capture", "audit"};
     std::set<std::string> table = tested_elsewhere;
     for (const auto& each : key_cases()) table.insert(each.path);

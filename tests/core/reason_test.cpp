@@ -15,7 +15,13 @@ TEST(reason, tokens_are_unique_and_described)
     }
     EXPECT_EQ(to_string(reason::exfiltration_budget), "exfiltration_budget");
     EXPECT_EQ(to_string(reason::internal_error), "internal_error");
+    EXPECT_EQ(to_string(reason::multicast_dns), "multicast_dns");
+    EXPECT_EQ(to_string(reason::dns_response_from_client), "dns_response_from_client");
+    EXPECT_EQ(to_string(reason::dns_on_other_port), "dns_on_other_port");
     EXPECT_TRUE(is_refusal(reason::not_in_allow_list));
+    EXPECT_TRUE(is_refusal(reason::multicast_dns));
+    EXPECT_TRUE(is_refusal(reason::dns_on_other_port));
+    EXPECT_FALSE(is_refusal(reason::name_not_found));
     EXPECT_FALSE(is_refusal(reason::connect_failed));
 }
 

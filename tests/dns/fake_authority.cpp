@@ -102,7 +102,9 @@ void fake_authority::serve_udp()
     const auto got = ::recvfrom(udp_, query.data(), query.size(), 0, reinterpret_cast<sockaddr*>(&from), &size);
     if (got < 12) return;
     query.resize(static_cast<std::size_t>(got));
-    const auto answer = respond(query, false);
+    std::vector<packet> forged;
+    const auto answer = respond(query, false, ntohs(from.sin_port), forged);
+    for (const auto& f : forged) ::sendto(udp_, f.data(), f.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     if (answer) ::sendto(udp_, answer->data(), answer->size(), 0, reinterpret_cast<sockaddr*>(&from), size);
 }
 
@@ -116,7 +118,8 @@ void fake_authority::serve_tcp()
     while (!stop_ && ::recv(fd, length.data(), 2, MSG_WAITALL) == 2) {
         packet query(static_cast<std::size_t>(length[0] << 8 | length[1]));
         if (::recv(fd, query.data(), query.size(), MSG_WAITALL) != static_cast<ssize_t>(query.size())) break;
-        const auto answer = respond(query, true);
+        std::vector<packet> forged;
+        const auto answer = respond(query, true, 0, forged);
         if (!answer) break;
         packet framed;
         put16(framed, static_cast<unsigned>(answer->size()));
@@ -126,10 +129,11 @@ void fake_authority::serve_tcp()
     ::close(fd);
 }
 
-std::optional<packet> fake_authority::respond(const packet& query, bool tcp)
+std::optional<packet> fake_authority::respond(const packet& query, bool tcp, unsigned short port, std::vector<packet>& forged)
 {
     query_seen q;
     q.tcp = tcp;
+    q.port = port;
     q.bytes = query;
     std::size_t at = 12;
     for (; at < query.size() && query[at] != 0; at += query[at] + 1U) {
@@ -154,6 +158,11 @@ std::optional<packet> fake_authority::respond(const packet& query, bool tcp)
     const unsigned id = static_cast<unsigned>(query[0] << 8 | query[1]);
     if (how.refuses_edns && q.edns) return header({.id = id, .flags = 0x8181}) + question;
     if (how.truncate_udp && !tcp) return header({.id = id, .flags = 0x8380}) + question;
+    if (how.forged_first) {
+        const auto evil = record_octets(to_question, q.type, 300, {6, 6, 6, 6});
+        forged.push_back(header({.id = id ^ 1U, .flags = 0x8180U, .an = 1}) + question + evil);
+        forged.push_back(header({.id = id, .flags = 0x8180U, .an = 1}) + question_octets(labels("evil.example"), q.type) + evil);
+    }
     return header({.id = id, .flags = 0x8180U | how.code, .an = how.answers}) + question + how.records;
 }
 

@@ -23,6 +23,7 @@ public:
         unsigned type = 0;
         bool tcp = false;
         bool edns = false;
+        unsigned short port = 0; ///< the client's, of UDP
         packet bytes;
     };
     struct behaviour {
@@ -32,6 +33,7 @@ public:
         bool silent = false;       ///< never answers
         bool truncate_udp = false; ///< TC over UDP, whole over TCP
         bool refuses_edns = false; ///< FORMERR to a query with OPT
+        bool forged_first = false; ///< over UDP: before the answer, one with another id and one to another question
         std::chrono::milliseconds delay{0};
     };
 
@@ -52,7 +54,7 @@ private:
     void run();
     void serve_udp();
     void serve_tcp();
-    std::optional<packet> respond(const packet& query, bool tcp);
+    std::optional<packet> respond(const packet& query, bool tcp, unsigned short port, std::vector<packet>& forged);
 
     int udp_ = -1, tcp_ = -1;
     unsigned short port_ = 0;

@@ -20,12 +20,13 @@ struct seen {
 class playbook {
 public:
     explicit playbook(settings how = {})
-        : names(how.virtual_range, how.max_names),
-          core(how, names,
-               {[this](std::string_view name, std::uint16_t qtype) { return judge(name, qtype); },
-                [this](std::string_view, const ip_address& a) {
+        : names(how.virtual_range, how.max_names), spent(how.exfiltration),
+          gate(how, names, spent, {[this](std::string_view name, std::uint16_t qtype) { return judge(name, qtype); }}),
+          core(how, names, gate,
+               {[this](std::string_view, const ip_address& a) {
                     return a.scope() == ip_scope::global || permitted_addresses.contains(a.to_string());
-                }})
+                },
+                [this](std::string_view name, std::uint16_t qtype) { spent.unanswered(name, qtype); }})
     {
         source = {ip_address::parse("100.64.0.2").value(), 4242};
     }
@@ -36,7 +37,8 @@ public:
         const std::string text(name);
         if (audit_only.contains(text)) return {true, false, reason::not_in_allow_list, {}, "dns:" + text};
         if (denied_by_rule.contains(text)) return {false, false, reason::denied_by_rule, "no " + text, {}};
-        if (allowed.contains(text)) return {true, true, reason::allowed_by_endpoint, "dns:" + text, {}};
+        if (allowed.contains(text))
+            return {true, true, reason::allowed_by_endpoint, "dns:" + text, {}, {name_rule::kind::exact, {}, {}}};
         return {false, false, reason::not_in_allow_list, {}, "dns:" + text};
     }
 
@@ -82,6 +84,8 @@ public:
     std::set<std::string> allowed, denied_by_rule, audit_only, permitted_addresses;
     std::vector<std::string> judged;
     bindings names;
+    budget spent;
+    inspector gate;
     resolver core;
     ip_endpoint source;
     ticket tickets = 0;

@@ -43,7 +43,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     how.max_names = 4;
     if (size != 0 && (bytes[0] & 1) != 0) how.answers = answer_mode::real;
     bindings names(how.virtual_range, how.max_names);
-    resolver core(how, names, {judge, {}});
+    budget spent(how.exfiltration);
+    const inspector gate(how, names, spent, {judge});
+    resolver core(how, names, gate, {});
     tcp_framing stream(max_message_size);
     stream.push(byte_view(bytes, size).subspan(size != 0 ? 1 : 0));
     ledger kept;

@@ -36,6 +36,16 @@ TEST(resolver_denied, is_refused_at_once_says_why_and_asks_nobody)
     EXPECT_EQ(p.names.size(), 0U);
 }
 
+TEST(resolver_denied, is_no_such_name_for_a_client_without_edns)
+{
+    playbook p; // musl waits for its time-out after REFUSED
+    const auto got = p.answered(p.send(make_query("evil.example", rr::a, false)));
+    EXPECT_EQ(got.code, 3U);
+    EXPECT_EQ(got.facts.rcode, "NXDOMAIN");
+    EXPECT_EQ(got.facts.decision.why, reason::not_in_allow_list);
+    EXPECT_FALSE(got.facts.decision.allowed);
+}
+
 TEST(resolver_denied, is_the_same_over_tcp_and_for_every_type)
 {
     playbook p;
@@ -66,18 +76,19 @@ TEST(resolver_services, srv_of_an_allowed_web_server_is_answered_here_and_of_ano
 TEST(resolver_denied, without_a_policy_everything_is)
 {
     bindings names(settings{}.virtual_range, 10);
-    resolver core({}, names, {});
+    budget spent({});
+    const inspector gate({}, names, spent, {});
+    resolver core({}, names, gate, {});
     EXPECT_EQ(playbook::answered(core.on_query(make_query("a.example"), transport::udp, {}, 1, {})).code, 5U);
 }
 
 TEST(resolver_denied, because_the_gateway_cannot_record_is_servfail)
 {
     bindings names(settings{}.virtual_range, 10);
-    resolver core({}, names,
-                  {[](std::string_view, std::uint16_t) {
-                       return policy_answer{false, true, reason::audit_failed, {}, {}};
-                   },
-                   {}});
+    budget spent({});
+    const auto judge = [](std::string_view, std::uint16_t) { return policy_answer{false, true, reason::audit_failed, {}, {}}; };
+    const inspector gate({}, names, spent, {judge});
+    resolver core({}, names, gate, {});
     const auto got = playbook::answered(core.on_query(make_query("a.example"), transport::udp, {}, 1, {}));
     EXPECT_EQ(got.code, 2U);
     EXPECT_FALSE(got.facts.decision.allowed);
@@ -215,6 +226,51 @@ TEST(resolver_chain, a_target_that_a_rule_denies_refuses_the_name)
     }
 }
 
+TEST(resolver_chain, targets_of_services_and_mail_are_judged_too)
+{
+    const std::pair<std::uint16_t, packet> services[] = {
+        {rr::mx, {0, 10}}, {rr::srv, {0, 1, 0, 1, 1, 187}}, {rr::https, {0, 0}}, {rr::svcb, {0, 1}}, {rr::ns, {}}, {rr::ptr, {}},
+        {rr::cname, {}}};
+    for (const auto& [type, before] : services) {
+        playbook p;
+        p.allowed = {"www.example"};
+        p.denied_by_rule = {"tracker.example"};
+        const auto bad = record_octets(to_question, type, 300, before + labels("tracker.example"));
+        const auto good = record_octets(to_question, type, 300, before + labels("other.example"));
+        const auto both = only(p.reply(p.forwarded(p.ask("www.example", type)), 2, bad + good));
+        EXPECT_EQ(both.code, 0U) << type;
+        EXPECT_EQ(both.answers.size(), 1U) << type;
+        p.pass(3600s);
+        const auto none = only(p.reply(p.forwarded(p.ask("www.example", type)), 1, bad));
+        EXPECT_EQ(none.code, 5U) << type;
+        EXPECT_EQ(none.facts.decision.why, reason::denied_by_rule);
+        EXPECT_NE(none.text.find("leads to tracker.example"), std::string::npos);
+    }
+}
+
+TEST(resolver_services, an_alias_keeps_its_target_and_no_parameters)
+{
+    playbook p;
+    p.allowed = {"www.example"};
+    const packet data = packet{0, 0} + labels("cdn.example") + packet{0, 4, 0, 4, 10, 0, 0, 1};
+    const auto o = p.reply(p.forwarded(p.ask("www.example", rr::https)), 1, record_octets(to_question, rr::https, 300, data));
+    const auto back = parse_response(o.answers.at(0).bytes, {name::parse("www.example").value(), rr::https});
+    ASSERT_TRUE(back);
+    const auto& service = std::get<svcb_rdata>(back->answers.at(0).data);
+    EXPECT_EQ(service.target, name::parse("cdn.example").value());
+    EXPECT_TRUE(service.params.empty());
+}
+
+TEST(resolver_bailiwick, what_was_not_asked_is_neither_given_nor_kept)
+{
+    playbook p(real_answers());
+    p.allowed = {"www.example", "bank.example"};
+    const auto stray = record_octets(labels("bank.example"), rr::a, 300, {203, 0, 113, 66});
+    const auto own = record_octets(to_question, rr::a, 300, {93, 184, 216, 34});
+    EXPECT_EQ(only(p.reply(p.forwarded(p.ask("www.example")), 2, own + stray)).answers, answers_t{"93.184.216.34"});
+    EXPECT_EQ(p.forwarded(p.ask("bank.example")).name, "bank.example") << "asked, not answered from the stray record";
+}
+
 TEST(resolver_rebinding, addresses_that_are_not_public_are_dropped)
 {
     const packet private_addresses[] = {{10, 0, 0, 1}, {127, 0, 0, 1},  {169, 254, 169, 254}, {100, 64, 0, 1},
@@ -326,7 +382,7 @@ TEST(resolver_malformed, is_answered_recorded_and_never_judged)
     EXPECT_EQ(two.facts.decision.why, reason::malformed_query);
     const auto response = p.send(header({.flags = 0x8180}));
     ASSERT_TRUE(std::holds_alternative<drop>(response));
-    EXPECT_EQ(std::get<drop>(response).facts.decision.why, reason::malformed_query);
+    EXPECT_EQ(std::get<drop>(response).facts.decision.why, reason::dns_response_from_client);
     EXPECT_TRUE(std::holds_alternative<drop>(p.send({1, 2, 3})));
     EXPECT_TRUE(p.judged.empty());
 }

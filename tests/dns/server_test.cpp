@@ -101,9 +101,12 @@ protected:
                                  fine,
                                  fine ? reason::allowed_by_endpoint : reason::not_in_allow_list,
                                  {},
-                                 fine ? "" : "dns:" + std::string(name)};
+                                 fine ? "" : "dns:" + std::string(name),
+                                 {name_rule::kind::exact, {}, {}}};
         };
-        core = std::make_unique<resolver>(how, *names, resolver::callbacks{judge, {}});
+        spent = std::make_unique<budget>(how.exfiltration);
+        gate = std::make_unique<inspector>(how, *names, *spent, inspector::callbacks{judge});
+        core = std::make_unique<resolver>(how, *names, *gate, resolver::callbacks{});
         upstream = std::make_unique<upstream_client>(io, how, upstream_client::sources{{}, {}});
         const auto record = [this](const query_facts& f) {
             const std::lock_guard lock(mutex);
@@ -163,6 +166,8 @@ protected:
     fake_authority world;
     asio::io_context io{1};
     std::unique_ptr<bindings> names;
+    std::unique_ptr<budget> spent;
+    std::unique_ptr<inspector> gate;
     std::unique_ptr<resolver> core;
     std::unique_ptr<upstream_client> upstream;
     std::unique_ptr<server> served;

@@ -7,6 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <set>
+#include <sys/socket.h>
 #include <unistd.h>
 
 using namespace cofferdam;
@@ -107,6 +110,60 @@ TEST_F(upstream, ids_are_not_a_sequence)
     for (std::size_t i = 1; i < seen.size(); ++i)
         steps.push_back((seen[i].bytes[0] << 8 | seen[i].bytes[1]) - (seen[i - 1].bytes[0] << 8 | seen[i - 1].bytes[1]));
     EXPECT_NE(steps, std::vector<int>(steps.size(), steps[0]));
+}
+
+TEST_F(upstream, source_ports_are_many_and_no_sequence)
+{
+    std::set<unsigned> ports;
+    for (int i = 0; i < 24; ++i) {
+        (void)answer("n" + std::to_string(i) + ".example", rr::a);
+        std::this_thread::sleep_for(3ms); // another moment: another socket
+    }
+    std::set<int> steps;
+    const auto seen = world.seen();
+    for (std::size_t i = 1; i < seen.size(); ++i) {
+        ports.insert(seen[i].port);
+        steps.insert(seen[i].port - seen[i - 1].port);
+    }
+    EXPECT_GE(ports.size(), 4U);
+    EXPECT_GE(steps.size(), 4U);
+}
+
+TEST_F(upstream, forged_answers_change_nothing)
+{
+    world.set("forged.example", rr::a,
+              {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .forged_first = true});
+    EXPECT_EQ(addresses("forged.example"), "93.184.216.34");
+}
+
+TEST_F(upstream, a_dead_server_costs_nothing_where_there_is_another)
+{
+    const int closed = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); // bound, so that its port stays free, then closed
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    ASSERT_EQ(::bind(closed, reinterpret_cast<const sockaddr*>(&at), size), 0);
+    ::getsockname(closed, reinterpret_cast<sockaddr*>(&at), &size);
+    ::close(closed);
+    how.upstream_timeout = 30s; // longer than the test: what helps is that the first is unreachable
+    how.upstreams.insert(how.upstreams.begin(), {ip_address::v4({127, 0, 0, 1}), ntohs(at.sin_port)});
+    world.set_address("here.example", {93, 184, 216, 34});
+    EXPECT_TRUE(answer("here.example", rr::a));
+}
+
+TEST_F(upstream, a_silent_server_is_left_for_the_next_in_time)
+{
+    fake_authority silent;
+    for (const auto* n : {"a.example", "b.example"}) {
+        silent.set(n, rr::a, {.silent = true});
+        world.set_address(n, {93, 184, 216, 34});
+    }
+    how.upstreams.insert(how.upstreams.begin(), {ip_address::v4({127, 0, 0, 1}), silent.port()});
+    EXPECT_TRUE(answer("a.example", rr::a));
+    EXPECT_TRUE(answer("b.example", rr::a));
+    EXPECT_EQ(silent.count("a.example"), 1U);
+    EXPECT_EQ(silent.count("b.example"), 0U) << "it rests";
 }
 
 TEST_F(upstream, addresses_of_both_families_ipv4_first_and_cached)

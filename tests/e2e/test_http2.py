@@ -23,7 +23,7 @@ def h2_origin(world):
         "listen": [{"address": names.H2, "port": 443, "tls": True, "alpn": ["h2"]},
                    {"address": names.H2, "port": 8443, "tls": True, "alpn": ["h2", "http/1.1"]},
                    {"address": names.H2, "port": 80, "tls": False}]}))
-    world.serve("h2", (names.H2, 80), PYTHON, str(SERVERS / "h2_origin.py"), str(config))
+    world.serve_at("h2", (names.H2, 80), PYTHON, str(SERVERS / "h2_origin.py"), str(config))
 
 
 def run_client(gateway, text: str, allow: list[str], **more):
@@ -365,6 +365,22 @@ print(c.answer(c.request("/after"))["status"])
     assert len([r for r in http2_records(done) if r["decision"]["action"] == "deny"]) == 1, done
 
 
+def test_rules_see_trailers_and_dns_over_https(gateway, nonce):
+    rule = {"name": "secret", "expr": f'http.req.headers.x-secret == "{nonce}"', "action": "deny"}
+    done = run_client(gateway, """
+c = Client("h2.example")
+print(c.answer(c.request("/before"))["status"])
+got = c.answer(c.request("/x", "POST", b"abc", trailers=[("x-secret", "NONCE")]))
+print(got["status"], got["headers"].get("x-cofferdam-reason"))
+got = c.answer(c.request("/dns-query", "POST", bytes(12) + b"q", extra=[("content-type", "application/dns-message")]))
+print(got["status"], got["headers"].get("x-cofferdam-reason"))
+print(c.answer(c.request("/after"))["status"])
+""".replace("NONCE", nonce), ALLOW, policy={"rules": [rule]})
+    assert done.out.splitlines() == ["200", "403 denied_by_rule", "403 encrypted_dns", "200"], done
+    assert all(nonce not in json.dumps(e) for e in done.requests()), done
+    assert [e["target"] for e in done.requests()] == ["/before", "/after"], done
+
+
 # WebSocket (RFC 8441)
 
 WEBSOCKET = """
@@ -660,7 +676,7 @@ for (let i = 0; i < 20; i++) {
 def test_node(world, gateway):
     server = world.folder / "state" / "server.js"
     server.write_text(NODE_SERVER)
-    world.serve("node", (names.NODE_H2, 443), "node", str(server), str(world.authority.folder / "node.example.pem"),
+    world.serve_at("node", (names.NODE_H2, 443), "node", str(server), str(world.authority.folder / "node.example.pem"),
                 names.NODE_H2)
     done = gateway.run(["node", "-"], ["https://node.example/"], input=NODE_CLIENT.encode())
     assert sorted(done.out.splitlines()) == sorted(f"/n{i} 100000 100000" for i in range(20)), done
@@ -716,7 +732,7 @@ def test_go(world, gateway):
     (source / "go.mod").write_text("module fixture\n")
     subprocess.run(["go", "build", "-o", str(world.folder / "tools" / "go-http2"), "."], cwd=source, check=True,
                    env={**os.environ, "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local"})
-    world.serve("go", (names.GO_H2, 443), str(world.folder / "tools" / "go-http2"), names.GO_H2,
+    world.serve_at("go", (names.GO_H2, 443), str(world.folder / "tools" / "go-http2"), names.GO_H2,
                 str(world.authority.folder / "go.example.pem"))
     done = gateway.run(["go-http2"], ["https://go.example/"])
     assert sorted(done.out.splitlines()) == sorted(f"HTTP/2.0 /g{i} 300000 HTTP/2.0 300000" for i in range(30)), done
@@ -768,7 +784,7 @@ except grpc.RpcError as error:
 def test_grpc(world, gateway):
     server = world.folder / "state" / "grpc_server.py"
     server.write_text(GRPC_SERVER)
-    world.serve("grpc", (names.GRPC, 443), PYTHON, str(server), str(world.authority.folder / "grpc.example.pem"), names.GRPC)
+    world.serve_at("grpc", (names.GRPC, 443), PYTHON, str(server), str(world.authority.folder / "grpc.example.pem"), names.GRPC)
     calls = ("size", "many", "upload", "echo", "fail")
     done = gateway.run([PYTHON, "-"], [f"https://grpc.example/t.T/{c}" for c in calls], input=GRPC_CLIENT.encode(), timeout=200)
     size = 64 << 20
@@ -781,7 +797,7 @@ def test_grpc(world, gateway):
 def test_git(world, gateway):
     """Smart HTTP over HTTP/2: nghttpx in front of the git server."""
     pem = str(world.authority.folder / "git.h2.example.pem")
-    world.serve("nghttpx", (names.GIT_H2, 443), "nghttpx", f"-f{names.GIT_H2},443", f"-b{names.ORIGIN},80", "--workers=1", pem, pem)
+    world.serve_at("nghttpx", (names.GIT_H2, 443), "nghttpx", f"-f{names.GIT_H2},443", f"-b{names.ORIGIN},80", "--workers=1", pem, pem)
     done = gateway.run("GIT_CURL_VERBOSE=1 git clone -q https://git.h2.example/team/project.git w 2>log; ls w; grep -c 'using HTTP/2' log",
                        ["https://git.h2.example/team/"])
     assert done.code == 0 and len(done.out.split()) > 1, done
@@ -823,7 +839,7 @@ asyncio.run(main())
 def test_websocket_client_echoes_a_gigabyte(world, gateway):
     server = world.folder / "state" / "websocket.py"
     server.write_text(WEBSOCKET_SERVER)
-    world.serve("websocket", (names.NODE_H2, 8443), PYTHON, str(server), str(world.authority.folder / "node.example.pem"),
+    world.serve_at("websocket", (names.NODE_H2, 8443), PYTHON, str(server), str(world.authority.folder / "node.example.pem"),
                 names.NODE_H2)
     done = gateway.run([PYTHON, "-"], ["https://node.example:8443/chat"], input=WEBSOCKET_CLIENT.encode(), timeout=300)
     assert done.out.split() == ["1024", "403"], done

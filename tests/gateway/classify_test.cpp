@@ -3,10 +3,15 @@
 #include <gtest/gtest.h>
 
 using namespace cofferdam;
-using gateway::classify;
+using gateway::classifier;
 using gateway::first_bytes;
 
 namespace {
+
+result<first_bytes> classify(std::string_view bytes)
+{
+    return classifier().look(bytes);
+}
 
 first_bytes kind_of(std::string_view bytes)
 {
@@ -48,4 +53,31 @@ TEST(classify, every_prefix_of_a_request_line_needs_more)
 TEST(classify, an_endless_line_is_judged_as_http)
 {
     EXPECT_EQ(kind_of("GET /" + std::string(20000, 'a')), first_bytes::http);
+}
+
+TEST(classify, how_the_bytes_arrive_changes_nothing)
+{
+    for (const std::string whole :
+         {"\r\n\nGET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nSM", "SSH-2.0-x\r\n", "\x16\x03\x01", "GET /\x01", "\r\r\x02"}) {
+        const auto expected = classify(whole);
+        for (const std::size_t step : {1U, 2U, 5U}) {
+            classifier pieces;
+            result<first_bytes> got = errc::need_more;
+            for (std::size_t n = step; !got && n < whole.size() + step; n += step)
+                got = pieces.look(std::string_view(whole).substr(0, n));
+            EXPECT_TRUE(got == expected) << whole << " by " << step;
+        }
+    }
+}
+
+// A client that sends byte by byte must not cost the square of what it sends.
+TEST(classify, a_byte_that_was_seen_is_not_looked_at_again)
+{
+    std::string line = "GET /";
+    classifier pieces;
+    for (std::size_t n = line.size(); n < 16000; ++n) {
+        ASSERT_EQ(pieces.look(line).error(), errc::need_more) << n;
+        line.back() = '\0'; // would be opaque if it were read a second time
+        line += 'a';
+    }
 }

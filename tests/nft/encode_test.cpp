@@ -102,6 +102,16 @@ TEST(encode, the_queue_has_two_encodings)
     EXPECT_NE(std::string_view::npos, as_text(batch.bytes).find(text));
 }
 
+TEST(encode, the_shape_of_a_query_is_compared_octet_by_octet)
+{
+    // `nft --debug=netlink` of "udp dport 53 @th,80,5 0 @th,96,48 0x000100000000", its first comparison left out.
+    EXPECT_EQ(
+        "[ meta load l4proto => reg 1 ]\n[ cmp eq reg 1 0x00000011 ]\n[ payload load 1b @ transport header + 10 => reg 1 ]\n"
+        "[ bitwise reg 1 = ( reg 1 & 0x000000f8 ) ^ 0x00000000 ]\n[ cmp eq reg 1 0x00000000 ]\n"
+        "[ payload load 6b @ transport header + 12 => reg 1 ]\n[ cmp eq reg 1 0x00000100 0x00000000 ]\n",
+        describe_encoding({match_query_shape{}}).value());
+}
+
 TEST(encode, refuses_what_the_kernel_could_not_mean)
 {
     EXPECT_EQ(errc::malformed, describe_encoding({match_address{packet_end::source, {ip_address(), 33}}}).error());

@@ -168,6 +168,44 @@ datagram_attempt ask(const ip_endpoint& to, std::string_view text, int protocol)
     return out;
 }
 
+queue_consumer::queue_consumer(sealed_descriptors& sockets, judge decide) : seen_(sockets.queues.size())
+{
+    const queue_limits limits;
+    for (std::size_t i = 0; i < sockets.queues.size(); ++i) {
+        const auto number = static_cast<std::uint16_t>(i);
+        readers_.push_back(
+            std::make_unique<queue_reader>(std::move(sockets.queues[i]), number, limits.copy_range, calls(i, decide)));
+    }
+    for (auto& each : readers_) threads_.emplace_back([&each] { each->run(); });
+}
+
+queue_calls queue_consumer::calls(std::size_t number, judge decide)
+{
+    queue_calls out;
+    out.judge = [this, number, decide = std::move(decide)](const queued_packet& packet) {
+        {
+            const std::lock_guard lock(mutex_);
+            seen_[number].emplace_back(packet.bytes.begin(), packet.bytes.end());
+        }
+        return decide ? decide(packet.bytes) : queue_verdict::accept;
+    };
+    out.lost = [this](std::uint32_t count) { lost_ += count; };
+    out.failure = [](std::string_view what) { ADD_FAILURE() << what; };
+    return out;
+}
+
+queue_consumer::~queue_consumer()
+{
+    for (auto& each : readers_) each->stop();
+    for (auto& each : threads_) each.join();
+}
+
+std::vector<std::vector<std::uint8_t>> queue_consumer::seen(std::uint16_t queue) const
+{
+    const std::lock_guard lock(mutex_);
+    return seen_.at(queue);
+}
+
 bool wait_readable(int number, int milliseconds)
 {
     pollfd wanted{number, POLLIN, 0};

@@ -1,12 +1,17 @@
 #pragma once
 
 #include "nft/io/datagram.hpp"
+#include "nft/io/queue_reader.hpp"
 #include "nft/io/sealed_network.hpp"
 #include "nft/nflog.hpp"
 
+#include <atomic>
 #include <functional>
 #include <gtest/gtest.h>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 
 namespace cofferdam::nft::test {
 
@@ -44,6 +49,25 @@ struct datagram_attempt {
     std::string answer;
 };
 datagram_attempt ask(const ip_endpoint& to, std::string_view text, int protocol = 0);
+
+/// Reads all queues of a sealed network until it is destroyed, and keeps a copy of what was judged. Takes the queues out of
+/// `sockets`.
+class queue_consumer {
+public:
+    using judge = std::function<queue_verdict(byte_view packet)>;
+    explicit queue_consumer(sealed_descriptors& sockets, judge decide = {}); ///< default: accept everything
+    ~queue_consumer();
+    std::vector<std::vector<std::uint8_t>> seen(std::uint16_t queue = 0) const;
+    std::uint64_t lost() const noexcept { return lost_.load(); }
+
+private:
+    queue_calls calls(std::size_t number, judge decide);
+    mutable std::mutex mutex_;
+    std::vector<std::vector<std::vector<std::uint8_t>>> seen_;
+    std::atomic<std::uint64_t> lost_{0};
+    std::vector<std::unique_ptr<queue_reader>> readers_;
+    std::vector<std::thread> threads_;
+};
 
 /// Waits up to five seconds. Empty descriptor: nobody came.
 descriptor accept_one(const descriptor& listener);

@@ -81,6 +81,18 @@ TEST(nflog, the_question_of_a_refused_dns_query_is_kept)
     EXPECT_EQ("question", as_text(batch.packets.at(0).payload));
 }
 
+TEST(nflog, type_and_code_of_icmp_are_kept)
+{
+    auto packet = udp_packet(0, "");
+    packet[9] = 1;  // ICMP
+    packet[20] = 8; // echo request
+    packet[21] = 0;
+    const auto batch = decode_log(message(packet, 0)).value();
+    const std::vector<std::uint8_t> expected{8, 0};
+    EXPECT_EQ(expected, batch.packets.at(0).payload);
+    EXPECT_EQ(0, batch.packets.at(0).destination.port);
+}
+
 TEST(nflog, many_messages_in_one_datagram)
 {
     auto raw = message(udp_packet(1, "a"), 0);

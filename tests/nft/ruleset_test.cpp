@@ -81,6 +81,64 @@ TEST(sealed_ruleset, relayed_ports_are_accepted_from_the_job_only_and_never_53)
     EXPECT_NE(std::string::npos, text.find("\t\tip daddr 127.0.0.0/8 udp dport 123 goto refuse\n"));
 }
 
+std::vector<std::string> printed(const chain& c)
+{
+    std::vector<std::string> out;
+    for (const auto& r : c.rules) out.push_back(to_string(r));
+    return out;
+}
+
+TEST(sealed_ruleset, queues_what_may_be_dns_before_it_is_translated)
+{
+    sealed_options options;
+    options.ipv6 = false;
+    options.udp_ports = {3478};
+    const auto set = sealed_ruleset(options);
+    const auto& queued = chain_named(set, "queued");
+    const auto& translated = chain_named(set, "translated");
+    EXPECT_LT(queued.base->order, translated.base->order);
+    EXPECT_EQ(translated.base->hook, queued.base->hook);
+    // Connection tracking, and with it defragmentation (-400), is kept in force by dnat; both run before this chain.
+    EXPECT_GT(queued.base->order, -200);
+    EXPECT_TRUE(std::holds_alternative<dnat>(translated.rules[2].back()));
+    const std::vector<std::string> expected{
+        "meta l4proto != udp accept",  "udp sport 2 accept",
+        "ip daddr 127.0.0.0/8 accept", "ip daddr 100.64.0.2 accept",
+        "udp dport 53 queue to 0",     "udp dport 3478 queue to 0",
+        "udp dport 137 accept",        "udp dport 5353 accept",
+        "udp dport 5355 accept",       "meta l4proto udp @th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000 queue to 0",
+    };
+    EXPECT_EQ(expected, printed(queued));
+}
+
+TEST(sealed_ruleset, fans_out_over_queues_by_cpu)
+{
+    sealed_options options;
+    options.queues = 3;
+    for (const auto encoding : {queue_encoding::native, queue_encoding::target}) {
+        options.queueing = encoding;
+        const auto set = sealed_ruleset(options);
+        for (const auto& r : chain_named(set, "queued").rules) {
+            const auto* asked = std::get_if<queue>(&r.back());
+            if (asked == nullptr) continue;
+            EXPECT_EQ((queue{0, 3, true, encoding}), *asked);
+        }
+        EXPECT_NE(std::string::npos, to_string(set).find("udp dport 53 queue flags fanout to 0-2\n"));
+    }
+}
+
+TEST(sealed_ruleset, answers_in_another_servers_name_are_not_tracked)
+{
+    sealed_options options;
+    options.ipv6 = false;
+    const std::vector<std::string> own{"ip daddr 127.0.0.0/8 udp sport != 2 notrack",
+                                       "ip daddr 100.64.0.2 udp sport != 2 notrack"};
+    options.capture = capture_method::redirect;
+    EXPECT_EQ(own, printed(chain_named(sealed_ruleset(options), "untracked")));
+    options.capture = capture_method::tproxy;
+    EXPECT_EQ("meta l4proto tcp notrack", printed(chain_named(sealed_ruleset(options), "untracked")).front());
+}
+
 TEST(protocol_name, is_a_word_or_a_number)
 {
     EXPECT_EQ("sctp", protocol_name(132));

@@ -8,7 +8,8 @@ namespace {
 TEST(sealed_names, udp_dns_is_answered_from_the_address_that_was_asked)
 {
     in_namespace([] {
-        const auto sockets = build_sealed_network({});
+        auto sockets = build_sealed_network({});
+        const queue_consumer consumer(sockets);
         const auto& a = sealed_addresses{};
         const std::vector<ip_endpoint> servers{
             {a.gateway_v4, 53}, endpoint("8.8.8.8", 53), {a.gateway_v6, 53}, endpoint("2001:db8::53", 53)};
@@ -44,7 +45,8 @@ TEST(sealed_relays, a_listed_udp_port_reaches_its_socket_with_the_destination)
     in_namespace([] {
         sealed_network_options options;
         options.rules.udp_ports = {123, 53, 3478};
-        const auto sockets = build_sealed_network(options);
+        auto sockets = build_sealed_network(options);
+        const queue_consumer consumer(sockets);
         ASSERT_EQ(2U, sockets.relays.size());
         const auto& relay = sockets.relays.front();
         ASSERT_EQ(123, relay.port);
@@ -75,7 +77,8 @@ TEST(sealed_relays, own_addresses_do_not_reach_the_relay)
     in_namespace([] {
         sealed_network_options options;
         options.rules.udp_ports = {123};
-        const auto sockets = build_sealed_network(options);
+        auto sockets = build_sealed_network(options);
+        const queue_consumer consumer(sockets);
         const std::vector<ip_endpoint> own{endpoint("127.0.0.1", 123), endpoint("100.64.0.1", 123), endpoint("100.64.0.2", 123),
                                            endpoint("::1", 123)};
         job client([&] {

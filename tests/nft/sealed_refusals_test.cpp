@@ -76,7 +76,8 @@ TEST(sealed_refusals, every_way_to_send_a_datagram_is_seen_alike)
 TEST(sealed_refusals, a_datagram_socket_that_was_allowed_once_is_judged_again)
 {
     in_namespace([] {
-        const auto sockets = build_sealed_network({});
+        auto sockets = build_sealed_network({});
+        const queue_consumer consumer(sockets);
         job client([] {
             descriptor s(::socket(AF_INET, SOCK_DGRAM, 0));
             sockaddr_in to{};

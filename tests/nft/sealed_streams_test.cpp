@@ -235,9 +235,8 @@ TEST_P(sealed_streams, without_the_gateway_everything_is_refused_even_what_the_j
                 EXPECT_EQ(ECONNREFUSED, result.error) << to.to_string();
                 EXPECT_LT(result.seconds, 0.5);
             }
-            const auto name = ask({sealed_addresses{}.gateway_v4, 53}, "question");
-            EXPECT_EQ(ECONNREFUSED, name.error);
-            EXPECT_LT(name.seconds, 0.5);
+            // A query waits for a verdict that nobody gives.
+            EXPECT_EQ(ETIMEDOUT, ask({sealed_addresses{}.gateway_v4, 53}, "question").error);
         });
         orphan.finish();
     });

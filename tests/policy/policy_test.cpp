@@ -390,5 +390,24 @@ TEST(to_string, tokens)
     EXPECT_EQ(to_string(capture_level::headers), "headers");
 }
 
+TEST(policy_names, tell_by_what_they_matched)
+{
+    policy_source source;
+    source.how = mode::audit;
+    source.allow = entries({"https://a.example/", "*.cdn.example:443", "dns:*.cdn.example", "https://x.cdn.example/"});
+    source.allow[1].dns_bits = 64;
+    source.allow[2].dns_bits = 512;
+    source.passthrough = entries({"**.pinned.example:443"});
+    const auto rules = policy::compile(source);
+    const auto matched = [&](std::string_view name) { return rules->decide(name_query{name, 1}).matched; };
+    EXPECT_EQ(matched("a.example").how, name_match::kind::exact);
+    EXPECT_EQ(matched("x.cdn.example").how, name_match::kind::exact) << "the narrower one";
+    EXPECT_EQ(matched("y.cdn.example").how, name_match::kind::wildcard);
+    EXPECT_EQ(matched("y.cdn.example").suffix, "cdn.example");
+    EXPECT_EQ(matched("y.cdn.example").dns_bits, 512U) << "the most generous entry of one wildcard";
+    EXPECT_EQ(matched("a.b.pinned.example").suffix, "pinned.example");
+    EXPECT_EQ(matched("evil.example").how, name_match::kind::none) << "allowed in mode audit, but by nothing";
+}
+
 } // namespace
 } // namespace cofferdam::policy

@@ -102,7 +102,7 @@ TEST_F(an_authority, a_refusal_says_so_to_a_person)
 {
     const auto minted = authority_.mint("a.example", leaf_kind::refusal);
     ASSERT_TRUE(minted);
-    EXPECT_EQ(subject(minted->get()), "O=Cofferdam,OU=refused by policy,CN=a.example");
+    EXPECT_EQ(subject(minted->get()), "O=Cofferdam,OU=gateway's own answer,CN=a.example");
     EXPECT_EQ(verify(ca_.get(), minted->get()), X509_V_OK);
 }
 

@@ -44,12 +44,16 @@ def encode_rdata(kind: str, value: str) -> bytes:
         return encode_name(value)
     if kind == "TXT":
         return bytes([len(value)]) + value.encode()
-    return bytes.fromhex(value)  # HTTPS, SVCB
+    if kind in ("MX", "SRV", "SVCB", "HTTPS") and " " in value:
+        *numbers, target = value.split()
+        return struct.pack(f"!{len(numbers)}H", *map(int, numbers)) + encode_name(target)
+    return bytes.fromhex(value)  # HTTPS, SVCB with parameters
 
 
 class Server:
     def __init__(self, zone: dict, records: str) -> None:
-        self.exact, self.wildcards = zone["exact"], zone["wildcards"]
+        self.exact, self.wildcards, self.delegated = zone["exact"], zone["wildcards"], zone["delegated"]
+        self.turns: dict[str, int] = {}
         self.records = open(records, "a", buffering=1)
         self.lock = threading.Lock()
 
@@ -67,6 +71,31 @@ class Server:
                 return self.wildcards[".".join(labels[cut:])]
         return {"rcode": 3}
 
+    def in_turn(self, found: dict, name: str) -> dict:
+        """An entry with `turns` answers by one of them, until a query for an entry that names it in `advance` moves it on."""
+        if "advance" in found:
+            with self.lock:
+                self.turns[found["advance"]] = self.turns.get(found["advance"], 0) + 1
+        if "turns" not in found:
+            return found
+        return found["turns"][min(self.turns.get(name, 0), len(found["turns"]) - 1)]
+
+    def authority(self, name: str) -> str | None:
+        """The server that `name` is delegated to."""
+        name = name.lower()
+        return next((server for zone, server in self.delegated.items() if f".{name}".endswith(f".{zone}")), None)
+
+    @staticmethod
+    def ask(server: str, packet: bytes) -> bytes | None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.connect((server, 53))
+            s.send(packet)
+            try:
+                return s.recv(65535)
+            except OSError:
+                return None
+
     def answer(self, packet: bytes, transport: str, peer: str) -> bytes | None:
         ident, flags, questions, _, _, additional = struct.unpack("!6H", packet[:12])
         name, at = read_name(packet, 12)
@@ -74,7 +103,10 @@ class Server:
         question = packet[12:at + 4]
         self.record(qname=name, qtype=TYPES.get(qtype, str(qtype)), transport=transport, peer=peer,
                     flags=flags, questions=questions, raw=packet.hex())
-        found = self.lookup(name)
+        if server := self.authority(name):
+            return self.ask(server, packet)
+        found = self.in_turn(self.lookup(name), name.lower())
+        ttl = found.get("ttl", 60)
         if found.get("silent"):
             return None
         answers, owner = [], name
@@ -89,7 +121,7 @@ class Server:
         body = b""
         for who, what, value in answers:
             rdata = encode_rdata(what, value)
-            body += encode_name(who) + struct.pack("!2HIH", NUMBERS[what], 1, 60, len(rdata)) + rdata
+            body += encode_name(who) + struct.pack("!2HIH", NUMBERS[what], 1, ttl, len(rdata)) + rdata
         opt = b"\0" + struct.pack("!2HIH", 41, UDP_LIMIT, 0, 0) if additional else b""
         rcode, truncated = found.get("rcode", 0), 0
         if transport == "udp" and 12 + len(question) + len(body) + len(opt) > 512:
@@ -116,9 +148,21 @@ class Server:
             s.bind((address, 53))
             while True:
                 packet, peer = s.recvfrom(65535)
-                out = self.reply(packet, "udp", peer[0])
-                if out is not None:
-                    s.sendto(out, peer)
+                if self.is_delegated(packet):  # these servers take their time
+                    threading.Thread(target=self.send_reply, args=(s, packet, peer), daemon=True).start()
+                else:
+                    self.send_reply(s, packet, peer)
+
+    def is_delegated(self, packet: bytes) -> bool:
+        try:
+            return self.authority(read_name(packet, 12)[0]) is not None
+        except (IndexError, ValueError):
+            return False
+
+    def send_reply(self, s: socket.socket, packet: bytes, peer: tuple) -> None:
+        out = self.reply(packet, "udp", peer[0])
+        if out is not None:
+            s.sendto(out, peer)
 
     def serve_tcp(self, address: str) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

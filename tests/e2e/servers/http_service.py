@@ -2,7 +2,8 @@
 
 A request is recorded whole (head as received, up to 64 KiB of body, length and digest) before it is answered.
 Routes: /status/N  /stream?bytes=N[&chunked]  /trailers  /early  /refuse-expect  /until-close  /slow?ms=N  /reset
-        /bad/SHAPE  /ws  /redirect?to=URL  and, on git.*, smart HTTP; anything else is answered by an account of itself.
+        /bad/SHAPE  /ws  /redirect?to=URL  /dns-query  /resolve?name=NAME  /dns-answer
+        and, on git.*, smart HTTP; anything else is answered by an account of itself.
 """
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import socket
 import time
 from urllib.parse import parse_qs, urlsplit
 
+import doh
 import git_backend
 
 MAX_HEAD = 1 << 20
@@ -193,6 +195,16 @@ class HttpService:
             left -= len(piece)
         if chunked:
             stream.sendall(b"0\r\n\r\n")
+
+    def route_dns_query(self, stream, request) -> None:
+        body, kind = doh.over_https(request)
+        self.reply(stream, request, 200, body, kind)
+
+    route_resolve = route_dns_query
+
+    def route_dns_answer(self, stream, request) -> None:
+        """DNS by its type, to a request that did not say so."""
+        self.reply(stream, request, 200, b"secret-answer", "Application/DNS-Message; x=y")
 
     def route_trailers(self, stream, _request) -> None:
         stream.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"

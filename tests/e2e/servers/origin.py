@@ -2,7 +2,7 @@
 """Recording servers of the fake internet: HTTP and HTTPS by SNI, raw TCP services, an attacker's catch-all.
 
 usage: origin.py CONFIG.json   with {records, certificates, git_root, listen: [{address, port, service}]}
-Services: http, https, echo (TCP echo), banner (speaks first, then echoes), silent (reads only).
+Services: http, https, dot (DNS over TLS), echo (TCP echo), banner (speaks first, then echoes), silent (reads only).
 Everything that arrives is recorded, one JSON object a line, before it is answered.
 """
 from __future__ import annotations
@@ -19,6 +19,7 @@ import threading
 import time
 from pathlib import Path
 
+import doh
 import http_service
 
 MAX_RAW = 65536  # bytes kept of one read
@@ -115,6 +116,12 @@ class Origin:
         context.sni_callback = choose
         with context.wrap_socket(connection, server_side=True) as tls:
             self.http.serve(tls, {**meta, "tls": True, "sni": seen["sni"], "version": tls.version()})
+
+    def serve_dot(self, connection: socket.socket, meta: dict) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificates.folder / "echo.example.pem")
+        with context.wrap_socket(connection, server_side=True) as tls:
+            doh.over_tls(tls, lambda message: self.records.write("raw", bytes=base64.b64encode(message).decode(), **meta))
 
     def serve_raw_bytes(self, connection: socket.socket, meta: dict) -> None:
         """What is not TLS on a TLS port: recorded, then closed."""

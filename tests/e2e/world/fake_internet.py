@@ -111,24 +111,25 @@ class FakeInternet:
             "git_root": str(self.git_root), "listen": list(_listeners())}))
         nginx = state / "nginx.conf"
         nginx.write_text(nginx_server.configuration(state, self.www, self.authority.folder, self.evidence.nginx))
-        self._serve("dns", PYTHON, str(SERVERS / "dns_server.py"), str(zone), str(self.evidence.dns),
+        self.serve("dns", PYTHON, str(SERVERS / "dns_server.py"), str(zone), str(self.evidence.dns),
                     names.DNS, names.DNS6)
-        self._serve("origin", PYTHON, str(SERVERS / "origin.py"), str(origin))
-        self._serve("nginx", "nginx", "-e", str(state / "nginx-error.log"), "-c", str(nginx))
-        self._serve("tcpdump", "tcpdump", "-i", self.network.net_end, "-U", "--immediate-mode", "-Z", "root", "-w",
+        self.serve("origin", PYTHON, str(SERVERS / "origin.py"), str(origin))
+        self.serve("nginx", "nginx", "-e", str(state / "nginx-error.log"), "-c", str(nginx))
+        self.serve("tcpdump", "tcpdump", "-i", self.network.net_end, "-U", "--immediate-mode", "-Z", "root", "-w",
                     str(self.evidence.capture), f"not host {names.BULK} and not host {names.BULK6}")
         self._wait_until_ready()
 
-    def _serve(self, label: str, *argv: str) -> None:
+    def serve(self, label: str, *argv: str) -> None:
+        """Starts a server in the internet's namespace; its output goes to state/`label`.log."""
         log = (self.folder / "state" / f"{label}.log").open("wb")
         with log:
             self._processes.append(subprocess.Popen(
                 Network.inside(self.network.net, *argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"}, start_new_session=True, preexec_fn=die_with_parent))
 
-    def serve(self, label: str, probe: tuple[str, int], *argv: str, env: dict[str, str] | None = None) -> None:
-        """Starts one more server of the internet, and returns when it listens at `probe`."""
-        self._serve(label, *(["env", *(f"{k}={v}" for k, v in env.items())] if env else []), *argv)
+    def serve_at(self, label: str, probe: tuple[str, int], *argv: str) -> None:
+        """As serve; returns when it listens at `probe`."""
+        self.serve(label, *argv)
         wait = f"import socket; socket.create_connection({probe!r}, 2).close()"
         deadline = time.monotonic() + 30
         while subprocess.run(Network.inside(self.network.gw, PYTHON, "-c", wait), capture_output=True, check=False).returncode:
@@ -277,7 +278,7 @@ def _kill_group(process: subprocess.Popen) -> None:
 def _listeners():
     """The sockets of origin.py."""
     for address in (names.ORIGIN, names.ORIGIN6, names.ATTACKER, names.ATTACKER6):
-        for port, service in ((80, "http"), (8000, "http"), (8080, "http"), (443, "https"), (8443, "https")):
+        for port, service in ((80, "http"), (8000, "http"), (8080, "http"), (443, "https"), (8443, "https"), (853, "dot")):
             yield {"address": address, "port": port, "service": service}
     for address in (names.RAW, names.RAW6):
         for port, service in ((7, "echo"), (443, "echo"), (80, "echo"), (2222, "banner"), (22, "banner"), (9, "silent")):

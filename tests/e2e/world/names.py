@@ -19,9 +19,12 @@ H2 = "93.184.216.60"  # servers of HTTP/2, started by the tests that need them
 NODE_H2, GO_H2, GRPC, GIT_H2 = "93.184.216.61", "93.184.216.62", "93.184.216.63", "93.184.216.64"
 ATTACKER = "151.101.0.66"  # a recorder too, that no honest name points to
 ATTACKER6 = "2606:4700:1::66"
+IODINE = "151.101.0.67"  # authoritative servers of tunnels, which the fake internet's resolver asks as delegated
+DNS2TCP = "151.101.0.68"
+IODINE_ZONE = "t.evil.example"
+DNS2TCP_ZONE = "d.evil.example"
 
-LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, H2, NODE_H2, GO_H2, GRPC, GIT_H2,
-                   ATTACKER]
+LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, H2, NODE_H2, GO_H2, GRPC, GIT_H2, ATTACKER, IODINE, DNS2TCP]
 LOCAL_ADDRESSES6 = [DNS6, PACKAGES6, BULK6, ORIGIN6, RAW6, ATTACKER6]
 
 NPM = "registry.npm.example"
@@ -68,8 +71,43 @@ def _https_rdata() -> str:
     return out.hex()
 
 
+BLOCKED = "forbidden.test"  # where chains lead that a policy may cut
+PRIVATE_TARGET = "private.example.com"
+CHAINS = {"cname": "A", "long": "A", "svcb": "SVCB", "https": "HTTPS", "mx": "MX", "srv": "SRV"}
+
+
+def chain_name(shape: str, target: str) -> str:
+    """The name from which a chain of this shape leads to BLOCKED or PRIVATE_TARGET."""
+    service = "_sip._tcp." if shape == "srv" else ""
+    return f"{service}{shape}-to-{target.split('.', maxsplit=1)[0]}.example.com"
+
+
+def _chains() -> dict:
+    out: dict = {"loop-a.example.com": {"CNAME": ["loop-b.example.com"]}, "loop-b.example.com": {"CNAME": ["loop-a.example.com"]}}
+    for target in (BLOCKED, PRIVATE_TARGET):
+        steps = [f"step{n}.{target}" for n in range(4)]
+        out |= {step: {"CNAME": [following]} for step, following in zip(steps, [*steps[1:], target])}
+        out |= {chain_name("cname", target): {"CNAME": [target]}, chain_name("long", target): {"CNAME": [steps[0]]},
+                chain_name("svcb", target): {"SVCB": [f"0 {target}"]}, chain_name("https", target): {"HTTPS": [f"0 {target}"]},
+                chain_name("mx", target): {"MX": [f"10 {target}"]}, chain_name("srv", target): {"SRV": [f"1 1 5060 {target}"]}}
+    return out
+
+
+def rebinding(label: str) -> str:
+    """A name that is public until its `turn.` name is asked for, then private; never to be cached. One for each use."""
+    return f"{label}.rebinding.example.com"
+
+
+def _rebinding() -> dict:
+    out: dict = {}
+    for name in map(rebinding, ("virtual", "real")):
+        out |= {name: {"turns": [{"A": [ORIGIN], "ttl": 0}, {"A": ["10.1.2.3"], "ttl": 0}]},
+                f"turn.{name}": {"advance": name, "A": [ORIGIN], "ttl": 0}}
+    return out
+
+
 def zone() -> dict:
-    """What the DNS server answers: exact names first, then the longest wildcard."""
+    """What the DNS server answers: exact names first, then the longest wildcard; delegated zones are asked of their server."""
     packages = {"A": [PACKAGES], "AAAA": [PACKAGES6]}
     exact = {host: packages for host in NGINX_HOSTS}
     exact |= {host: {"A": [BULK], "AAAA": [BULK6]} for host in BULK_HOSTS}
@@ -97,5 +135,7 @@ def zone() -> dict:
         "silent.example": {"silent": True},
         "dead.example": {"A": ["93.184.216.99"]},
     }
+    exact |= _chains() | _rebinding()
     everything = {"A": [ORIGIN], "AAAA": [ORIGIN6]}
-    return {"exact": exact, "wildcards": {"example": everything, "test": everything}}
+    return {"exact": exact, "wildcards": {"example": everything, "test": everything},
+            "delegated": {IODINE_ZONE: IODINE, DNS2TCP_ZONE: DNS2TCP}}

@@ -1,0 +1,219 @@
+#include "gateway/queued_names.hpp"
+
+#include "dns/message.hpp"
+#include "dns/refusal.hpp"
+#include "gateway/connection_facts.hpp"
+#include "gateway/evidence.hpp"
+#include "gateway/job_context.hpp"
+#include "gateway/job_dns.hpp"
+#include "nft/io/send_packet.hpp"
+#include "nft/packet.hpp"
+#include "nft/query_shape.hpp"
+#include "policy/hint.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace cofferdam::gateway {
+namespace {
+
+/// Addresses at which the rules let an answer in another server's name through. A client that bound itself to any other (AnyIP
+/// makes them all local) gets its refusal from the resolver.
+bool is_own(const ip_address& address) noexcept
+{
+    static const nft::sealed_addresses own;
+    return address == own.job_v4 || address == own.job_v6 || address.scope() == ip_scope::loopback;
+}
+
+connection_facts facts_of(const job_context& job, const nft::udp_datagram& datagram)
+{
+    connection_facts out;
+    out.source.address = datagram.source;
+    out.destination = datagram.destination;
+    out.bound_name = job.name_of(datagram.destination.address).value_or("");
+    return out;
+}
+
+policy::connection_attempt attempt_of(const connection_facts& facts)
+{
+    policy::connection_attempt out;
+    out.proto = policy::transport::udp;
+    out.app = policy::application::opaque;
+    out.host = facts.bound_name;
+    out.destination = facts.destination;
+    out.source = &facts.source;
+    return out;
+}
+
+/// REFUSED with an Extended DNS Error that says why; empty for what can't be answered.
+std::vector<std::uint8_t> refusal_of(byte_view query, const policy::decision& verdict, std::string_view destination)
+{
+    const auto parsed = dns::parse_query(query);
+    if (!parsed && parsed.error().fault == dns::query_fault::not_a_query) return {};
+    const dns::query_head head = parsed ? static_cast<const dns::query_head&>(*parsed) : parsed.error().head;
+    const dns::extended_error why{dns::ede_code::blocked, dns::explain_refusal(verdict.why, destination, verdict.hint)};
+    return dns::build_reply(head, {dns::rcode::refused, {}, why}, dns::transport::udp);
+}
+
+std::string describe_question(byte_view query)
+{
+    const auto parsed = dns::parse_query(query);
+    if (!parsed) return "a DNS query that is not well-formed";
+    return "a query for " + std::string(parsed->text.view()) + ' ' + dns::type_text(parsed->qtype);
+}
+
+query_inspector inspector_of(job_context& job)
+{
+    return [&job](byte_view query, const ip_endpoint& client) {
+        return job.inspector().inspect(query, dns::transport::udp, client, 0, dns::clock::now());
+    };
+}
+
+} // namespace
+
+datagram_judge::datagram_judge(job_context& job, query_inspector inspect, packet_sender send)
+    : job_(job), inspect_(std::move(inspect)), send_(std::move(send))
+{
+}
+
+nft::queue_verdict datagram_judge::judge(const nft::queued_packet& packet) const
+{
+    const auto datagram = nft::parse_udp(packet.bytes);
+    if (!datagram) return refuse_unreadable(packet.bytes, datagram.error());
+    return datagram->destination.port == nft::dns_port ? inspect(*datagram) : judge_other_port(*datagram);
+}
+
+nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) const
+{
+    const auto said = inspect_(datagram.payload, datagram.source);
+    if (const auto* free = std::get_if<dns::passed>(&said)) {
+        if (free->paid) alert_of_charge(job_, *free->paid, datagram.source);
+        return accept();
+    }
+    if (const auto* nothing = std::get_if<dns::drop>(&said)) {
+        record_query(job_, nothing->facts);
+        return drop();
+    }
+    const auto& refused = std::get<dns::answer>(said);
+    if (datagram.destination.port == nft::dns_port && !is_own(datagram.source.address)) {
+        if (refused.facts.paid) alert_of_charge(job_, *refused.facts.paid, datagram.source);
+        return accept();
+    }
+    if (!record_query(job_, refused.facts)) return drop();
+    answer(datagram, refused.bytes);
+    job_.metrics().packet(audit::packet_verdict::reject);
+    return nft::queue_verdict::drop;
+}
+
+nft::queue_verdict datagram_judge::refuse_unreadable(byte_view packet, const error_code& why) const
+{
+    connection_facts facts;
+    if (const auto ip = nft::parse_packet(packet)) {
+        facts.source.address.address = ip->source;
+        facts.destination.address = ip->destination;
+    }
+    refuse_attempt(job_, facts, "udp", gateway_decision(reason::malformed_query, policy::stage::connection),
+                   "a datagram that can't be read: " + why.message());
+    return drop();
+}
+
+/// A port that an entry opens is the relay's, which judges the flow; queries on it have to pass like any other first.
+nft::queue_verdict datagram_judge::judge_other_port(const nft::udp_datagram& datagram) const
+{
+    if (!nft::has_query_shape(datagram.payload)) return accept();
+    const auto rules = job_.rules();
+    const auto facts = facts_of(job_, datagram);
+    const auto& carried = rules->udp_ports();
+    policy::decision verdict;
+    if (std::binary_search(carried.begin(), carried.end(), datagram.destination.port)) verdict = rules->decide(attempt_of(facts));
+    if (verdict.allowed()) return inspect(datagram);
+    if (verdict.why != reason::denied_by_rule)
+        verdict = gateway_decision(reason::dns_on_other_port, policy::stage::connection, policy::hint_for(attempt_of(facts)));
+    return refuse_other_port(datagram, facts, verdict);
+}
+
+nft::queue_verdict datagram_judge::refuse_other_port(const nft::udp_datagram& datagram, const connection_facts& facts,
+                                                     const policy::decision& verdict) const
+{
+    if (!refuse_attempt(job_, facts, "udp", verdict, describe_question(datagram.payload))) return drop();
+    const auto reply = refusal_of(datagram.payload, verdict, datagram.destination.to_string());
+    if (reply.empty()) return drop();
+    answer(datagram, reply);
+    job_.metrics().packet(audit::packet_verdict::reject);
+    return nft::queue_verdict::drop;
+}
+
+nft::queue_verdict datagram_judge::accept() const
+{
+    job_.metrics().packet(audit::packet_verdict::accept);
+    return nft::queue_verdict::accept;
+}
+
+nft::queue_verdict datagram_judge::drop() const
+{
+    job_.metrics().packet(audit::packet_verdict::drop);
+    return nft::queue_verdict::drop;
+}
+
+void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) const
+{
+    if (!is_own(to.source.address)) return;
+    std::array<std::uint8_t, nft::max_udp_headers + dns::max_udp_size> packet{};
+    const auto size = nft::write_udp(packet, to.destination, to.source, message);
+    if (size) send_(byte_view(packet).first(*size), to.source.address);
+}
+
+void datagram_judge::note_lost(std::uint32_t count)
+{
+    job_.metrics().packet(audit::packet_verdict::overflow, count);
+    const std::lock_guard lock(lost_mutex_);
+    lost_ += count;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - alerted_ < std::chrono::seconds(1)) return;
+    auto place = job_.audit().reserve();
+    if (!place) return;
+    alerted_ = now;
+    auto entry = make_record(job_, {}, gateway_decision(reason::overload, policy::stage::name));
+    entry.what = audit::alert_fields{"queue overflow", std::to_string(std::exchange(lost_, 0)) +
+                                                           " datagrams came faster than they could be judged, and were dropped"};
+    place->commit(std::move(entry));
+}
+
+queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
+    : answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
+      judge_(job, inspector_of(job), [this](byte_view packet, const ip_address& destination) {
+          // A client that takes nothing any more loses its answer, as on any network.
+          nft::send_packet((destination.is_v4() ? answers_v4_ : answers_v6_).number(), packet, destination);
+      })
+{
+    const auto range = static_cast<std::uint32_t>(job.settings().dns.queue_copy_range);
+    for (std::size_t i = 0; i < network.queues.size(); ++i) {
+        nft::queue_calls calls;
+        calls.judge = [this](const nft::queued_packet& packet) { return judge_.judge(packet); };
+        calls.lost = [this](std::uint32_t count) { judge_.note_lost(count); };
+        calls.failure = [&job](std::string_view what) { job.count_internal_error(what); };
+        readers_.push_back(std::make_unique<nft::queue_reader>(std::move(network.queues[i]), static_cast<std::uint16_t>(i), range,
+                                                               std::move(calls)));
+    }
+    network.queues.clear();
+}
+
+queued_names::~queued_names()
+{
+    stop();
+}
+
+void queued_names::start()
+{
+    for (auto& each : readers_) threads_.emplace_back([&reader = *each] { reader.run(); });
+}
+
+void queued_names::stop()
+{
+    for (auto& each : readers_) each->stop();
+    for (auto& each : threads_) each.join();
+    threads_.clear();
+}
+
+} // namespace cofferdam::gateway

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "dns/inspector.hpp"
+#include "nft/io/queue_reader.hpp"
+#include "nft/io/sealed_network.hpp"
+#include "nft/udp.hpp"
+#include "policy/decision.hpp"
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace cofferdam::gateway {
+
+class job_context;
+struct connection_facts;
+
+/// dns::inspector::inspect. A query that passed goes on to the resolver, or to the relay of its port, which keeps its record.
+/// Called from every queue's thread.
+using query_inspector = std::function<dns::inspector::outcome(byte_view query, const ip_endpoint& client)>;
+/// Sends a whole IP packet inside the job's namespace. Called from every queue's thread.
+using packet_sender = std::function<void(byte_view packet, const ip_address& destination)>;
+
+/// The verdict on each datagram of the job that may be DNS, before it reaches anybody. A query is answered here if it is refused,
+/// in the name of the server that it was sent to; a client's response is dropped. What is dropped here has its one record from
+/// here, what is accepted has it from whoever gets it. No record, no answer. Thread-safe.
+class datagram_judge {
+public:
+    datagram_judge(job_context& job, query_inspector inspect, packet_sender send);
+
+    nft::queue_verdict judge(const nft::queued_packet& packet) const;
+    /// `count` packets were dropped by the kernel, unread. Counted; one alert a second tells how many.
+    void note_lost(std::uint32_t count);
+
+private:
+    nft::queue_verdict inspect(const nft::udp_datagram& datagram) const;
+    nft::queue_verdict refuse_unreadable(byte_view packet, const error_code& why) const;
+    nft::queue_verdict judge_other_port(const nft::udp_datagram& datagram) const;
+    nft::queue_verdict refuse_other_port(const nft::udp_datagram& datagram, const connection_facts& facts,
+                                         const policy::decision& verdict) const;
+    nft::queue_verdict accept() const;
+    nft::queue_verdict drop() const;
+    void answer(const nft::udp_datagram& to, byte_view message) const;
+
+    job_context& job_;
+    query_inspector inspect_;
+    packet_sender send_;
+    std::mutex lost_mutex_;
+    std::uint64_t lost_ = 0;
+    std::chrono::steady_clock::time_point alerted_{};
+};
+
+/// The consumer of a sealed network's packet queues: one thread each. While it does not run, nothing that may be DNS passes.
+class queued_names {
+public:
+    /// Judges by the job's inspector. Takes queues and answer sockets out of `network`.
+    queued_names(job_context& job, nft::sealed_descriptors& network);
+    ~queued_names(); ///< stop()
+    queued_names(const queued_names&) = delete;
+    queued_names& operator=(const queued_names&) = delete;
+
+    void start();
+    /// Waits until no thread is left; what is queued then is dropped.
+    void stop();
+
+private:
+    nft::descriptor answers_v4_, answers_v6_;
+    datagram_judge judge_;
+    std::vector<std::unique_ptr<nft::queue_reader>> readers_;
+    std::vector<std::thread> threads_;
+};
+
+} // namespace cofferdam::gateway
