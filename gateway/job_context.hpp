@@ -6,6 +6,7 @@
 #include "dns/bindings.hpp"
 #include "dns/budget.hpp"
 #include "dns/inspector.hpp"
+#include "gateway/lost_datagrams.hpp"
 #include "policy/policy.hpp"
 #include "tls/authority.hpp"
 #include "tls/upstream.hpp"
@@ -55,6 +56,7 @@ public:
 
     audit::writer& audit() noexcept { return *audit_; }
     audit::metrics& metrics() noexcept { return metrics_; }
+    lost_datagrams& lost() noexcept { return lost_; }
     /// Opens the sinks and starts the writer's thread. `observe` sees each record in order, on that thread.
     void open_audit(std::function<void(const audit::record&)> observe);
 
@@ -86,6 +88,7 @@ private:
     tls::ssl_ctx_ptr server_tls_;
     tls::upstream_context upstream_tls_;
     audit::metrics metrics_;
+    lost_datagrams lost_{*this};
     std::unique_ptr<audit::writer> audit_;
     std::unique_ptr<attribution> attribution_;
     std::atomic<std::size_t> connections_{0};

@@ -63,6 +63,7 @@ private:
     {
         dns::server::callbacks out;
         out.on_record = [this](const dns::query_facts& facts) { return record_query(job_, facts); };
+        out.on_lost = [this](std::uint32_t count) { job_.lost().note(count); };
         out.on_failure = [this](std::string_view what) { job_.count_internal_error(what); };
         return out;
     }
@@ -131,7 +132,10 @@ void serve_names(worker& w, nft::sealed_descriptors& network)
     server.serve_tcp(network.names_tcp_v4.release());
     if (network.names_udp_v6) server.serve_udp(network.names_udp_v6.release());
     if (network.names_tcp_v6) server.serve_tcp(network.names_tcp_v6.release());
-    w.at_stop([names] { names->server().stop(); });
+    w.at_stop([names, &job = w.job()] {
+        names->server().stop();
+        job.lost().flush();
+    });
 }
 
 } // namespace cofferdam::gateway

@@ -164,24 +164,8 @@ void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) cons
     if (size) send_(byte_view(packet).first(*size), to.source.address);
 }
 
-void datagram_judge::note_lost(std::uint32_t count)
-{
-    job_.metrics().packet(audit::packet_verdict::overflow, count);
-    const std::lock_guard lock(lost_mutex_);
-    lost_ += count;
-    const auto now = std::chrono::steady_clock::now();
-    if (now - alerted_ < std::chrono::seconds(1)) return;
-    auto place = job_.audit().reserve();
-    if (!place) return;
-    alerted_ = now;
-    auto entry = make_record(job_, {}, gateway_decision(reason::overload, policy::stage::name));
-    entry.what = audit::alert_fields{"queue overflow", std::to_string(std::exchange(lost_, 0)) +
-                                                           " datagrams came faster than they could be judged, and were dropped"};
-    place->commit(std::move(entry));
-}
-
 queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
-    : answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
+    : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
       judge_(job, inspector_of(job), [this](byte_view packet, const ip_address& destination) {
           // A client that takes nothing any more loses its answer, as on any network.
           nft::send_packet((destination.is_v4() ? answers_v4_ : answers_v6_).number(), packet, destination);
@@ -191,7 +175,7 @@ queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
     for (std::size_t i = 0; i < network.queues.size(); ++i) {
         nft::queue_calls calls;
         calls.judge = [this](const nft::queued_packet& packet) { return judge_.judge(packet); };
-        calls.lost = [this](std::uint32_t count) { judge_.note_lost(count); };
+        calls.lost = [&job](std::uint32_t count) { job.lost().note(count); };
         calls.failure = [&job](std::string_view what) { job.count_internal_error(what); };
         readers_.push_back(std::make_unique<nft::queue_reader>(std::move(network.queues[i]), static_cast<std::uint16_t>(i), range,
                                                                std::move(calls)));
@@ -214,6 +198,7 @@ void queued_names::stop()
     for (auto& each : readers_) each->stop();
     for (auto& each : threads_) each.join();
     threads_.clear();
+    job_.lost().flush();
 }
 
 } // namespace cofferdam::gateway

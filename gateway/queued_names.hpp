@@ -8,7 +8,6 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -31,8 +30,6 @@ public:
     datagram_judge(job_context& job, query_inspector inspect, packet_sender send);
 
     nft::queue_verdict judge(const nft::queued_packet& packet) const;
-    /// `count` packets were dropped by the kernel, unread. Counted; one alert a second tells how many.
-    void note_lost(std::uint32_t count);
 
 private:
     nft::queue_verdict inspect(const nft::udp_datagram& datagram) const;
@@ -47,9 +44,6 @@ private:
     job_context& job_;
     query_inspector inspect_;
     packet_sender send_;
-    std::mutex lost_mutex_;
-    std::uint64_t lost_ = 0;
-    std::chrono::steady_clock::time_point alerted_{};
 };
 
 /// The consumer of a sealed network's packet queues: one thread each. While it does not run, nothing that may be DNS passes.
@@ -62,10 +56,11 @@ public:
     queued_names& operator=(const queued_names&) = delete;
 
     void start();
-    /// Waits until no thread is left; what is queued then is dropped.
+    /// Waits until no thread is left; what is queued then is dropped. What was lost before is told to the last datagram.
     void stop();
 
 private:
+    job_context& job_;
     nft::descriptor answers_v4_, answers_v6_;
     datagram_judge judge_;
     std::vector<std::unique_ptr<nft::queue_reader>> readers_;

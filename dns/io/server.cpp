@@ -71,6 +71,7 @@ struct server::impl : std::enable_shared_from_this<impl> {
     void on_answer(std::uint64_t id, const question& asked, const result<byte_view>& got);
     void flush_later();
     void flush();
+    void report_lost(std::uint32_t count) const;
     void start(asio::ip::tcp::socket socket);
     void stop();
 
@@ -169,6 +170,11 @@ void server::impl::flush()
     }
 }
 
+void server::impl::report_lost(std::uint32_t count) const
+{
+    if (count != 0 && calls.on_lost) calls.on_lost(count);
+}
+
 asio::awaitable<void> server::impl::read_datagrams(std::shared_ptr<impl> self, std::shared_ptr<udp_listener> from)
 {
     const auto token = asio::as_tuple(asio::use_awaitable);
@@ -177,6 +183,7 @@ asio::awaitable<void> server::impl::read_datagrams(std::shared_ptr<impl> self, s
         if (ec || self->stopped) co_return;
         for (int n = 0; n < batches_per_wake_up && !self->stopped; ++n) {
             const auto count = from->socket.receive();
+            self->report_lost(from->socket.take_lost());
             for (std::size_t i = 0; i < count && !self->stopped; ++i) {
                 const auto& path = from->socket.path(i);
                 self->on_message(from->socket.datagram(i), transport::udp, endpoint_of(path.peer), {from, path, nullptr});
@@ -229,7 +236,10 @@ void server::impl::stop()
     deliver_waiting(core.abandon(clock::now()));
     flush();
     for (auto& a : acceptors) a->close(ignored);
-    for (auto& u : udp_listeners) u->descriptor.close(ignored);
+    for (auto& u : udp_listeners) {
+        report_lost(u->socket.take_all_lost());
+        u->descriptor.close(ignored);
+    }
     for (auto& c : connections) {
         if (const auto open = c.lock()) open->close();
     }

@@ -17,6 +17,9 @@ public:
     struct callbacks {
         /// Called once for each query, before its answer leaves. False: the record could not be kept; the client gets SERVFAIL.
         std::function<bool(const query_facts&)> on_record;
+        /// Datagrams that the kernel dropped because they came faster than they were read; nothing else is known of them. Told
+        /// with the next datagram that is read, and in stop(). May be empty.
+        std::function<void(std::uint32_t count)> on_lost;
         /// A coroutine ended with an exception (no memory, a broken invariant): for a log. May be empty.
         std::function<void(std::string_view what)> on_failure;
     };

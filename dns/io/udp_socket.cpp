@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <linux/sock_diag.h>
+#include <utility>
 
 namespace cofferdam::dns {
 namespace {
 
 union control_buffer {
     cmsghdr alignment;
-    char bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo))];
+    char bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint32_t))];
 };
 
 void read_destination(msghdr& message, udp_path& out) noexcept
@@ -25,6 +27,17 @@ void read_destination(msghdr& message, udp_path& out) noexcept
             if (!IN6_IS_ADDR_LINKLOCAL(&out.local_v6.ipi6_addr)) out.local_v6.ipi6_ifindex = 0;
             out.family = AF_INET6;
         }
+    }
+}
+
+// Nothing before the first drop.
+void read_dropped(msghdr& message, std::uint32_t& total) noexcept
+{
+    for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL) continue;
+        std::uint32_t seen = 0;
+        std::memcpy(&seen, CMSG_DATA(c), sizeof seen);
+        if (static_cast<std::int32_t>(seen - total) > 0) total = seen; // datagrams of two senders may be out of order
     }
 }
 
@@ -62,9 +75,8 @@ ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept
 
 udp_socket::udp_socket(int fd) : fd_(fd), buffers_(batch)
 {
-    const int wanted =
-        4 << 20; // a burst lost here costs its client the five seconds of a stub resolver; the kernel may give less
-    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
+    const int on = 1;
+    ::setsockopt(fd_, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
 }
 
 void udp_socket::want_destinations() noexcept
@@ -96,8 +108,23 @@ std::size_t udp_socket::receive()
         sizes_[i] = messages[i].msg_len;
         paths_[i].peer_size = messages[i].msg_hdr.msg_namelen;
         read_destination(messages[i].msg_hdr, paths_[i]);
+        read_dropped(messages[i].msg_hdr, dropped_);
     }
     return static_cast<std::size_t>(got);
+}
+
+std::uint32_t udp_socket::take_lost() noexcept
+{
+    return dropped_ - std::exchange(told_, dropped_);
+}
+
+std::uint32_t udp_socket::take_all_lost() noexcept
+{
+    std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+    socklen_t size = sizeof values;
+    if (::getsockopt(fd_, SOL_SOCKET, SO_MEMINFO, values.data(), &size) == 0 && size > SK_MEMINFO_DROPS * sizeof values[0])
+        dropped_ = values[SK_MEMINFO_DROPS];
+    return take_lost();
 }
 
 void udp_socket::queue(const udp_path& to, std::vector<std::uint8_t> datagram)

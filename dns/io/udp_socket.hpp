@@ -21,7 +21,7 @@ struct udp_path {
 
 ip_endpoint endpoint_of(const sockaddr_storage& address) noexcept; ///< a v4-mapped address comes out as IPv4
 
-/// Datagrams in batches on a socket made elsewhere; the socket is not owned. Not thread-safe.
+/// Datagrams in batches on a socket made elsewhere, which keeps its receive buffer; the socket is not owned. Not thread-safe.
 class udp_socket {
 public:
     static constexpr std::size_t batch = 32;
@@ -37,6 +37,12 @@ public:
     byte_view datagram(std::size_t i) const noexcept { return {buffers_[i].data(), sizes_[i]}; }
     const udp_path& path(std::size_t i) const noexcept { return paths_[i]; }
 
+    /// Datagrams that the kernel dropped because the receive buffer was full, and that no earlier call told of: as of the last
+    /// datagram received that came after such a drop (SO_RXQ_OVFL, socket(7)).
+    std::uint32_t take_lost() noexcept;
+    /// The same, as of now: asks the kernel.
+    std::uint32_t take_all_lost() noexcept;
+
     /// Keeps a datagram until flush(), or until there are `batch` of them.
     void queue(const udp_path& to, std::vector<std::uint8_t> datagram);
     /// Sends what is queued, without blocking. A full socket buffer loses answers, as the network may.
@@ -48,6 +54,7 @@ private:
     std::vector<std::array<std::uint8_t, max_query_size + 1>> buffers_;
     std::array<std::size_t, batch> sizes_{};
     std::array<udp_path, batch> paths_{};
+    std::uint32_t dropped_ = 0, told_ = 0; // of all time, modulo 2^32
     std::array<std::vector<std::uint8_t>, batch> outgoing_;
     std::array<udp_path, batch> outgoing_paths_{};
     std::size_t queued_ = 0;

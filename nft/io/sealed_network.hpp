@@ -15,10 +15,12 @@ namespace cofferdam::nft {
 
 struct sealed_network_options {
     sealed_options rules;
-    unsigned listeners = 1;     ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
-    int backlog = 16384;        ///< of each listener; net.core.somaxconn is raised to it
-    int log_buffer = 8 << 20;   ///< bytes wanted for the NFLOG socket; without privilege net.core.rmem_max caps it
-    int name_buffer = 1 << 20;  ///< bytes wanted for each DNS UDP socket
+    unsigned listeners = 1;   ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
+    int backlog = 16384;      ///< of each listener; net.core.somaxconn is raised to it
+    int log_buffer = 8 << 20; ///< bytes wanted for the NFLOG socket; without privilege net.core.rmem_max caps it
+    /// Bytes wanted for the receive buffer of each DNS UDP socket; capped like the log's. A burst lost there costs its client the
+    /// five seconds of a stub resolver.
+    int name_buffer = 4 << 20;
     queue_limits queue;         ///< of each of the `rules.queues` queues
     int queue_buffer = 4 << 20; ///< bytes wanted for the receive buffer of each queue; capped like the log's
 };

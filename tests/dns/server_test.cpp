@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ int bound(int type)
 {
     const int fd = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
     const auto at = loopback();
+    const int room = 4 << 20;
+    if (type == SOCK_DGRAM) ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
     if (type == SOCK_STREAM && ::listen(fd, 64) != 0) ADD_FAILURE() << "listen";
     return fd;
@@ -113,8 +116,10 @@ protected:
             records.push_back(f);
             return audit_works.load();
         };
-        served = std::make_unique<server>(io, how, *core, *upstream, server::callbacks{record, {}});
-        const int udp = bound(SOCK_DGRAM), tcp = bound(SOCK_STREAM);
+        served = std::make_unique<server>(io, how, *core, *upstream,
+                                          server::callbacks{record, [this](std::uint32_t count) { lost += count; }, {}});
+        udp = bound(SOCK_DGRAM);
+        const int tcp = bound(SOCK_STREAM);
         udp_port = port_of(udp);
         tcp_port = port_of(tcp);
         served->serve_udp(udp);
@@ -145,6 +150,20 @@ protected:
         });
         done.get_future().wait();
     }
+    /// Sends queries that are denied while the server does not read, to a buffer that is too small for them. Returns when what
+    /// found room has been read.
+    void flood_unread(int count)
+    {
+        const int room = 16 << 10;
+        ASSERT_EQ(::setsockopt(udp, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+        const client source(SOCK_DGRAM, udp_port);
+        on_io([&] {
+            for (int i = 0; i < count; ++i) source.send(make_query("denied.example"));
+        });
+        pollfd unread{udp, POLLIN, 0};
+        while (::poll(&unread, 1, 0) == 1) std::this_thread::yield();
+        on_io([] {});
+    }
     std::vector<query_facts> kept()
     {
         const std::lock_guard lock(mutex);
@@ -174,6 +193,8 @@ protected:
     std::mutex mutex;
     std::vector<query_facts> records;
     std::atomic<bool> audit_works{true};
+    std::atomic<std::uint64_t> lost{0};
+    int udp = -1; // the server's
     unsigned short udp_port = 0, tcp_port = 0;
     std::thread thread;
 };
@@ -377,4 +398,25 @@ TEST_F(dns_server, stopping_records_what_still_waited)
     EXPECT_EQ(rcode_of(datagram.receive()), 2U);
     ASSERT_EQ(kept().size(), 1U);
     EXPECT_EQ(kept()[0].decision.why, reason::shutting_down);
+}
+
+TEST_F(dns_server, what_found_no_room_in_the_sockets_buffer_is_told_exactly)
+{
+    start();
+    flood_unread(500);
+    const client next(SOCK_DGRAM, udp_port);
+    next.send(make_query("denied.example"));
+    EXPECT_EQ(rcode_of(next.receive()), 5U);
+    EXPECT_GT(lost, 0U);
+    EXPECT_EQ(kept().size() + lost, 501U);
+}
+
+TEST_F(dns_server, what_found_no_room_last_is_told_at_the_end)
+{
+    start();
+    flood_unread(500);
+    EXPECT_EQ(lost, 0U); // no later datagram brought the news
+    on_io([this] { served->stop(); });
+    EXPECT_GT(lost, 0U);
+    EXPECT_EQ(kept().size() + lost, 500U);
 }

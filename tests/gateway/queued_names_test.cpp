@@ -9,6 +9,7 @@
 
 using namespace cofferdam;
 using namespace cofferdam::gateway;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 namespace {
@@ -245,17 +246,60 @@ TEST(queued_names, without_a_place_for_the_record_there_is_no_answer)
     EXPECT_TRUE(f.written().empty());
 }
 
-TEST(queued_names, what_the_queue_lost_is_counted_and_told_once_a_second)
+std::vector<std::string> alerts_of(const std::vector<audit::record>& records)
+{
+    std::vector<std::string> out;
+    for (const auto& each : records) {
+        const auto& alert = std::get<audit::alert_fields>(each.what);
+        EXPECT_EQ("queue overflow", alert.name);
+        EXPECT_EQ("overload", each.decision.reason);
+        out.push_back(alert.message);
+    }
+    return out;
+}
+
+TEST(queued_names, what_was_lost_is_counted_and_told_once_a_second)
 {
     fixture f;
-    f.subject.note_lost(3);
-    f.subject.note_lost(4);
+    f.job.lost().note(3);
+    f.job.lost().note(4);
     EXPECT_EQ(7U, f.counted("overflow"));
-    const auto records = f.written();
-    ASSERT_EQ(1U, records.size());
-    const auto& alert = std::get<audit::alert_fields>(records[0].what);
-    EXPECT_EQ("queue overflow", alert.name);
-    EXPECT_THAT(alert.message, HasSubstr("3 datagrams"));
+    EXPECT_THAT(alerts_of(f.written()), ElementsAre(HasSubstr("3 datagrams")));
+}
+
+TEST(queued_names, the_end_tells_what_was_lost_in_the_last_second)
+{
+    fixture f;
+    nft::sealed_descriptors network;
+    queued_names subject(f.job, network);
+    f.job.lost().note(3);
+    f.job.lost().note(4);
+    f.job.lost().note(5);
+    subject.stop();
+    subject.stop();
+    EXPECT_EQ(12U, f.counted("overflow"));
+    EXPECT_THAT(alerts_of(f.written()), ElementsAre(HasSubstr("3 datagrams"), HasSubstr("9 datagrams")));
+}
+
+TEST(queued_names, where_nothing_was_lost_the_end_tells_nothing)
+{
+    fixture f;
+    nft::sealed_descriptors network;
+    queued_names(f.job, network).stop();
+    EXPECT_TRUE(f.written().empty());
+}
+
+TEST(queued_names, what_was_lost_while_no_record_could_be_kept_is_told_later)
+{
+    config::settings settings;
+    settings.audit.queue_records = 1;
+    fixture f(std::move(settings));
+    auto taken = f.job.audit().reserve();
+    ASSERT_TRUE(taken);
+    f.job.lost().note(3);
+    taken->cancel();
+    f.job.lost().flush();
+    EXPECT_THAT(alerts_of(f.written()), ElementsAre(HasSubstr("3 datagrams")));
 }
 
 } // namespace
