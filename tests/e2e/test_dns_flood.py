@@ -74,6 +74,17 @@ def test_flood_of_queries_is_bounded(world, gateway, nonce, record_property, pat
     assert 4 * letters <= seen_bits and len(seen) <= seen_bits, seen[:5]
 
 
+def test_every_query_of_a_flood_is_recorded_or_told_as_lost(world, gateway):
+    """What the queue accepted and the resolver's socket had no room for has no record: alerts tell its exact number."""
+    room = {"dns": {"queue_buffer": "64MiB", "queue_length": 1000000}}  # so that nothing is lost before the socket
+    done = gateway.run(["/usr/bin/python3", f"{world.scripts}/flood.py", "echo.example", "20"], ["https://echo.example/"], policy=room)
+    sent, dropped = (int(n) for n in done.out.split())
+    assert dropped > 0, "no flood"
+    told = [r["alert"]["message"] for r in done.records if r["type"] == "alert" and r["alert"]["name"] == "queue overflow"]
+    assert sum(int(message.split()[0]) for message in told) == dropped
+    assert len([r for r in done.records if r["type"] == "dns"]) == sent - dropped
+
+
 # ---- the judge stopped or killed
 
 ASK_ON = """
