@@ -20,6 +20,7 @@ public:
         case errc::not_found: return "not found";
         case errc::exhausted: return "a bounded table is full";
         case errc::closed: return "closed by the peer";
+        case errc::unreachable: return "nobody could be reached";
         case errc::timed_out: return "timed out";
         case errc::denied: return "denied by policy";
         }

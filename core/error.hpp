@@ -18,7 +18,8 @@ enum class errc {
     exhausted, ///< a bounded table or pool is full
     closed,    ///< the peer closed the stream
     timed_out,
-    denied, ///< refused by policy
+    unreachable, ///< nobody was there to hear it
+    denied,      ///< refused by policy
 };
 
 const boost::system::error_category& error_category() noexcept;

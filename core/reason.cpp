@@ -73,7 +73,8 @@ std::string_view describe(reason why) noexcept
 
 bool is_dial_refusal(reason why) noexcept
 {
-    return why == reason::upstream_verify_failed || why == reason::private_address || why == reason::exfiltration_budget;
+    return why == reason::upstream_verify_failed || why == reason::private_address || why == reason::exfiltration_budget ||
+           why == reason::denied_by_rule;
 }
 
 bool is_refusal(reason why) noexcept

@@ -343,11 +343,11 @@ charge budget::ledgers::spend(std::string_view name, std::uint16_t qtype, const 
         out.allowed = true;
         return out;
     }
-    if (due.tenants > 0 && !charge_tenants(out, due.tenants, where)) return out;
     if (const auto setting = shortage(out, due, *entry, where); !setting.empty()) {
         refuse(out, entry, setting);
         return out;
     }
+    if (due.tenants > 0 && !charge_tenants(out, due.tenants, where)) return out; // last: it spends
     out.allowed = true;
     out.cost = due.total;
     entry->spent += due.total;
@@ -430,10 +430,10 @@ void budget::unanswered(std::string_view canonical_name, std::uint16_t qtype)
     if (paid != nullptr) paid->unanswered = static_cast<std::uint16_t>(paid->unanswered | (1U << type_bit(qtype)));
 }
 
-charge budget::block(std::string_view readable)
+charge budget::block(std::string_view readable, const name_rule& rule)
 {
-    auto where = ledgers_->place_of(readable, {});
-    if (where.kind == ledger_kind::provider) where = ledgers_->place_in(ledger_kind::tenants, where.key, {});
+    auto where = ledgers_->place_of(readable, rule);
+    if (where.kind == ledger_kind::provider) where = ledgers_->place_in(ledger_kind::tenants, where.key, rule);
     const std::lock_guard lock(mutex_);
     charge out;
     out.why = reason::malformed_name;

@@ -82,8 +82,8 @@ public:
     void unanswered(std::string_view canonical_name, std::uint16_t qtype);
 
     /// Blocks the domain of a name that no honest client asks for (octets outside of host names). What of it is a host name
-    /// counts: `readable` is the longest end of the name made of such labels.
-    charge block(std::string_view readable);
+    /// counts: `readable` is the longest end of the name made of such labels, and `rule` is what the policy says of it.
+    charge block(std::string_view readable, const name_rule& rule);
 
 private:
     struct ledgers;

@@ -97,7 +97,7 @@ inspector::outcome inspector::refuse_bad(const bad_query& bad, judged_query w, c
 {
     const auto fault = describe_fault(bad.fault);
     static_cast<query_head&>(w.q) = bad.head;
-    if (bad.fault == query_fault::odd_name) w.paid = spent_.block(readable_end(bad.head.qname).view());
+    if (bad.fault == query_fault::odd_name) block_domain(readable_end(bad.head.qname), w);
     if (bad.fault != query_fault::not_a_query)
         return refuse(w, fault.why, fault.code, fault.error, now, std::string(fault.detail));
     drop out;
@@ -106,6 +106,14 @@ inspector::outcome inspector::refuse_bad(const bad_query& bad, judged_query w, c
     out.facts.decision.why = fault.why;
     out.facts.detail = fault.detail;
     return out;
+}
+
+// Only what the policy would let out has an account that can be blocked.
+void inspector::block_domain(const host_text& readable, judged_query& w) const
+{
+    if (readable.size() == 0) return;
+    const auto verdict = judge(readable.view(), rr::a);
+    if (verdict.allowed && verdict.matched.how != name_rule::kind::exact) w.paid = spent_.block(readable.view(), verdict.matched);
 }
 
 std::optional<answer> inspector::answer_unsupported(judged_query& w, clock::time_point now) const

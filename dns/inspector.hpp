@@ -38,6 +38,7 @@ public:
 
 private:
     outcome refuse_bad(const bad_query& bad, judged_query w, clock::time_point now) const;
+    void block_domain(const host_text& readable, judged_query& w) const;
     std::optional<answer> answer_unsupported(judged_query& w, clock::time_point now) const;
     std::optional<answer> answer_locally(judged_query& w, clock::time_point now) const;
     std::optional<answer> refuse_by_policy(judged_query& w, clock::time_point now) const;

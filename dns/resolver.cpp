@@ -75,7 +75,7 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
     bool paid = false;
     for (auto& w : landed.waiters) {
         paid = paid || (w.paid && w.paid->tier != name_tier::known);
-        if (paid && !is_answer(result) && calls_.unanswered) calls_.unanswered(w.q.text.view(), w.q.qtype);
+        if (paid && was_heard(result) && !is_answer(result) && calls_.unanswered) calls_.unanswered(w.q.text.view(), w.q.qtype);
         auto next = advance(w, &fresh, now);
         if (auto* done = std::get_if<answer>(&next)) {
             out.answers.push_back(std::move(*done));
@@ -92,6 +92,11 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
 bool resolver::is_answer(const upstream_result& result) noexcept
 {
     return !result.failed && (result.got.code == rcode::noerror || result.got.code == rcode::nxdomain);
+}
+
+bool resolver::was_heard(const upstream_result& result) noexcept
+{
+    return result.failed != errc::unreachable && result.failed != errc::exhausted;
 }
 
 const resolver::upstream_result* resolver::find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now)
@@ -299,7 +304,7 @@ resolver::clock::time_point resolver::expiry_of(const upstream_result& result) c
     if (result.failed || (got.code != rcode::noerror && got.code != rcode::nxdomain)) return result.stored + failure_ttl;
     if (got.code == rcode::nxdomain || got.answers.empty()) {
         const std::chrono::seconds said{got.negative_ttl.value_or(static_cast<std::uint32_t>(settings_.min_ttl.count()))};
-        return result.stored + std::min(said, settings_.negative_ttl);
+        return result.stored + std::min(std::max(said, settings_.min_ttl), settings_.negative_ttl);
     }
     auto shortest = settings_.max_ttl;
     for (const auto* records : {&got.chain, &got.answers}) {

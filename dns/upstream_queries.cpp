@@ -75,7 +75,7 @@ std::size_t upstream_queries::next_after(std::size_t server, clock::time_point n
 
 result<upstream_queries::attempt> upstream_queries::ask(const question& what, clock::time_point now)
 {
-    if (servers_.empty()) return errc::closed;
+    if (servers_.empty()) return errc::unreachable;
     if (in_use_ >= max_in_flight_) return errc::exhausted;
     if (free_.empty()) {
         free_.push_back(static_cast<slot>(pending_.size()));
@@ -109,7 +109,7 @@ std::vector<std::uint8_t> upstream_queries::datagram(const attempt& of, std::siz
 upstream_queries::action upstream_queries::could_not_send(const attempt& what, clock::time_point now)
 {
     servers_[what.server].rests_until = now + rest;
-    return retry(what.what, errc::closed, now);
+    return retry(what.what, errc::unreachable, now);
 }
 
 std::optional<upstream_queries::action> upstream_queries::on_datagram(std::size_t socket, byte_view bytes, clock::time_point now)
@@ -146,7 +146,7 @@ std::vector<upstream_queries::action> upstream_queries::on_unreachable(std::size
         if (p.socket == socket) {
             servers_[p.server].rests_until = now + rest;
             stop_waiting(p, which);
-            out.push_back(retry(which, errc::closed, now));
+            out.push_back(retry(which, errc::unreachable, now));
         }
         which = next;
     }
@@ -163,6 +163,7 @@ std::vector<upstream_queries::action> upstream_queries::expire(clock::time_point
         // Silence about one name is the name's, silence about all is the server's.
         if (asked.last_answer < p.sent) asked.rests_until = now + rest;
         stop_waiting(p, which);
+        p.heard = true;
         out.push_back(retry(which, errc::timed_out, now));
     }
     return out;
@@ -189,6 +190,7 @@ upstream_queries::action upstream_queries::retry(slot which, error_code otherwis
 {
     auto& p = pending_[which];
     if (p.attempts >= tries_) {
+        if (p.heard && otherwise == errc::unreachable) otherwise = errc::closed;
         release(which);
         return failed{which, otherwise};
     }
@@ -201,6 +203,7 @@ upstream_queries::action upstream_queries::retry(slot which, error_code otherwis
 upstream_queries::action upstream_queries::refused(slot which, clock::time_point now)
 {
     auto& p = pending_[which];
+    p.heard = true;
     if (++p.unwilling < servers_.size()) return retry(which, errc::closed, now);
     release(which);
     return failed{which, errc::closed};

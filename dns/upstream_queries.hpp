@@ -77,6 +77,7 @@ private:
         std::size_t unwilling = 0; // servers that answered SERVFAIL, REFUSED or NOTIMP
         std::uint16_t id = 0;
         bool used = false, waiting = false, with_edns = true;
+        bool heard = false;               // by a server, as far as we know
         slot before = none, after = none; // of those that wait, by time
     };
     struct server_state {

@@ -41,8 +41,28 @@ bool is_listed_host(const policy::policy& rules, std::uint16_t port, policy::tra
     return rules.decide(attempt).why == reason::allowed_by_endpoint;
 }
 
+/// An alias of a name that a rule denies is as good as the name itself; whether it is on the allow-list is of no account.
+std::optional<candidates> refuse_denied_alias(job_context& job, const dns::host_addresses& found)
+{
+    for (const auto& alias : found.aliases) {
+        const auto verdict = job.inspector().judge(alias, dns::rr::a);
+        if (verdict.why != reason::denied_by_rule || verdict.allowed) continue;
+        return candidates{{}, reason::denied_by_rule, "alias of " + alias + ", which rule " + verdict.rule + " denies"};
+    }
+    return std::nullopt;
+}
+
+candidates judged(job_context& job, dns::host_addresses found)
+{
+    if (auto refused = refuse_denied_alias(job, found)) return std::move(*refused);
+    candidates out;
+    if (found.addresses.empty()) out.why = reason::name_not_found;
+    out.addresses = std::move(found.addresses);
+    return out;
+}
+
 /// The addresses of a name that TLS or HTTP may have brought without a query of the job. The lookup is a message to the name's
-/// domain, so it is charged, and made once a job unless the name is known.
+/// domain, so it is charged, and made once a job unless the name is known: that there is no such name is kept too.
 asio::awaitable<candidates> look_up(worker& w, std::string host)
 {
     candidates out;
@@ -57,18 +77,22 @@ asio::awaitable<candidates> look_up(worker& w, std::string host)
     }
     const bool keep = paid.tier != dns::name_tier::known;
     if (auto kept = keep ? job.kept_addresses(host) : std::nullopt) {
-        out.addresses = std::move(*kept);
+        out = judged(job, std::move(*kept));
         co_return out;
     }
     auto resolved = co_await w.resolver().async_addresses(host);
-    if (!resolved) {
-        if (resolved.error() != errc::not_found) job.budget().unanswered(host, dns::rr::a);
-        out.why = resolved.error() == errc::not_found ? reason::name_not_found : reason::resolve_failed;
+    const bool answered = resolved || resolved.error() == errc::not_found;
+    if (!answered) {
+        const bool heard = resolved.error() != errc::unreachable && resolved.error() != errc::exhausted;
+        if (heard) job.budget().unanswered(host, dns::rr::a);
+        out.why = reason::resolve_failed;
         out.detail = host + ": " + resolved.error().message();
         co_return out;
     }
-    out.addresses = std::move(*resolved);
-    if (keep) job.keep_addresses(host, out.addresses);
+    auto found = resolved ? std::move(*resolved) : dns::host_addresses{};
+    if (keep) job.keep_addresses(host, found);
+    out = judged(job, std::move(found));
+    if (out.why == reason::name_not_found) out.detail = host + ": no such name";
     co_return out;
 }
 

@@ -36,17 +36,17 @@ std::optional<std::string> job_context::name_of(const ip_address& address) const
     return bindings_.name_of(address);
 }
 
-std::optional<std::vector<ip_address>> job_context::kept_addresses(const std::string& name) const
+std::optional<dns::host_addresses> job_context::kept_addresses(const std::string& name) const
 {
     const std::lock_guard lock(kept_mutex_);
     const auto found = kept_addresses_.find(name);
     return found == kept_addresses_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void job_context::keep_addresses(const std::string& name, const std::vector<ip_address>& addresses)
+void job_context::keep_addresses(const std::string& name, const dns::host_addresses& found)
 {
     const std::lock_guard lock(kept_mutex_);
-    kept_addresses_.insert_or_assign(name, addresses);
+    kept_addresses_.insert_or_assign(name, found);
 }
 
 void job_context::open_audit(std::function<void(const audit::record&)> observe)

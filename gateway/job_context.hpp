@@ -5,6 +5,7 @@
 #include "config/settings.hpp"
 #include "dns/bindings.hpp"
 #include "dns/budget.hpp"
+#include "dns/host_addresses.hpp"
 #include "dns/inspector.hpp"
 #include "gateway/lost_datagrams.hpp"
 #include "policy/policy.hpp"
@@ -43,8 +44,8 @@ public:
     /// What the job's names may say: charged by the inspector, and for names that are dialled without a query of the job.
     dns::budget& budget() noexcept { return budget_; }
     /// Addresses of names that were paid for: to look them up once more is a message to their domain. Bounded by the budget.
-    std::optional<std::vector<ip_address>> kept_addresses(const std::string& name) const;
-    void keep_addresses(const std::string& name, const std::vector<ip_address>& addresses);
+    std::optional<dns::host_addresses> kept_addresses(const std::string& name) const;
+    void keep_addresses(const std::string& name, const dns::host_addresses& found);
     /// Judges every DNS message of the job, wherever it came in.
     const dns::inspector& inspector() const noexcept { return inspector_; }
     std::optional<std::string> name_of(const ip_address& address) const;
@@ -82,7 +83,7 @@ private:
     dns::budget budget_;
     dns::inspector inspector_;
     mutable std::mutex kept_mutex_;
-    std::unordered_map<std::string, std::vector<ip_address>> kept_addresses_;
+    std::unordered_map<std::string, dns::host_addresses> kept_addresses_;
     tls::authority ca_;
     tls::leaf_cache leaves_;
     tls::ssl_ctx_ptr server_tls_;

@@ -1,5 +1,6 @@
 #include "gateway/queued_names.hpp"
 
+#include "core/dns_shape.hpp"
 #include "dns/message.hpp"
 #include "dns/refusal.hpp"
 #include "gateway/connection_facts.hpp"
@@ -81,6 +82,7 @@ nft::queue_verdict datagram_judge::judge(const nft::queued_packet& packet) const
 {
     const auto datagram = nft::parse_udp(packet.bytes);
     if (!datagram) return refuse_unreadable(packet.bytes, datagram.error());
+    if (!datagram->whole) return refuse_unreadable(packet.bytes, make_error_code(errc::too_large));
     return datagram->destination.port == nft::dns_port ? inspect(*datagram) : judge_other_port(*datagram);
 }
 
@@ -121,7 +123,8 @@ nft::queue_verdict datagram_judge::refuse_unreadable(byte_view packet, const err
 /// A port that an entry opens is the relay's, which judges the flow; queries on it have to pass like any other first.
 nft::queue_verdict datagram_judge::judge_other_port(const nft::udp_datagram& datagram) const
 {
-    if (!nft::has_query_shape(datagram.payload)) return accept();
+    // Counts that no strict parser takes may still please a server: the inspector refuses those by their shape.
+    if (!nft::has_query_shape(datagram.payload) && !looks_like_dns(datagram.payload)) return accept();
     const auto rules = job_.rules();
     const auto facts = facts_of(job_, datagram);
     const auto& carried = rules->udp_ports();

@@ -123,7 +123,7 @@ public:
         out.domain = std::string(purchased_domain(line.qname));
         const auto qname = wire_of(line.qname);
         if (!qname) { // no client can send it
-            out.paid = budget_.block(out.domain);
+            out.paid = budget_.block(out.domain, {});
         }
         else {
             const auto type = dns::parse_type(line.qtype).value_or(0); // a type without a name here is not carried

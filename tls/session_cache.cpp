@@ -12,7 +12,13 @@ void session_cache::put(std::string_view name, ssl_session_ptr session)
     if (capacity_ == 0 || !session || SSL_SESSION_is_resumable(session.get()) == 0) return;
     const std::lock_guard lock(mutex_);
     recent_.push_front({std::string(name), std::move(session)});
-    index_.emplace(recent_.front().name, recent_.begin());
+    try {
+        index_.emplace(recent_.front().name, recent_.begin());
+    }
+    catch (...) {
+        recent_.pop_front();
+        throw;
+    }
     if (recent_.size() > capacity_) erase(std::prev(recent_.end()));
 }
 

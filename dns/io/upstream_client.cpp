@@ -19,7 +19,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 using bytes_result = result<std::vector<std::uint8_t>>;
-using addresses_result = result<std::vector<ip_address>>;
+using addresses_result = result<host_addresses>;
 
 constexpr std::chrono::milliseconds ipv6_grace{50};
 constexpr std::uint32_t hosts_ttl = 5;
@@ -49,8 +49,7 @@ struct awaited_answer {
 };
 
 // What one family's answer says: addresses, or why there are none.
-struct family_addresses {
-    std::vector<ip_address> addresses;
+struct family_addresses : host_addresses {
     error_code failed; // set: no usable answer; errc::not_found: a good answer without addresses
     std::chrono::seconds ttl{1};
 };
@@ -70,8 +69,7 @@ std::vector<std::uint8_t> answer_from_hosts(const question& what, const std::vec
 } // namespace
 
 struct upstream_client::impl : std::enable_shared_from_this<impl> {
-    struct cached_addresses {
-        std::vector<ip_address> addresses;
+    struct cached_addresses : host_addresses {
         error_code failed;
     };
 
@@ -198,11 +196,16 @@ family_addresses upstream_client::impl::read(const awaited_answer& from, const q
         for (const auto& r : *records) ttl = std::min(ttl, std::chrono::seconds(r.ttl));
     }
     for (const auto& r : got->answers) out.addresses.push_back(std::get<ip_address>(r.data));
+    for (const auto& hop : got->chain) {
+        host_text target;
+        std::get<name>(hop.data).text_into(target);
+        out.aliases.emplace_back(target.view());
+    }
     out.ttl = std::max(ttl, limits.min_ttl);
     if (!out.addresses.empty()) return out;
     out.failed = errc::not_found;
     const std::chrono::seconds said{got->negative_ttl.value_or(static_cast<std::uint32_t>(limits.min_ttl.count()))};
-    out.ttl = std::min(said, limits.negative_ttl);
+    out.ttl = std::min(std::max(said, limits.min_ttl), limits.negative_ttl);
     return out;
 }
 
@@ -214,24 +217,28 @@ addresses_result upstream_client::impl::combine(const std::string& key, family_a
     if (v4.failed && !v6.addresses.empty()) ttl = v6.ttl;
     out.addresses = std::move(v4.addresses);
     out.addresses.insert(out.addresses.end(), v6.addresses.begin(), v6.addresses.end());
+    out.aliases = std::move(v4.aliases);
+    for (auto& each : v6.aliases) {
+        if (std::find(out.aliases.begin(), out.aliases.end(), each) == out.aliases.end()) out.aliases.push_back(std::move(each));
+    }
     // A failure says less than "no such name", but it is the truth as long as either family is unknown.
     if (out.addresses.empty()) out.failed = v4.failed != errc::not_found ? v4.failed : v6.failed;
     if (out.failed && out.failed != errc::not_found) ttl = std::chrono::seconds(1);
     const bool lasting = out.failed != errc::exhausted && out.failed != errc::closed;
     if (lasting) cache.put(key, out, clock::now() + ttl);
     if (out.failed) return out.failed;
-    return out.addresses;
+    return host_addresses(std::move(out));
 }
 
 asio::awaitable<addresses_result> upstream_client::impl::addresses(std::shared_ptr<impl> self, std::string name)
 {
-    if (const auto literal = ip_address::parse(name)) co_return std::vector<ip_address>(1, *literal);
+    if (const auto literal = ip_address::parse(name)) co_return host_addresses{{*literal}, {}};
     const auto qname = dns::name::parse(name);
     if (!qname || qname->is_root()) co_return errc::malformed;
     const auto key = qname->text();
     if (const auto* known = self->cache.find(key, clock::now())) {
         if (known->failed) co_return known->failed;
-        co_return known->addresses;
+        co_return host_addresses(*known);
     }
     const question ask_v4{*qname, rr::a}, ask_v6{*qname, rr::aaaa};
     const auto v4 = self->start(ask_v4), v6 = self->start(ask_v6);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/bytes.hpp"
+#include "dns/host_addresses.hpp"
 #include "dns/message.hpp"
 #include "dns/settings.hpp"
 
@@ -46,7 +47,7 @@ public:
     /// The addresses of `name` (or of a literal), IPv4 first, never empty. Cached for their TTL within settings' bounds, failures
     /// for a second; once IPv4 is there, IPv6 is waited for no more than 50 ms (RFC 8305, 3). Errors as async_query, and
     /// errc::not_found: no such name, or it has no address.
-    boost::asio::awaitable<result<std::vector<ip_address>>> async_addresses(std::string name);
+    boost::asio::awaitable<result<host_addresses>> async_addresses(std::string name);
 
     /// Datagrams and TCP queries sent upstream so far, tries included (what came from the hosts file or a cache counts not).
     std::uint64_t sent() const noexcept;

@@ -119,7 +119,8 @@ TEST(budget_limits, of_a_query_below_a_wildcard)
     EXPECT_FALSE(refused.allowed);
     EXPECT_EQ(refused.setting, "wildcard_query_bits");
     EXPECT_EQ(explain(refused).find("one query below exf6.net would say "), 0U) << explain(refused);
-    EXPECT_EQ(explain(b.block("odd.exf9.net")), "exf9.net is blocked for this job: a name that no host can have was asked for");
+    EXPECT_EQ(explain(b.block("odd.exf9.net", unlisted)),
+              "exf9.net is blocked for this job: a name that no host can have was asked for");
     EXPECT_TRUE(b.spend(login + ".exf7.net", rr::a, below("exf7.net", 1024)).allowed) << "the entry says how much it may be";
     EXPECT_TRUE(b.spend(login + ".s3.amazonaws.com", rr::a, below("s3.amazonaws.com")).allowed) << "a provider's";
     EXPECT_TRUE(b.spend("productionresultssa19.exf8.net", rr::a, below("exf8.net")).allowed);
@@ -211,9 +212,9 @@ TEST(budget_retries, of_what_nobody_answered_are_not_free)
 TEST(budget_odd_names, block_their_domain)
 {
     budget b({});
-    EXPECT_TRUE(b.block("t.exf6.net").first_refusal);
+    EXPECT_TRUE(b.block("t.exf6.net", unlisted).first_refusal);
     EXPECT_FALSE(b.spend("www.exf6.net", rr::a, unlisted).allowed);
-    EXPECT_FALSE(b.block("exf6.net").first_refusal);
+    EXPECT_FALSE(b.block("exf6.net", unlisted).first_refusal);
 }
 
 TEST(budget_threads, share_one_account)

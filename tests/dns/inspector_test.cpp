@@ -64,10 +64,20 @@ TEST(inspector, refuses_what_the_domain_may_not_say_and_names_the_setting)
 TEST(inspector, blocks_the_domain_of_an_odd_name)
 {
     playbook p;
-    p.audit_only = {"www.exf6.net"};
+    p.audit_only = {"www.exf6.net", "t.exf6.net"};
     const auto odd = header({}) + packet{7, 'a', '=', 'b', 0, '.', ' ', 1} + labels("t.exf6.net") + packet{0, 1, 0, 1};
     EXPECT_EQ(refused(inspect(p, odd)).facts.decision.why, reason::malformed_name);
     EXPECT_EQ(refused(inspect(p, make_query("www.exf6.net"))).facts.decision.why, reason::exfiltration_budget);
+}
+
+TEST(inspector, a_denied_domain_has_no_account_to_block)
+{
+    playbook p;
+    p.audit_only = {"www.exf6.net"};
+    const auto odd = header({}) + packet{3, 'a', '=', 'b'} + labels("t.exf7.net") + packet{0, 1, 0, 1};
+    const auto got = refused(inspect(p, odd));
+    EXPECT_EQ(got.facts.decision.why, reason::malformed_name);
+    EXPECT_FALSE(got.facts.paid.has_value());
 }
 
 TEST(inspector, drops_responses)

@@ -20,7 +20,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-using addresses_result = result<std::vector<ip_address>>;
+using addresses_result = result<host_addresses>;
 using bytes_result = result<std::vector<std::uint8_t>>;
 
 asio::awaitable<void> keep_addresses(upstream_client& client, std::string name, addresses_result& out)
@@ -72,7 +72,7 @@ protected:
     {
         if (!r) return r.error().message();
         std::string out;
-        for (const auto& a : *r) out += (out.empty() ? "" : " ") + a.to_string();
+        for (const auto& a : r->addresses) out += (out.empty() ? "" : " ") + a.to_string();
         return out;
     }
 

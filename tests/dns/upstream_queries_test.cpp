@@ -182,8 +182,21 @@ TEST(upstream_queries, a_server_without_a_socket_is_passed_by)
         ASSERT_LT(tries, 3);
         next = e.core.could_not_send(std::get<queries::attempt>(next), e.now);
     }
+    EXPECT_EQ(std::get<queries::failed>(next).why, errc::unreachable);
+    EXPECT_EQ(exchange(0).core.ask(exchange::about("www.example"), e.now).error(), errc::unreachable) << "no servers at all";
+}
+
+TEST(upstream_queries, what_one_server_may_have_heard_was_heard)
+{
+    exchange e(2);
+    e.send(e.ask());
+    e.now += 10s;
+    const auto late = e.core.expire(e.now);
+    ASSERT_EQ(late.size(), 1U);
+    auto next = e.core.could_not_send(std::get<queries::attempt>(late[0]), e.now);
+    while (const auto* again = std::get_if<queries::attempt>(&next))
+        next = e.core.could_not_send(queries::attempt(*again), e.now);
     EXPECT_EQ(std::get<queries::failed>(next).why, errc::closed);
-    EXPECT_EQ(exchange(0).core.ask(exchange::about("www.example"), e.now).error(), errc::closed) << "no servers at all";
 }
 
 TEST(upstream_queries, in_flight_is_bounded_and_abandoned_whole)

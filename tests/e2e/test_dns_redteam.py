@@ -395,3 +395,36 @@ def test_name_that_turns_private_is_refused_from_then_on(world, gateway, answers
     assert done.out.startswith("status 200"), done
     assert done.out.count("status 200") == 1 and "private_address" in str(done.denied()), done
     assert [p for p in world.evidence.packets(since) if p.destination == "10.1.2.3"] == [], done
+
+
+def test_an_alias_that_a_rule_denies_is_not_dialled_either(world, gateway, nonce):
+    """The same word for a name that TLS or HTTP bring, without a query of the job."""
+    name = names.chain_name("cname", names.BLOCKED)
+    done = gateway.run(f"curl -sS -m 10 --resolve {name}:80:{names.ATTACKER} http://{name}/{nonce}; {DIG}+short svc.example",
+                       [*ALLOW, f"http://{name}/"], policy=DENY_BLOCKED)
+    assert world.traces(nonce) == [] and "denied_by_rule" in done.out, done
+    records = done.of_type("http")
+    assert [r["decision"]["reason"] for r in records] == ["denied_by_rule"] and "alias of" in json.dumps(records), done
+
+
+@pytest.mark.parametrize("mode", ["enforce", "audit"])
+def test_hosts_that_do_not_exist_are_asked_for_once(world, gateway, nonce, mode):
+    """Whatever the zone says of how long its "no such name" is good for: the order of requests says nothing outside."""
+    zone = f"{nonce[:6]}.gone.example"
+    allow = [*ALLOW, f"http://*.{zone}/"] if mode == "enforce" else ALLOW
+    fetch = "; ".join(f"curl -s -m 10 --resolve {side}.{zone}:80:{names.ATTACKER} http://{side}.{zone}/" for side in "abbabaabab" * 2)
+    done = gateway.run(f"{fetch}; true", allow, policy={"mode": mode})
+    asked = [(q["qname"], q["qtype"]) for q in done.queries() if q["qname"].endswith(zone)]
+    assert 0 < len(asked) <= 4 and len(set(asked)) == len(asked), asked
+    assert len(done.of_type("http")) == 20, done
+
+
+@pytest.mark.parametrize("counts", ["0001000100000000", "0001000000010000", "0002000000000000"])
+def test_queries_with_odd_counts_on_an_opened_port_are_queries(world, gateway, nonce, counts):
+    label = nonce[:20]
+    message = f"1234 0100 {counts} {len(label):02x}{label.encode().hex()}0474657374 00 0001 0001".replace(" ", "")
+    send = ("import socket,sys; s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(1)\n"
+            f"s.sendto(bytes.fromhex('{message}'),('{names.RAW}',5398))\n"
+            "try: print(s.recv(512).hex())\nexcept OSError as e: print(e)")
+    done = gateway.run(["/usr/bin/python3", "-c", send], [*ALLOW, f"udp://{names.RAW}:5398"])
+    assert world.traces(label) == [] and len(done.denied()) == 1, done
