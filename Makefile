@@ -44,7 +44,7 @@ fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) each
 	scripts/fuzz.sh $(BUILD)/fuzz $${FUZZ_SECONDS:-60}
 
 # Whole programs under a sanitizer: what the unit tests cannot put together. A finding ends the program with an error.
-SANITIZED_E2E := tests/e2e/test_http.py tests/e2e/test_tls.py tests/e2e/test_dns.py tests/e2e/test_lifecycle.py
+SANITIZED_E2E := tests/e2e/test_http.py tests/e2e/test_dns.py
 SANITIZED = COFFERDAM=$(CURDIR)/$(BUILD)/$@/cofferdam scripts/as-root.sh python3 -m pytest -q -p no:cacheprovider $(SANITIZED_E2E)
 
 asan: deps        ## unit tests and main e2e tests under AddressSanitizer and UBSan

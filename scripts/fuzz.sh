@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/fuzz.sh BUILD_DIR SECONDS: runs every fuzz target for SECONDS, two at a time, from its seed corpus if there is one.
+# scripts/fuzz.sh BUILD_DIR SECONDS: runs every fuzz target for SECONDS, FUZZ_JOBS (2) at a time, from its seed corpus if there is one.
 # FUZZ_SEED: where the random numbers start; 0 (the default) is elsewhere every time, anything else repeats.
 set -euo pipefail
 build=$1 seconds=$2
@@ -20,4 +20,4 @@ run_one() {
     echo "fuzz $name: $(grep -m1 -o 'number_of_executed_units:.*' "$work/$name.log" | tr -s ' ') in ${seconds} s, no finding"
 }
 export -f run_one; export seconds root work
-printf '%s\n' "$build"/fuzz/*_fuzz | xargs -P 2 -I{} bash -c 'run_one {}'
+printf '%s\n' "$build"/fuzz/*_fuzz | xargs -P "${FUZZ_JOBS:-2}" -I{} bash -c 'run_one {}'
