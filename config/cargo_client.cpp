@@ -50,6 +50,15 @@ private:
     fs::path folder_;
 };
 
+/// What stands between the quotes: `mark` is the opening one, with what is before it, and "http". Empty: nothing does.
+std::string_view quoted(std::string_view text, std::string_view mark, char close)
+{
+    const auto start = text.find(mark);
+    if (start == std::string_view::npos) return {};
+    const auto rest = text.substr(start + mark.size() - std::string_view("http").size());
+    return rest.substr(0, rest.find(close) == std::string_view::npos ? 0 : rest.find(close));
+}
+
 /// One PEM file of what cargo would trust by itself and the extra roots.
 std::string write_roots(const surroundings& here, const fs::path& file)
 {
@@ -77,11 +86,9 @@ fs::path cargo_home_of(const surroundings& here)
 
 std::optional<cargo_index> index_in_complaint(std::string_view errors)
 {
-    constexpr std::string_view mark = "`http", file = "config.json";
-    const auto start = errors.find(mark);
-    const auto stop = start == std::string_view::npos ? start : errors.find('`', start + 1);
-    if (stop == std::string_view::npos) return std::nullopt;
-    auto url = errors.substr(start + 1, stop - start - 1);
+    constexpr std::string_view file = "config.json";
+    auto url = quoted(errors, "`http", '`');
+    if (url.empty()) url = quoted(errors, "url=\"http", '"'); // cargo 1.96 and later, where it logs
     const bool sparse = url.ends_with(file);
     if (sparse) url.remove_suffix(file.size());
     if (!plain_url(url, reach::prefix) || url.find_first_of(" \t\r\n'\"") != std::string_view::npos) return std::nullopt;
@@ -95,8 +102,13 @@ std::optional<cargo_index> ask_cargo_index(const surroundings& here, const std::
     const std::string nowhere = "http://127.0.0.1:9"; // discard: refused, and if not, no proxy
     std::map<std::string, std::string> variables{{"CARGO_HTTP_PROXY", nowhere}, {"NO_PROXY", ""}, {"no_proxy", ""}};
     if (!protocol.empty()) variables["CARGO_REGISTRIES_CRATES_IO_PROTOCOL"] = protocol;
-    const auto said = probe.resolve(here, std::move(variables));
-    return said ? index_in_complaint(said->errors) : std::nullopt;
+    for (const auto* log : {"", "debug"}) { // from 1.96 on, cargo's error alone does not tell
+        if (*log != '\0') variables["CARGO_LOG"] = log;
+        const auto said = probe.resolve(here, variables);
+        if (!said) return std::nullopt;
+        if (auto index = index_in_complaint(said->errors)) return index;
+    }
+    return std::nullopt;
 }
 
 std::optional<std::string> fetch_index_config(const surroundings& here, const fs::path& cargo_home, const std::string& index)

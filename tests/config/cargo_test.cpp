@@ -115,7 +115,9 @@ TEST(cargo_answers, complaints)
     EXPECT_EQ(index_in_complaint("x `https://i.example/a/config.json` y")->url, "https://i.example/a/");
     EXPECT_TRUE(index_in_complaint("`https://i.example/config.json`")->sparse);
     EXPECT_FALSE(index_in_complaint("failed to fetch `https://g.example/index`")->sparse);
-    for (const auto* other : {"", "`", "`http", "`https://", "no `url` here", "`https:// x`"}) {
+    EXPECT_EQ(index_in_complaint("DEBUG cargo: url=\"https://i.example/config.json\" id=3\nfailed")->url, "https://i.example/");
+    for (const auto* other :
+         {"", "`", "`http", "url=\"http", "url=\"https://", "url=\"\"", "`https://", "no `url` here", "`https:// x`"}) {
         const auto found = index_in_complaint(other);
         EXPECT_TRUE(!found || found->url == "https://") << other;
     }
