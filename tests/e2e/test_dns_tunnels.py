@@ -13,9 +13,11 @@ WILDCARD_BITS = 1024  # dns.exfiltration.wildcard_bits
 BITS_OF_A_LETTER = 5  # base32, the densest code that survives lower case; iodine's and dns2tcp's own
 
 
-@pytest.fixture(scope="session")
-def tools(world) -> Tunnels:
-    return Tunnels(world)
+@pytest.fixture(scope="module")
+def tools(world):
+    made = Tunnels(world)
+    yield made
+    made.close()
 
 
 def through(world, transport: str, command: str) -> str | list[str]:

@@ -119,13 +119,20 @@ class FakeInternet:
                     str(self.evidence.capture), f"not host {names.BULK} and not host {names.BULK6}")
         self._wait_until_ready()
 
-    def serve(self, label: str, *argv: str) -> None:
-        """Starts a server in the internet's namespace; its output goes to state/`label`.log."""
+    def serve(self, label: str, *argv: str) -> subprocess.Popen:
+        """Starts a server in the internet's namespace; its output goes to state/`label`.log. It ends with the world, or by stop()."""
         log = (self.folder / "state" / f"{label}.log").open("wb")
         with log:
             self._processes.append(subprocess.Popen(
                 Network.inside(self.network.net, *argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8"}, start_new_session=True, preexec_fn=die_with_parent))
+        return self._processes[-1]
+
+    def stop(self, server: subprocess.Popen) -> None:
+        """Ends a server before the world does."""
+        _kill_group(server)
+        server.wait()
+        self._processes.remove(server)
 
     def serve_at(self, label: str, probe: tuple[str, int], *argv: str) -> None:
         """As serve; returns when it listens at `probe`."""

@@ -25,12 +25,19 @@ class Tunnels:
         configuration = world.folder / "state" / "dns2tcpd.conf"
         configuration.write_text(f"listen = {names.DNS2TCP}\nport = 53\nuser = nobody\nchroot = /tmp\n"
                                  f"domain = {names.DNS2TCP_ZONE}\nkey = {_SECRET}\nresources = echo:127.0.0.1:{_ECHO_PORT}\n")
-        world.serve("echo", "socat", f"TCP-LISTEN:{_ECHO_PORT},bind=127.0.0.1,fork,reuseaddr", "EXEC:cat")
-        world.serve("dns2tcpd", "dns2tcpd", "-F", "-d", "1", "-f", str(configuration))
-        world.serve("iodined", "iodined", "-f", "-c", "-P", _SECRET, "-l", names.IODINE, "10.253.77.1/28", names.IODINE_ZONE)
-        world.serve("sink", "socat", "-u", f"UDP-RECV:{_SINK_PORT}", f"OPEN:{self._sink},creat,append")
+        self._servers = [
+            world.serve("echo", "socat", f"TCP-LISTEN:{_ECHO_PORT},bind=127.0.0.1,fork,reuseaddr", "EXEC:cat"),
+            world.serve("dns2tcpd", "dns2tcpd", "-F", "-d", "1", "-f", str(configuration)),
+            world.serve("iodined", "iodined", "-f", "-c", "-P", _SECRET, "-l", names.IODINE, "10.253.77.1/28", names.IODINE_ZONE),
+            world.serve("sink", "socat", "-u", f"UDP-RECV:{_SINK_PORT}", f"OPEN:{self._sink},creat,append"),
+        ]
         for label, ready in (("dns2tcpd", "Listening"), ("iodined", "Listening")):
             self._wait_for(world.folder / "state" / f"{label}.log", ready)
+
+    def close(self) -> None:
+        """dns2tcpd is left spinning by a client that went away."""
+        for server in self._servers:
+            self.world.stop(server)
 
     @staticmethod
     def _wait_for(log: Path, text: str) -> None:
