@@ -36,4 +36,9 @@ lookup_failure describe_failure(const error_code& failed) noexcept
     return {reason::resolve_failed, ede_code::network_error};
 }
 
+bool was_heard(const error_code& failed) noexcept
+{
+    return failed != errc::unreachable && failed != errc::exhausted;
+}
+
 } // namespace cofferdam::dns

@@ -19,5 +19,7 @@ struct lookup_failure {
     ede_code error = ede_code::other;
 };
 lookup_failure describe_failure(const error_code& failed) noexcept;
+/// Somebody upstream may know the question, although the lookup failed. False: nothing left the gateway.
+bool was_heard(const error_code& failed) noexcept;
 
 } // namespace cofferdam::dns

@@ -75,7 +75,8 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
     bool paid = false;
     for (auto& w : landed.waiters) {
         paid = paid || (w.paid && w.paid->tier != name_tier::known);
-        if (paid && was_heard(result) && !is_answer(result) && calls_.unanswered) calls_.unanswered(w.q.text.view(), w.q.qtype);
+        if (paid && was_heard(result.failed) && !is_answer(result) && calls_.unanswered)
+            calls_.unanswered(w.q.text.view(), w.q.qtype);
         auto next = advance(w, &fresh, now);
         if (auto* done = std::get_if<answer>(&next)) {
             out.answers.push_back(std::move(*done));
@@ -92,11 +93,6 @@ outcome resolver::on_upstream(std::uint64_t id, const result<response>& received
 bool resolver::is_answer(const upstream_result& result) noexcept
 {
     return !result.failed && (result.got.code == rcode::noerror || result.got.code == rcode::nxdomain);
-}
-
-bool resolver::was_heard(const upstream_result& result) noexcept
-{
-    return result.failed != errc::unreachable && result.failed != errc::exhausted;
 }
 
 const resolver::upstream_result* resolver::find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now)

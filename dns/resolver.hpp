@@ -106,7 +106,6 @@ private:
     sifted sift(const waiter& w, const std::vector<record>& records) const;
     answer refuse_target(waiter& w, policy_answer verdict, std::string_view target, clock::time_point now) const;
     static bool is_answer(const upstream_result& result) noexcept;
-    static bool was_heard(const upstream_result& result) noexcept; ///< somebody upstream may know the question
     const upstream_result* find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now);
     void keep(const flight& landed, upstream_result result, bool paid);
     action enqueue(waiter w, std::uint16_t qtype, clock::time_point now);

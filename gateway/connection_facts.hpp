@@ -2,6 +2,7 @@
 
 #include "core/identity.hpp"
 #include "policy/decision.hpp"
+#include "policy/request.hpp"
 
 #include <chrono>
 #include <string>
@@ -22,5 +23,17 @@ struct connection_facts {
     /// What the policy says of the connection as far as it is known: the verdict on one that ends before it asks for anything.
     policy::decision standing;
 };
+
+/// A datagram as the policy sees it. Views the facts' source.
+inline policy::connection_attempt datagram_attempt(const connection_facts& facts)
+{
+    policy::connection_attempt out;
+    out.proto = policy::transport::udp;
+    out.app = policy::application::opaque;
+    out.host = facts.bound_name;
+    out.destination = facts.destination;
+    out.source = &facts.source;
+    return out;
+}
 
 } // namespace cofferdam::gateway

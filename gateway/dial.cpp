@@ -1,6 +1,7 @@
 #include "gateway/dial.hpp"
 
 #include "dns/io/upstream_client.hpp"
+#include "dns/refusal.hpp"
 #include "gateway/address_guard.hpp"
 #include "gateway/job_dns.hpp"
 #include "gateway/name_policy.hpp"
@@ -83,8 +84,7 @@ asio::awaitable<candidates> look_up(worker& w, std::string host)
     auto resolved = co_await w.resolver().async_addresses(host);
     const bool answered = resolved || resolved.error() == errc::not_found;
     if (!answered) {
-        const bool heard = resolved.error() != errc::unreachable && resolved.error() != errc::exhausted;
-        if (heard) job.budget().unanswered(host, dns::rr::a);
+        if (dns::was_heard(resolved.error())) job.budget().unanswered(host, dns::rr::a);
         out.why = reason::resolve_failed;
         out.detail = host + ": " + resolved.error().message();
         co_return out;

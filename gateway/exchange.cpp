@@ -27,12 +27,6 @@ std::uint16_t default_port(std::string_view scheme) noexcept
     return scheme == "https" ? 443 : 80;
 }
 
-std::string header(const std::vector<http::field>& fields, std::string_view name)
-{
-    const auto* found = http::find_field(fields, name);
-    return found ? std::string(found->value) : std::string();
-}
-
 audit::header_fields copy_fields(const std::vector<http::field>& fields)
 {
     audit::header_fields out;
@@ -161,8 +155,8 @@ void exchange::describe_request()
     fields_.path = head.origin_target;
     fields_.url =
         scheme_ + "://" + fields_.authority + (head.origin_target.starts_with('/') ? "" : "/") + std::string(head.origin_target);
-    fields_.user_agent = header(head.fields, "user-agent");
-    fields_.request_content_type = header(head.fields, "content-type");
+    fields_.user_agent = http::value_of(head.fields, "user-agent");
+    fields_.request_content_type = http::value_of(head.fields, "content-type");
 }
 
 std::optional<exchange::answer> exchange::judge_authority()
@@ -210,6 +204,20 @@ std::optional<exchange::answer> exchange::judge_target()
     return std::nullopt;
 }
 
+http::refusal exchange::page_of(const answer& refused) const
+{
+    http::refusal out;
+    out.why = refused.verdict.why;
+    out.status = refused.status;
+    out.method = head.method;
+    out.url = fields_.url;
+    out.rule = refused.verdict.rule;
+    out.hint = refused.verdict.hint;
+    out.detail = refused.detail;
+    out.job = owner_.job().id();
+    return out;
+}
+
 std::string exchange::host_field() const
 {
     return port == default_port(scheme_) ? policy::bracketed(host) : policy::join_host_port(host, port);
@@ -241,7 +249,7 @@ void exchange::answered_by_origin(const http::response_head& response)
 {
     fields_.status = static_cast<int>(response.status);
     fields_.upstream_status = fields_.status;
-    fields_.response_content_type = header(response.fields, "content-type");
+    fields_.response_content_type = http::value_of(response.fields, "content-type");
     if (captures(policy::capture_level::headers)) fields_.response_headers = copy_fields(response.fields);
 }
 

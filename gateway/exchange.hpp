@@ -4,6 +4,7 @@
 #include "audit/record.hpp"
 #include "audit/writer.hpp"
 #include "http/body.hpp"
+#include "http/error_page.hpp"
 #include "http/head.hpp"
 #include "policy/decision.hpp"
 #include "policy/request.hpp"
@@ -67,8 +68,8 @@ public:
     void finish(reason why, std::string detail = {});
     bool finished() const noexcept { return finished_; }
 
-    /// For error pages: the URL as far as it is known.
-    const std::string& url() const noexcept { return fields_.url; }
+    /// The error page for an answer in the origin's place. Views this exchange and the answer: for use before finish().
+    http::refusal page_of(const answer& refused) const;
     /// The Host that is sent on: the judged name, with the port where it is not the scheme's default.
     std::string host_field() const;
 

@@ -43,26 +43,11 @@ std::string expected_accept(std::string_view key)
     return base64(byte_view(digest.data(), size));
 }
 
-// RFC 9110, 9.2.2: may be sent again if the connection died under it.
-bool is_idempotent(std::string_view method) noexcept
-{
-    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
-           method == "TRACE";
-}
-
 http::field_list to_list(const std::vector<std::pair<std::string, std::string>>& trailers)
 {
     http::field_list out;
     for (const auto& [name, value] : trailers) out.emplace_back(to_lower(name), value);
     return out;
-}
-
-void append_chunk(std::string& out, std::string_view data)
-{
-    if (data.empty()) return;
-    http::write_chunk_header(out, data.size());
-    out += data;
-    out += http::chunk_end;
 }
 
 asio::awaitable<void> keep_running(std::shared_ptr<http1_origin> origin, asio::awaitable<void> task)
@@ -171,7 +156,7 @@ asio::awaitable<bool> http1_origin::send_head(bool reused, bool& retry)
     const auto written = co_await link_.stream->async_write(as_bytes(bytes));
     const bool body = stream_->has_body() && !upgrade_;
     if (written.error) {
-        retry = reused && !body && is_idempotent(out.method);
+        retry = reused && !body && http::is_idempotent(out.method);
         detail_ = "the origin closed the connection";
         co_return false;
     }
@@ -205,7 +190,7 @@ asio::awaitable<void> http1_origin::send_body(std::shared_ptr<http1_origin> self
         out.clear();
         const std::string_view data(reinterpret_cast<const char*>(block.data()), piece.size);
         if (chunked_)
-            append_chunk(out, data);
+            http::write_chunk(out, data);
         else
             out += data;
         if (piece.ends && chunked_) http::write_last_chunk(out, *piece.trailers);
@@ -269,7 +254,7 @@ asio::awaitable<reason> http1_origin::read_answer(bool reused, bool& retry)
         bool any_byte = false;
         const reason got = co_await read_head(head, any_byte);
         if (got == reason::upstream_closed && reused && !any_byte && sent_ && !cancelled_ && !stream_->has_body()) {
-            retry = is_idempotent(stream_->what().head.method);
+            retry = http::is_idempotent(stream_->what().head.method);
         }
         if (got != reason::completed) co_return got;
         if (!head.interim()) break;
@@ -295,9 +280,16 @@ asio::awaitable<reason> http1_origin::read_answer(bool reused, bool& retry)
     co_return ended;
 }
 
+asio::awaitable<void> http1_origin::wait_for_room()
+{
+    while (stream_->answer_waiting() + block_size > session_->limits().http2.stream_window && !cancelled_) {
+        wake_answer_.expires_at(for_ever);
+        co_await wake_answer_.async_wait(use_tuple);
+    }
+}
+
 asio::awaitable<reason> http1_origin::read_body(const http::response_head& head)
 {
-    const auto room = session_->limits().http2.stream_window;
     http::body_decoder decoder(head.body, head.content_length, session_->limits());
     for (;;) {
         std::size_t used = 0;
@@ -312,10 +304,7 @@ asio::awaitable<reason> http1_origin::read_body(const http::response_head& head)
         }
         in_.erase(0, used);
         if (decoder.done()) break;
-        while (stream_->answer_waiting() + block_size > room && !cancelled_) {
-            wake_answer_.expires_at(for_ever);
-            co_await wake_answer_.async_wait(use_tuple);
-        }
+        co_await wait_for_room();
         if (cancelled_) co_return reason::client_closed;
         const auto got = co_await link_.stream->async_read_some(block_);
         if (got.error) {
@@ -338,12 +327,8 @@ asio::awaitable<reason> http1_origin::relay_answer()
     auto& flow = session_->owner();
     spawn_counted(flow.home().context(), flow.job(), send_body(shared_from_this()));
     if (!in_.empty()) stream_->on_answer_data(std::exchange(in_, {}));
-    const auto room = session_->limits().http2.stream_window;
     for (;;) {
-        while (stream_->answer_waiting() + block_size > room && !cancelled_) {
-            wake_answer_.expires_at(for_ever);
-            co_await wake_answer_.async_wait(use_tuple);
-        }
+        co_await wait_for_room();
         if (cancelled_) co_return reason::client_closed;
         const auto got = co_await link_.stream->async_read_some(block_);
         if (got.error) {

@@ -31,6 +31,7 @@ private:
     asio::awaitable<void> send_body(std::shared_ptr<http1_origin> self);
     asio::awaitable<reason> read_answer(bool reused, bool& retry);
     asio::awaitable<reason> read_head(http::response_head& head, bool& any_byte);
+    asio::awaitable<void> wait_for_room(); ///< until the client took enough of the answer, or cancelled
     asio::awaitable<reason> read_body(const http::response_head& head);
     asio::awaitable<reason> relay_answer();
     bool accepts(const http::response_head& head) const;

@@ -9,12 +9,6 @@
 namespace cofferdam::gateway {
 namespace {
 
-std::string_view header(const http::request_head& head, std::string_view name)
-{
-    const auto* found = http::find_field(head.fields, name);
-    return found ? found->value : std::string_view();
-}
-
 constexpr auto no_error = static_cast<std::uint32_t>(http::h2_code::no_error);
 constexpr std::chrono::milliseconds body_patience{50};
 constexpr auto cancelled = static_cast<std::uint32_t>(http::h2_code::cancel);
@@ -326,21 +320,10 @@ void http2_stream::send_refusal()
         limit_.arm(body_patience);
         return;
     }
-    const std::string url = exchange_.url();
-    const std::string job(session_.owner().job().id());
-    http::refusal page;
-    page.why = refusal_->verdict.why;
-    page.status = refusal_->status;
-    page.method = exchange_.head.method;
-    page.url = url;
-    page.rule = refusal_->verdict.rule;
-    page.hint = refusal_->verdict.hint;
-    page.detail = refusal_->detail;
-    page.job = job;
-    const auto made = http::make_refusal(page, header(exchange_.head, "accept"));
+    const auto made = http::make_refusal(exchange_.page_of(*refusal_), http::value_of(exchange_.head.fields, "accept"));
     exchange_.answered_by_gateway(refusal_->status);
     // The record is written before the client knows: who sees the refusal finds it in the log.
-    finish(page.why, refusal_->detail);
+    finish(refusal_->verdict.why, refusal_->detail);
     const bool bare = exchange_.head.method == "HEAD";
     if (!bare) answer_.append(made.body);
     answer_ended_ = true;

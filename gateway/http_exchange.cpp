@@ -29,14 +29,6 @@ void drop_alternatives(std::vector<http::field>& fields)
     std::erase_if(fields, [](const http::field& f) { return equals_ignoring_case(f.name, "alt-svc"); });
 }
 
-void append_chunk(std::string& out, std::string_view data)
-{
-    if (data.empty()) return;
-    http::write_chunk_header(out, data.size());
-    out += data;
-    out += http::chunk_end;
-}
-
 } // namespace
 
 /// The request's body on its way upstream, beside the answer on its way back.
@@ -129,7 +121,7 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
             used += step->consumed;
             e.capture_request_body(step->data);
             if (pump->chunked)
-                append_chunk(out, step->data);
+                http::write_chunk(out, step->data);
             else
                 out += step->data;
         }
@@ -277,7 +269,7 @@ asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http
             used += step->consumed;
             e.capture_response_body(step->data);
             if (chunked)
-                append_chunk(bytes, step->data);
+                http::write_chunk(bytes, step->data);
             else
                 bytes += step->data;
             done = step->done;

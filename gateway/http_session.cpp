@@ -11,19 +11,6 @@ namespace {
 constexpr std::size_t block_size = 16384;         // one TLS record
 constexpr std::chrono::milliseconds linger{1500}; // for the last answer to arrive before the reset
 
-std::string_view header(const http::request_head& head, std::string_view name)
-{
-    const auto* found = http::find_field(head.fields, name);
-    return found ? found->value : std::string_view();
-}
-
-// RFC 9110, 9.2.2: may be sent again if the connection died under it.
-bool is_idempotent(std::string_view method) noexcept
-{
-    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
-           method == "TRACE";
-}
-
 } // namespace
 
 http_session::http_session(std::shared_ptr<flow> owner, std::unique_ptr<tls::stream> downstream, upstream_link link, bool secure)
@@ -148,23 +135,13 @@ asio::awaitable<http_session::next> http_session::refuse(exchange& e, exchange::
 {
     e.verdict = answer.verdict;
     const bool keep = e.head.keep_alive && e.head.body == http::body_kind::none && answer.status == 403;
-    const std::string url = e.url();
-    http::refusal page;
-    page.why = answer.verdict.why;
-    page.status = answer.status;
-    page.method = e.head.method;
-    page.url = url;
-    page.rule = answer.verdict.rule;
-    page.hint = answer.verdict.hint;
-    page.detail = answer.detail;
-    page.job = owner_->job().id();
     http::refusal_options options;
-    options.accept = header(e.head, "accept");
+    options.accept = http::value_of(e.head.fields, "accept");
     options.head_only = e.head.method == "HEAD";
     options.close = !keep;
     options.keep_alive_1_0 = keep && e.head.minor == 0;
     std::string bytes;
-    http::write_refusal(bytes, page, options);
+    http::write_refusal(bytes, e.page_of(answer), options);
     e.answered_by_gateway(answer.status);
     e.capture_request_body(std::string_view(in_).substr(0, e.head.body == http::body_kind::none ? 0 : in_.size()));
     // The record is written before the client knows: who sees the refusal finds it in the log.
@@ -214,7 +191,8 @@ asio::awaitable<http_session::next> http_session::forward(exchange& e)
             co_return after;
         }
         bool retry = false;
-        const bool reused = had_link && attempt == 0 && e.head.body == http::body_kind::none && is_idempotent(e.head.method);
+        const bool reused =
+            had_link && attempt == 0 && e.head.body == http::body_kind::none && http::is_idempotent(e.head.method);
         const next after = co_await exchange_with_upstream(e, reused, retry);
         if (!retry) co_return after;
         upstream_watch_.reset();

@@ -13,8 +13,8 @@
 
 namespace cofferdam::gateway {
 
-job_context::job_context(std::string id, config::settings settings, std::string_view phase)
-    : id_(std::move(id)), settings_(std::move(settings)), rules_(policy::policy::compile(settings_.policy, phase)),
+job_context::job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules)
+    : id_(std::move(id)), settings_(std::move(settings)), rules_(std::move(rules)),
       bindings_(settings_.dns.virtual_range, settings_.dns.max_names), budget_(budget_of(settings_)),
       inspector_(settings_.dns, bindings_, budget_,
                  {[this](std::string_view name, std::uint16_t qtype) { return judge_name(*this, name, qtype); }}),

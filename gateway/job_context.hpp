@@ -29,8 +29,8 @@ class worker;
 /// Everything that belongs to one job and that its flows on all workers share. Thread-safe. Outlives the workers.
 class job_context {
 public:
-    /// Makes the job's CA (law 8: in memory only). Compiles the policy for `phase`; throws policy_error, std::runtime_error.
-    job_context(std::string id, config::settings settings, std::string_view phase);
+    /// Makes the job's CA (law 8: in memory only). `rules` are the settings' policy, compiled. Throws std::runtime_error.
+    job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules);
     ~job_context();
     job_context(const job_context&) = delete;
     job_context& operator=(const job_context&) = delete;

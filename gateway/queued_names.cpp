@@ -36,17 +36,6 @@ connection_facts facts_of(const job_context& job, const nft::udp_datagram& datag
     return out;
 }
 
-policy::connection_attempt attempt_of(const connection_facts& facts)
-{
-    policy::connection_attempt out;
-    out.proto = policy::transport::udp;
-    out.app = policy::application::opaque;
-    out.host = facts.bound_name;
-    out.destination = facts.destination;
-    out.source = &facts.source;
-    return out;
-}
-
 /// REFUSED with an Extended DNS Error that says why; empty for what can't be answered.
 std::vector<std::uint8_t> refusal_of(byte_view query, const policy::decision& verdict, std::string_view destination)
 {
@@ -129,10 +118,12 @@ nft::queue_verdict datagram_judge::judge_other_port(const nft::udp_datagram& dat
     const auto facts = facts_of(job_, datagram);
     const auto& carried = rules->udp_ports();
     policy::decision verdict;
-    if (std::binary_search(carried.begin(), carried.end(), datagram.destination.port)) verdict = rules->decide(attempt_of(facts));
+    if (std::binary_search(carried.begin(), carried.end(), datagram.destination.port))
+        verdict = rules->decide(datagram_attempt(facts));
     if (verdict.allowed()) return inspect(datagram);
     if (verdict.why != reason::denied_by_rule)
-        verdict = gateway_decision(reason::dns_on_other_port, policy::stage::connection, policy::hint_for(attempt_of(facts)));
+        verdict =
+            gateway_decision(reason::dns_on_other_port, policy::stage::connection, policy::hint_for(datagram_attempt(facts)));
     return refuse_other_port(datagram, facts, verdict);
 }
 

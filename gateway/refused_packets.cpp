@@ -106,12 +106,7 @@ private:
     {
         auto verdict = gateway_decision(reason::protocol_not_allowed, policy::stage::connection);
         if (packet.protocol != IPPROTO_UDP) return verdict;
-        policy::connection_attempt attempt;
-        attempt.proto = policy::transport::udp;
-        attempt.app = policy::application::opaque;
-        attempt.host = facts.bound_name;
-        attempt.destination = facts.destination;
-        attempt.source = &facts.source;
+        const auto attempt = datagram_attempt(facts);
         verdict.hint = policy::hint_for(attempt);
         return named_refusal(std::move(verdict), attempt);
     }

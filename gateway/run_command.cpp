@@ -223,13 +223,13 @@ int run_command(const run_request& request)
 {
     sandbox::harden_gateway_process();
     const config::settings settings = config::load(request.policy, request.extra);
-    const auto compiled = policy::policy::compile(settings.policy, request.phase);
+    const auto rules = policy::policy::compile(settings.policy, request.phase);
     const std::size_t worker_count = count_workers(settings);
-    sealed_job sealed = seal(request, settings, worker_count, compiled->udp_ports());
+    sealed_job sealed = seal(request, settings, worker_count, rules->udp_ports());
 
     forwarded_signals signals;
     audit::aggregator aggregator; // the audit writer's thread feeds it, so it outlives the job
-    job_context job(new_identifier(), settings, request.phase);
+    job_context job(new_identifier(), settings, rules);
     job.open_audit([&aggregator](const audit::record& entry) { aggregator.add(entry); });
     std::vector<std::unique_ptr<worker>> workers;
     for (std::size_t i = 0; i < worker_count; ++i) workers.push_back(std::make_unique<worker>(job));

@@ -165,12 +165,7 @@ private:
     void judge(datagram_flow& flow)
     {
         flow.facts.bound_name = worker_.job().name_of(flow.facts.destination.address).value_or("");
-        policy::connection_attempt attempt;
-        attempt.proto = policy::transport::udp;
-        attempt.app = policy::application::opaque;
-        attempt.host = flow.facts.bound_name;
-        attempt.destination = flow.facts.destination;
-        attempt.source = &flow.facts.source;
+        const auto attempt = datagram_attempt(flow.facts);
         flow.facts.standing = named_refusal(worker_.job().rules()->decide(attempt), attempt);
     }
 

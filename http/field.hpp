@@ -42,5 +42,10 @@ bool is_hop_by_hop(field_id id) noexcept;
 
 /// The first field of that name, ignoring case, or nullptr.
 const field* find_field(const std::vector<field>& fields, std::string_view name) noexcept;
+/// Its value; empty if there is no such field.
+std::string_view value_of(const std::vector<field>& fields, std::string_view name) noexcept;
+
+/// RFC 9110, 9.2.2: a request of this method may be sent again if the connection died under it.
+bool is_idempotent(std::string_view method) noexcept;
 
 } // namespace cofferdam::http

@@ -178,6 +178,14 @@ void write_chunk_header(std::string& out, std::size_t size)
     lines.end_line();
 }
 
+void write_chunk(std::string& out, std::string_view data)
+{
+    if (data.empty()) return;
+    write_chunk_header(out, data.size());
+    out += data;
+    out += chunk_end;
+}
+
 void write_last_chunk(std::string& out, std::span<const std::pair<std::string, std::string>> trailers)
 {
     line_writer lines(out);

@@ -50,6 +50,8 @@ void write_response_head(std::string& out, const forward_response& response);
 /// "<size>CRLF"; the data and "CRLF" follow. `size` must not be 0: that is write_last_chunk.
 void write_chunk_header(std::string& out, std::size_t size);
 inline constexpr std::string_view chunk_end = "\r\n";
+/// A whole chunk; nothing for empty data.
+void write_chunk(std::string& out, std::string_view data);
 /// Ends a chunked body. `trailers` as body_decoder::trailers gives them.
 void write_last_chunk(std::string& out, std::span<const std::pair<std::string, std::string>> trailers = {});
 

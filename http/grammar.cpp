@@ -91,6 +91,18 @@ bool is_hop_by_hop(field_id id) noexcept
     return id != field_id::other && id != field_id::websocket_key && id != field_id::websocket_version;
 }
 
+std::string_view value_of(const std::vector<field>& fields, std::string_view name) noexcept
+{
+    const auto* found = find_field(fields, name);
+    return found ? found->value : std::string_view();
+}
+
+bool is_idempotent(std::string_view method) noexcept
+{
+    return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE" ||
+           method == "TRACE";
+}
+
 const field* find_field(const std::vector<field>& fields, std::string_view name) noexcept
 {
     for (const field& f : fields)

@@ -50,7 +50,7 @@ dns::answer refusal(std::string_view name)
 
 /// A job with its records, and a judge whose inspector refuses names that begin with "bad", drops those that begin with "drop".
 struct fixture {
-    explicit fixture(config::settings settings = {}) : job("job", std::move(settings), "")
+    explicit fixture(const config::settings& settings = {}) : job("job", settings, policy::policy::compile(settings.policy))
     {
         job.open_audit([this](const audit::record& entry) {
             const std::lock_guard lock(mutex);
