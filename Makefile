@@ -38,10 +38,10 @@ test: unit e2e    ## all tests
 lint: deps        ## format, layering, coroutine and wording lints
 	python3 scripts/lint.py
 
-fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) each
+fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) or FUZZ_RUNS inputs each
 	cmake --preset fuzz
 	cmake --build --preset fuzz -j $(JOBS)
-	scripts/fuzz.sh $(BUILD)/fuzz $${FUZZ_SECONDS:-60}
+	scripts/fuzz.sh $(BUILD)/fuzz
 
 # Whole programs under a sanitizer: what the unit tests cannot put together. A finding ends the program with an error.
 SANITIZED_E2E := tests/e2e/test_http.py tests/e2e/test_dns.py

@@ -56,4 +56,15 @@ inline result<netlink_attribute> next_attribute(byte_view& rest) noexcept
     return out;
 }
 
+/// What an NLMSG_ERROR payload (struct nlmsgerr) says: no error for an acknowledgement, the system's error for a refusal;
+/// errc::malformed if it is too short or its number is no -errno.
+inline error_code acknowledged_error(byte_view payload) noexcept
+{
+    constexpr int max_errno = 4095; // MAX_ERRNO, include/linux/err.h
+    const auto answer = read_structure<nlmsgerr>(payload);
+    if (!answer || answer->error > 0 || answer->error < -max_errno) return errc::malformed;
+    if (answer->error == 0) return {};
+    return {-answer->error, boost::system::system_category()};
+}
+
 } // namespace cofferdam::nft

@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t message_size = 128; // the largest of ours is half of it
 constexpr std::uint16_t packet_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET;
 constexpr std::size_t attribute_limit = 64; // more than NFQA_MAX of any kernel and library so far
-constexpr int max_errno = 4095;
 
 using message_buffer = std::array<char, message_size>;
 
@@ -76,10 +75,8 @@ result<queued_packet> decode_queued(byte_view datagram) noexcept
     const auto message = next_message(rest);
     if (!message) return message.error();
     if (message->header.nlmsg_type == NLMSG_ERROR) {
-        const auto answer = read_structure<nlmsgerr>(message->payload);
-        if (!answer || answer->error < -max_errno) return errc::malformed;
-        if (answer->error < 0) return error_code(-answer->error, boost::system::system_category());
-        return errc::unsupported;
+        const auto error = acknowledged_error(message->payload);
+        return error ? error : make_error_code(errc::unsupported);
     }
     if (message->header.nlmsg_type != packet_type) return errc::unsupported;
     if (message->payload.size() < sizeof(nfgenmsg)) return errc::malformed;

@@ -27,11 +27,10 @@ void put(const ip_endpoint& end, __be32 (&address)[4], __be16& port) noexcept
 
 result<socket_owner> refusal_of(byte_view payload) noexcept
 {
-    const auto error = read_structure<nlmsgerr>(payload);
-    if (!error || error->error > 0) return errc::malformed;
-    if (error->error == 0) return errc::closed;
-    if (error->error == -ENOENT) return errc::not_found;
-    return error_code(-error->error, boost::system::system_category());
+    const auto error = acknowledged_error(payload);
+    if (!error) return errc::closed;
+    if (error == error_code(ENOENT, boost::system::system_category())) return errc::not_found;
+    return error;
 }
 
 } // namespace

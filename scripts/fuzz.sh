@@ -1,23 +1,29 @@
 #!/usr/bin/env bash
-# scripts/fuzz.sh BUILD_DIR SECONDS: runs every fuzz target for SECONDS, FUZZ_JOBS (2) at a time, from its seed corpus if there is one.
-# FUZZ_SEED: where the random numbers start; 0 (the default) is elsewhere every time, anything else repeats.
+# scripts/fuzz.sh BUILD_DIR: runs every fuzz target, FUZZ_JOBS (2) at a time, from its seed corpus if there is one.
+# For FUZZ_SECONDS (60) each, or, with FUZZ_RUNS, for that many inputs each.
+# FUZZ_SEED: where the random numbers start; 0 (the default) is elsewhere every time. The same seed and FUZZ_RUNS repeat the
+# same inputs.
 set -euo pipefail
-build=$1 seconds=$2
+build=$1
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+if [ -n "${FUZZ_RUNS:-}" ]; then bound=-runs=$FUZZ_RUNS; else bound=-max_total_time=${FUZZ_SECONDS:-60}; fi
 run_one() {
     target=$1 name=$(basename "$1" _fuzz)
     mkdir -p "$work/$name"
     seeds=$(find "$root/tests" -type d -path "*/corpus/$name" -print -quit)
-    if ! "$target" -max_total_time="$seconds" -seed="${FUZZ_SEED:-0}" -rss_limit_mb=2048 -timeout=60 -print_final_stats=1 \
+    started=$SECONDS
+    if ! "$target" "$bound" -seed="${FUZZ_SEED:-0}" -reload=0 -rss_limit_mb=2048 -timeout=60 -print_final_stats=1 \
         -artifact_prefix="$work/$name-" "$work/$name" ${seeds:+"$seeds"} >"$work/$name.log" 2>&1; then
+        grep -m5 -E 'runtime error|ERROR: |SUMMARY: ' "$work/$name.log" || true
         tail -40 "$work/$name.log"
         for f in "$work/$name"-*; do [ -f "$f" ] && { echo "input of the finding, base64:"; base64 "$f"; }; done
         echo "FUZZ FINDING: $name"
         return 1
     fi
-    echo "fuzz $name: $(grep -m1 -o 'number_of_executed_units:.*' "$work/$name.log" | tr -s ' ') in ${seconds} s, no finding"
+    executed=$(grep -m1 -o 'number_of_executed_units:.*' "$work/$name.log" | tr -s ' ')
+    echo "fuzz $name: $executed in $((SECONDS - started)) s, no finding"
 }
-export -f run_one; export seconds root work
+export -f run_one; export bound root work
 printf '%s\n' "$build"/fuzz/*_fuzz | xargs -P "${FUZZ_JOBS:-2}" -I{} bash -c 'run_one {}'

@@ -22,11 +22,7 @@ result<acknowledgement> take_acknowledgement(byte_view& rest)
     const auto message = next_message(rest);
     if (!message) return message.error();
     if (message->header.nlmsg_type != NLMSG_ERROR) return errc::unsupported;
-    const auto body = read_structure<nlmsgerr>(message->payload);
-    if (!body) return errc::malformed;
-    acknowledgement out{message->header.nlmsg_seq, {}};
-    if (body->error != 0) out.error = error_code(-body->error, boost::system::system_category());
-    return out;
+    return acknowledgement{message->header.nlmsg_seq, acknowledged_error(message->payload)};
 }
 
 } // namespace

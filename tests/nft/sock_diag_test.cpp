@@ -1,6 +1,7 @@
 #include "nft/sock_diag.hpp"
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <linux/inet_diag.h>
@@ -58,6 +59,10 @@ TEST(sock_diag, answers)
     nlmsgerr refused{};
     refused.error = -ENOENT;
     EXPECT_EQ(errc::not_found, decode_socket_answer(answer(NLMSG_ERROR, 9, refused), 9).error());
+    for (const int no_errno : {1, -4096, INT_MIN}) {
+        refused.error = no_errno;
+        EXPECT_EQ(errc::malformed, decode_socket_answer(answer(NLMSG_ERROR, 9, refused), 9).error()) << no_errno;
+    }
     refused.error = -EPERM;
     EXPECT_EQ(EPERM, decode_socket_answer(answer(NLMSG_ERROR, 9, refused), 9).error().value());
     for (std::size_t size = 1; size < good.size(); ++size)
