@@ -89,11 +89,13 @@ private:
 
 /// A terminated copy in place, for the C library. Names longer than any are cut, and so match nothing.
 struct terminated {
-    std::array<char, longest_name + 1> text{};
+    std::array<char, longest_name + 1> text;
 
     explicit terminated(std::string_view name) noexcept
     {
-        std::copy_n(name.begin(), std::min(name.size(), longest_name), text.begin());
+        const auto size = std::min(name.size(), longest_name);
+        std::copy_n(name.begin(), size, text.begin());
+        text[size] = '\0';
     }
 };
 
