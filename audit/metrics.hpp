@@ -18,7 +18,7 @@ enum class http_version : std::uint8_t { http1, http2 };
 enum class byte_direction : std::uint8_t { sent, received };
 enum class leaf_cache : std::uint8_t { hit, miss };
 enum class upstream_source : std::uint8_t { dialled, reused };
-enum class packet_verdict : std::uint8_t { accept, drop, reject, overflow };
+enum class packet_verdict : std::uint8_t { accept, drop, reject, overflow, answer };
 
 /// The kind that counts a record's protocol.
 connection_kind kind_of(std::string_view protocol) noexcept;
