@@ -77,23 +77,32 @@ nft::queue_verdict datagram_judge::judge(const nft::queued_packet& packet) const
 
 nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) const
 {
-    const auto said = inspect_(datagram.payload, datagram.source);
-    if (const auto* free = std::get_if<dns::passed>(&said)) {
-        if (free->paid) alert_of_charge(job_, *free->paid, datagram.source);
-        return accept();
-    }
+    auto said = inspect_(datagram.payload, datagram.source);
     if (const auto* nothing = std::get_if<dns::drop>(&said)) {
         record_query(job_, nothing->facts);
         return drop();
     }
-    const auto& refused = std::get<dns::answer>(said);
-    if (datagram.destination.port == nft::dns_port && !is_own(datagram.source.address)) {
-        if (refused.facts.paid) alert_of_charge(job_, *refused.facts.paid, datagram.source);
+    // The resolver and the relay answer whom no packet from here would reach, and a relay's flow is never answered for it.
+    const bool is_names = datagram.destination.port == nft::dns_port;
+    const bool may_answer = is_own(datagram.source.address);
+    if (auto* free = std::get_if<dns::passed>(&said)) {
+        if (is_names && may_answer) {
+            if (const auto known = job_.ready_answers().find(*free, dns::clock::now())) return answer_query(datagram, *known);
+        }
+        if (free->paid) alert_of_charge(job_, *free->paid, datagram.source);
         return accept();
     }
-    if (!record_query(job_, refused.facts)) return drop();
-    answer(datagram, refused.bytes);
-    job_.metrics().packet(audit::packet_verdict::reject);
+    const auto& made = std::get<dns::answer>(said);
+    if (!is_names || may_answer) return answer_query(datagram, made);
+    if (made.facts.paid) alert_of_charge(job_, *made.facts.paid, datagram.source);
+    return accept();
+}
+
+nft::queue_verdict datagram_judge::answer_query(const nft::udp_datagram& datagram, const dns::answer& made) const
+{
+    if (!record_query(job_, made.facts)) return drop();
+    answer(datagram, made.bytes);
+    job_.metrics().packet(made.facts.decision.allowed ? audit::packet_verdict::answer : audit::packet_verdict::reject);
     return nft::queue_verdict::drop;
 }
 
@@ -158,21 +167,42 @@ void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) cons
     if (size) send_(byte_view(packet).first(*size), to.source.address);
 }
 
+/// One queue's thread: its answers leave in the batches in which the queries came.
+struct queued_names::consumer {
+    consumer(job_context& job, int answers_v4, int answers_v6, nft::descriptor queue, std::uint16_t number)
+        : v4(answers_v4), v6(answers_v6), judge(job, inspector_of(job),
+                                                [this](byte_view packet, const ip_address& destination) {
+                                                    (destination.is_v4() ? v4 : v6).add(packet, destination);
+                                                }),
+          reader(std::move(queue), number, static_cast<std::uint32_t>(job.settings().dns.queue_copy_range), calls_of(job))
+    {
+    }
+
+    nft::queue_calls calls_of(job_context& job)
+    {
+        nft::queue_calls out;
+        out.judge = [this](const nft::queued_packet& packet) { return judge.judge(packet); };
+        out.judged = [this] {
+            v4.flush();
+            v6.flush();
+        };
+        out.lost = [&job](std::uint32_t count) { job.lost().note(count); };
+        out.failure = [&job](std::string_view what) { job.count_internal_error(what); };
+        return out;
+    }
+
+    nft::packet_batch v4, v6;
+    datagram_judge judge;
+    nft::queue_reader reader;
+};
+
 queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
-    : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
-      judge_(job, inspector_of(job), [this](byte_view packet, const ip_address& destination) {
-          // A client that takes nothing any more loses its answer, as on any network.
-          nft::send_packet((destination.is_v4() ? answers_v4_ : answers_v6_).number(), packet, destination);
-      })
+    : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6))
 {
-    const auto range = static_cast<std::uint32_t>(job.settings().dns.queue_copy_range);
-    for (std::size_t i = 0; i < network.queues.size(); ++i) {
-        nft::queue_calls calls;
-        calls.judge = [this](const nft::queued_packet& packet) { return judge_.judge(packet); };
-        calls.lost = [&job](std::uint32_t count) { job.lost().note(count); };
-        calls.failure = [&job](std::string_view what) { job.count_internal_error(what); };
-        readers_.push_back(std::make_unique<nft::queue_reader>(std::move(network.queues[i]), static_cast<std::uint16_t>(i), range,
-                                                               std::move(calls)));
+    for (auto& queue : network.queues) {
+        const auto number = static_cast<std::uint16_t>(consumers_.size());
+        consumers_.push_back(
+            std::make_unique<consumer>(job, answers_v4_.number(), answers_v6_.number(), std::move(queue), number));
     }
     network.queues.clear();
 }
@@ -184,12 +214,12 @@ queued_names::~queued_names()
 
 void queued_names::start()
 {
-    for (auto& each : readers_) threads_.emplace_back([&reader = *each] { reader.run(); });
+    for (auto& each : consumers_) threads_.emplace_back([&reader = each->reader] { reader.run(); });
 }
 
 void queued_names::stop()
 {
-    for (auto& each : readers_) each->stop();
+    for (auto& each : consumers_) each->reader.stop();
     for (auto& each : threads_) each.join();
     threads_.clear();
     job_.lost().flush();

@@ -23,7 +23,8 @@ using query_inspector = std::function<dns::inspector::outcome(byte_view query, c
 using packet_sender = std::function<void(byte_view packet, const ip_address& destination)>;
 
 /// The verdict on each datagram of the job that may be DNS, before it reaches anybody. A query is answered here if it is refused,
-/// in the name of the server that it was sent to; a client's response is dropped. What is dropped here has its one record from
+/// or passes and its answer is ready (dns::ready_answers), in the name of the server that it was sent to; a client's response is
+/// dropped. What is dropped here has its one record from
 /// here, what is accepted has it from whoever gets it. No record, no answer. Thread-safe.
 class datagram_judge {
 public:
@@ -33,6 +34,7 @@ public:
 
 private:
     nft::queue_verdict inspect(const nft::udp_datagram& datagram) const;
+    nft::queue_verdict answer_query(const nft::udp_datagram& datagram, const dns::answer& made) const;
     nft::queue_verdict refuse_unreadable(byte_view packet, const error_code& why) const;
     nft::queue_verdict judge_other_port(const nft::udp_datagram& datagram) const;
     nft::queue_verdict refuse_other_port(const nft::udp_datagram& datagram, const connection_facts& facts,
@@ -60,10 +62,11 @@ public:
     void stop();
 
 private:
+    struct consumer;
+
     job_context& job_;
     nft::descriptor answers_v4_, answers_v6_;
-    datagram_judge judge_;
-    std::vector<std::unique_ptr<nft::queue_reader>> readers_;
+    std::vector<std::unique_ptr<consumer>> consumers_;
     std::vector<std::thread> threads_;
 };
 
