@@ -3,6 +3,7 @@
 #include "event_loop.hpp"
 
 #include <algorithm>
+#include <barrier>
 #include <cstdio>
 #include <deque>
 #include <mutex>
@@ -35,9 +36,10 @@ void merge(outcome& into, outcome&& part)
     if (into.error.empty()) into.error = part.error;
 }
 
-outcome on_threads(const options& given, outcome (*load)(const options&))
+/// `load(share)` on each thread, the connections dealt out evenly.
+template <class Load>
+outcome on_threads(const options& given, Load load)
 {
-    if (given.threads <= 1) return load(given);
     outcome all;
     std::mutex lock;
     std::vector<std::jthread> threads;
@@ -138,33 +140,6 @@ outcome handshakes_here(const options& given)
     return out;
 }
 
-outcome keep_alive_here(const options& given)
-{
-    outcome out;
-    crowd all(given);
-    const auto start = clock::now();
-    const auto end = after(start, given.seconds);
-    const auto failed = [&](std::size_t slot) {
-        note_failure(out, all.at(slot));
-        all.remove(slot);
-    };
-    // An answer may come at once: then there is no further edge, so the next request is driven here.
-    const auto answered = [&](std::size_t slot) {
-        auto status = connection::status::answered;
-        while (status == connection::status::answered) {
-            out.latencies.push_back(all.at(slot).seconds());
-            const auto now = clock::now();
-            if (now >= end) return all.remove(slot);
-            all.at(slot).ask(now);
-            status = all.at(slot).step();
-        }
-        if (status == connection::status::failed) failed(slot);
-    };
-    for (int slot = 0; slot < given.connections; ++slot) all.start(slot, given.wanted);
-    run(all, out, start, after(end, patience), answered, failed);
-    return out;
-}
-
 /// Opens all, a few at a time, and asks once on each; false if one failed.
 bool open_all(crowd& all, const options& given, outcome& out)
 {
@@ -182,6 +157,49 @@ bool open_all(crowd& all, const options& given, outcome& out)
     }
     if (answered < total && out.failed == 0) out.error = "not all connections opened in time", out.failed = total - answered;
     return out.failed == 0;
+}
+
+/// Tells whoever measures that every connection is open: from here on the load counts.
+void say_open()
+{
+    std::puts("open");
+    std::fflush(stdout);
+}
+
+using gate = std::barrier<void (*)() noexcept>;
+
+outcome keep_alive_here(const options& given, gate& opened)
+{
+    outcome out;
+    crowd all(given);
+    const bool good = open_all(all, given, out);
+    opened.arrive_and_wait();
+    if (!good) return out;
+    const auto start = clock::now();
+    const auto end = after(start, given.seconds);
+    const auto failed = [&](std::size_t slot) {
+        note_failure(out, all.at(slot));
+        all.remove(slot);
+    };
+    // An answer may come at once: then there is no further edge, so the next request is driven here.
+    const auto ask_on = [&](std::size_t slot) {
+        auto status = connection::status::answered;
+        while (status == connection::status::answered) {
+            const auto now = clock::now();
+            if (now >= end) return all.remove(slot);
+            all.at(slot).ask(now);
+            status = all.at(slot).step();
+            if (status == connection::status::answered) out.latencies.push_back(all.at(slot).seconds());
+        }
+        if (status == connection::status::failed) failed(slot);
+    };
+    const auto answered = [&](std::size_t slot) {
+        out.latencies.push_back(all.at(slot).seconds());
+        ask_on(slot);
+    };
+    all.each(ask_on);
+    run(all, out, start, after(end, patience), answered, failed);
+    return out;
 }
 
 /// Fires once an interval; reading it tells how often it has.
@@ -218,7 +236,8 @@ outcome handshakes(const options& given)
 
 outcome keep_alive(const options& given)
 {
-    return on_threads(given, keep_alive_here);
+    gate opened(given.threads, []() noexcept { say_open(); });
+    return on_threads(given, [&](const options& share) { return keep_alive_here(share, opened); });
 }
 
 outcome offered(const options& given)
@@ -237,6 +256,7 @@ outcome offered(const options& given)
         out.latencies.push_back(all.at(slot).seconds());
         free.push_back(slot);
     };
+    say_open();
     const auto interval = after({}, 1 / given.rate).time_since_epoch();
     const auto total = static_cast<std::size_t>(given.rate * given.seconds);
     const auto start = clock::now();
@@ -313,8 +333,7 @@ outcome idle(const options& given)
     crowd all(given);
     const auto start = clock::now();
     if (!open_all(all, given, out)) return out;
-    std::puts("open");
-    std::fflush(stdout);
+    say_open();
     while (std::getchar() != EOF) {}
     const auto failed = [&](std::size_t slot) {
         note_failure(out, all.at(slot));

@@ -29,15 +29,16 @@ struct outcome {
 
 /// A new connection for each request, `connections` at a time, for `seconds`; what has begun is ended.
 outcome handshakes(const options& given);
-/// One request after the other on each of `connections`, for `seconds`; what has begun is ended.
+/// Opens all connections, prints `open`; then one request after the other on each, for `seconds`; what has begun is ended.
 outcome keep_alive(const options& given);
-/// `rate` requests a second on `connections`, whatever the answers take; latency counts from when a request was due.
+/// Opens all connections, prints `open`; then `rate` requests a second, whatever the answers take: latency counts from when
+/// a request was due.
 outcome offered(const options& given);
 /// One connection and request to each of `hosts`, one after the other.
 outcome cold(const options& given);
 /// All connections at the same moment, one request on each; `seconds` at most.
 outcome burst(const options& given);
-/// Opens all connections, asks once on each, prints `open`, waits until standard input ends, asks once more.
+/// Opens all connections, asking once on each, prints `open`, waits until standard input ends, asks once more.
 outcome idle(const options& given);
 
 /// A TLS server that reads uploads and answers 200; returns only if it can't begin. `certificate` holds chain and key.
