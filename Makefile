@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns deps deps-build deps-bench clean
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench bench-micro bench-dns soak deps deps-build deps-bench clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -70,6 +70,16 @@ bench-micro: deps ## micro-benchmarks (Google Benchmark)
 
 bench-dns: deps-bench build ## the DNS beside dnsdist, unbound, dnsmasq; writes docs/performance.md (root)
 	scripts/as-root.sh python3 tests/bench/dns_bench.py
+
+bench: deps deps-bench bench-load ## HTTP and TLS beside sslsplit, squid, mitmproxy, HAProxy, nginx; writes docs/performance.md (root)
+	scripts/as-root.sh python3 tests/bench/bench.py
+
+soak: deps-bench bench-load ## SOAK_SECONDS (600) of mixed load: no failure, no lost record, stable memory (root)
+	scripts/as-root.sh python3 tests/bench/soak.py
+
+.PHONY: bench-load
+bench-load: build
+	cmake --build --preset release -j $(JOBS) --target bench_load
 
 clean:            ## remove build/
 	rm -rf $(BUILD)

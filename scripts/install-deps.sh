@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh               everything
 #   scripts/install-deps.sh --build-only  what `make build` needs, no linters, no test tools
-#   scripts/install-deps.sh --bench       what `make bench-dns` needs: a build, and the servers it compares with
+#   scripts/install-deps.sh --bench       what `make bench`, `bench-dns` and `soak` need: a build, and what they compare with
 #   scripts/install-deps.sh --check       changes nothing; lists what is missing and exits 1 if anything is
 #
 # Run it as root or as a user who may sudo. It can be run again at any time: what is there is left alone, and language
@@ -20,7 +20,8 @@ tests="libgtest-dev libgmock-dev libbenchmark-dev
   gpg-agent gpgv nghttp2-client nghttp2-proxy python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
   python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp"
 
-bench="nftables iproute2 bind9-dnsutils python3 dnsperf dnsdist unbound dnsmasq nsd"
+bench="nftables iproute2 procps bind9-dnsutils python3 python3-yaml python3-cryptography dnsperf dnsdist unbound dnsmasq nsd
+  nginx-light haproxy squid-openssl sslsplit mitmproxy nghttp2-client curl openssl"
 
 # command:package for tools that often come from elsewhere
 toolchains="node:nodejs npm:npm go:golang-go java:default-jdk-headless javac:default-jdk-headless"
@@ -88,8 +89,8 @@ if [ $scope = all ] && ! has_cargo; then
 fi
 # Packages start their services; tests and benchmarks start their own servers on addresses of their own.
 if [ $scope = bench ] && command -v systemctl >/dev/null; then
-  for service in dnsdist unbound dnsmasq nsd; do
-    case " $missing " in *" $service "*) $as_root systemctl disable --now --quiet "$service" 2>/dev/null || true ;; esac
+  for service in dnsdist unbound dnsmasq nsd nginx-light:nginx haproxy squid-openssl:squid; do
+    case " $missing " in *" ${service%%:*} "*) $as_root systemctl disable --now --quiet "${service#*:}" 2>/dev/null || true ;; esac
   done
 fi
 if [ $scope = all ] && command -v systemctl >/dev/null && systemctl is-active --quiet nginx 2>/dev/null; then

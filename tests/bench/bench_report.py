@@ -2,31 +2,15 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateways import NAMES
+from report_page import cell, machine, replace_section
 from scenarios import SCENARIOS
 
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
 OURS = "cofferdam"
-
-
-def machine() -> dict:
-    return {"kernel": ".".join(platform.release().split(".")[:2]), "cores": os.cpu_count()}
-
-
-def replace_section(page: Path, begin: str, end: str, text: str) -> None:
-    """Puts `text` between two markers of a page."""
-    before, _, rest = page.read_text().partition(begin)
-    after = rest.partition(end)[2]
-    page.write_text(f"{before}{begin}\n{text}{end}{after}")
-
-
-def cell(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from origin import ZONE, Origin, nginx_conf
 from rig import Measured, Network, Processes, inside, run, wait_until
 
 PORT = 9443
+PARTLY = f"partly.{ZONE}"  # a host of which only /allowed/ is on the list
 NAMES = ("direct", "haproxy", "haproxy_1to1", "nginx_http", "sslsplit", "squid", "mitmproxy", "cofferdam")
 
 
@@ -155,9 +156,10 @@ def mitmproxy(s: Setting) -> list[str]:
     return ["mitmdump", "--mode", "transparent", "-p", str(PORT), *(w for k, v in options.items() for w in ("--set", f"{k}={v}"))]
 
 
-def cofferdam(s: Setting, more: str = "") -> list[str]:
+def cofferdam(s: Setting) -> list[str]:
     """Every host of the origin is an entry of its own, as a learned list has it; records go to a file."""
     entries = "".join(f"  - https://{host}/\n" for host in (f"site.{ZONE}", f"upload.{ZONE}", *s.origin.cold_hosts))
+    entries += f"  - https://{PARTLY}/allowed/\n"
     conf = s.folder / "cofferdam.yaml"
     conf.write_text(f"""version: 1
 intercept: router
@@ -173,7 +175,7 @@ serve:
   ca_dir: {s.folder}/ca
   control: {s.folder}/control.sock
   metrics: 127.0.0.1:9464
-{more}""")
+""")
     return [str(s.binary), "serve", "--config", str(conf)]
 
 

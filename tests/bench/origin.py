@@ -4,7 +4,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from rig import REPOSITORY, Network, Processes
+from authority_server import nsd
+from rig import Network, Processes
 from world.authority import Authority  # the path is set by rig
 
 ZONE = "bench.example"
@@ -60,7 +61,8 @@ class Origin:
         processes.start(network.origin, nginx_conf(self.folder, "origin", self._http()), "origin")
         sinks = [network.sink(name) for name in network.gateways]
         processes.start(network.origin, [str(load), "sink", str(self.certificate), "443", *sinks], "sink")
-        processes.start(network.origin, self._nsd(resolved_through), "nsd")
+        records = f"* A {network.site(resolved_through)}\nupload A {network.sink(resolved_through)}\n"
+        processes.start(network.origin, nsd(self.folder, network.uplink(resolved_through), ZONE, records), "nsd")
 
     def _files(self) -> None:
         root = self.folder / "www"
@@ -82,31 +84,6 @@ class Origin:
     def _server(options: str, name: str, certificate: Path) -> str:
         return (f"  server {{ listen 443 ssl http2 {options}; server_name {name}; ssl_certificate {certificate}; "
                 f"ssl_certificate_key {certificate}; }}\n")
-
-    def _nsd(self, gateway: str) -> list[str]:
-        home = self.folder / "nsd"
-        home.mkdir()
-        network = self.network
-        (home / "zone").write_text(f"$ORIGIN {ZONE}.\n$TTL 86400\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\n"
-                                   f"ns A {network.uplink(gateway)}\n* A {network.site(gateway)}\nupload A {network.sink(gateway)}\n")
-        (home / "nsd.conf").write_text(f"""server:
-  ip-address: {network.uplink(gateway)}
-  server-count: 1
-  username: ""
-  zonesdir: "{home}"
-  database: ""
-  pidfile: ""
-  xfrdfile: ""
-  zonelistfile: "{home}/zones.list"
-  xfrdir: "{home}"
-  rrl-ratelimit: 0
-remote-control:
-  control-enable: no
-zone:
-  name: {ZONE}
-  zonefile: zone
-""")
-        return ["nsd", "-d", "-c", f"{home}/nsd.conf"]
 
 
 def interception_ca(folder: Path) -> Path:

@@ -57,6 +57,10 @@ class Network:
         """The same for the server that takes uploads."""
         return f"93.184.217.{self.number[name]}"
 
+    def inner(self, name: str) -> str:
+        """Gateway `name`'s own address on the client's side."""
+        return f"10.78.{self.number[name]}.2"
+
     def uplink(self, name: str) -> str:
         """The origin's address on the link to gateway `name`."""
         return f"10.79.{self.number[name]}.1"

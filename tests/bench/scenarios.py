@@ -40,9 +40,9 @@ class Bench:
     def site(self, gateway: Gateway) -> str:
         return self.origin.network.site(gateway.name)
 
-    def offer(self, gateway: Gateway, mode: str, path: str = "/1k", **keys) -> tuple[dict, "Meter"]:
+    def offer(self, gateway: Gateway, mode: str, path: str = "/1k", host: str = SITE, **keys) -> tuple[dict, "Meter"]:
         """What the load client says, and what the gateway spent meanwhile; where connections are opened first, from then on."""
-        words = [str(self.load), mode, self.site(gateway), SITE, path, str(gateway.roots), *(f"{k}={v}" for k, v in keys.items())]
+        words = [str(self.load), mode, self.site(gateway), host, path, str(gateway.roots), *(f"{k}={v}" for k, v in keys.items())]
         process = subprocess.Popen(inside(self.client, *words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         guard = threading.Timer(150, process.kill)
         guard.start()
@@ -116,9 +116,9 @@ def h2(bench: Bench, gateway: Gateway) -> dict:
     """h2load verifies no certificate. Where only HTTP/1.1 is offered it pipelines."""
     words = ["h2load", "-c", "16", "-m", "32", "-t", "2", f"--connect-to={bench.site(gateway)}:443"]
     url = f"https://{SITE}/1k"
-    _h2load(bench, [*words, "-n", "1600", url])
+    run_h2load(bench, [*words, "-n", "1600", url])
     with Meter(gateway) as meter:
-        text = _h2load(bench, [*words, "-D", f"{bench.seconds:g}", url])
+        text = run_h2load(bench, [*words, "-D", f"{bench.seconds:g}", url])
     protocol = re.search(r"Application protocol: (\S+)", text)
     done, succeeded, failed = (int(re.search(rf"(\d+) {what}", text)[1]) for what in ("done", "succeeded", "failed"))
     if failed or succeeded != done or not done:
@@ -126,7 +126,7 @@ def h2(bench: Bench, gateway: Gateway) -> dict:
     return meter.sample(done / bench.seconds, done / 10000, protocol=protocol[1] if protocol else "http/1.1")
 
 
-def _h2load(bench: Bench, words: list[str]) -> str:
+def run_h2load(bench: Bench, words: list[str]) -> str:
     done = subprocess.run(inside(bench.client, *words), capture_output=True, text=True, check=False, timeout=60)
     if done.returncode != 0:
         raise Failed((done.stdout + done.stderr)[-300:])

@@ -51,7 +51,8 @@ context_ptr client_context(const std::string& roots)
 
 connection::connection(SSL_CTX* context, const target& wanted, SSL_SESSION* resume)
     : fd_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), ssl_(SSL_new(context)),
-      request_("GET " + wanted.path + " HTTP/1.1\r\nHost: " + wanted.host + "\r\n\r\n"), since_(clock::now())
+      request_("GET " + wanted.path + " HTTP/1.1\r\nHost: " + wanted.host + "\r\n\r\n"),
+      expected_("HTTP/1.1 " + wanted.status + " "), since_(clock::now())
 {
     const int on = 1;
     setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -149,7 +150,7 @@ bool connection::take(std::string_view bytes)
         const std::string rest = head_.substr(end + 4);
         head_.resize(end + 2);
         body_left_ = content_length(head_);
-        if (!head_.starts_with("HTTP/1.1 200 ") || body_left_ == std::string::npos) {
+        if (!head_.starts_with(expected_) || body_left_ == std::string::npos) {
             error_ = "unexpected answer: " + head_.substr(0, head_.find('\r'));
             return false;
         }

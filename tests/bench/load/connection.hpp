@@ -26,6 +26,7 @@ struct target {
     sockaddr_in address{};
     std::string host; // server name, and the name that the certificate must have
     std::string path;
+    std::string status = "200"; // that the answer must have
 };
 
 /// A client's context: TLS 1.3, AES-128-GCM, P-256, certificates verified against `roots` (a PEM file). Throws
@@ -64,7 +65,7 @@ private:
 
     int fd_ = -1;
     ssl_ptr ssl_;
-    std::string request_, head_, error_;
+    std::string request_, expected_, head_, error_;
     enum class stage { opening, sending, reading_head, reading_body, idle } stage_ = stage::opening;
     std::size_t body_left_ = 0;
     clock::time_point since_;

@@ -3,7 +3,7 @@
 //   bench_load MODE ADDRESS HOST PATH ROOTS [KEY=VALUE]...   modes: handshakes, keep_alive, offered, cold, burst, idle
 //   bench_load sink CERTIFICATE PORT ADDRESS...              a server that reads uploads
 //
-// Keys: connections, threads, seconds, rate, resume (0 or 1), hosts (a file, one name a line).
+// Keys: connections, threads, seconds, rate, resume (0 or 1), hosts (a file, one name a line), status (of the answers wanted).
 #include "loads.hpp"
 
 #include <algorithm>
