@@ -117,13 +117,14 @@ def h2(bench: Bench, gateway: Gateway) -> dict:
     words = ["h2load", "-c", "16", "-m", "32", "-t", "2", f"--connect-to={bench.site(gateway)}:443"]
     url = f"https://{SITE}/1k"
     run_h2load(bench, [*words, "-n", "1600", url])
+    seconds = max(1, round(bench.seconds))  # it takes whole ones only
     with Meter(gateway) as meter:
-        text = run_h2load(bench, [*words, "-D", f"{bench.seconds:g}", url])
+        text = run_h2load(bench, [*words, "-D", str(seconds), url])
     protocol = re.search(r"Application protocol: (\S+)", text)
     done, succeeded, failed = (int(re.search(rf"(\d+) {what}", text)[1]) for what in ("done", "succeeded", "failed"))
     if failed or succeeded != done or not done:
         raise Failed(next((line for line in text.splitlines() if line.startswith("requests:")), text[-200:]))
-    return meter.sample(done / bench.seconds, done / 10000, protocol=protocol[1] if protocol else "http/1.1")
+    return meter.sample(done / seconds, done / 10000, protocol=protocol[1] if protocol else "http/1.1")
 
 
 def run_h2load(bench: Bench, words: list[str]) -> str:
