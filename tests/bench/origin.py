@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from authority_server import nsd
-from rig import Network, Processes
+from rig import Network, Processes, inside, wait_until
 from world.authority import Authority  # the path is set by rig
 
 ZONE = "bench.example"
@@ -18,8 +18,8 @@ TLS = """  ssl_protocols TLSv1.3;
 """
 
 
-def nginx_conf(folder: Path, name: str, http: str) -> list[str]:
-    """nginx with two workers and no logs; `http` is put into its http block. Returns the command."""
+def nginx_conf(folder: Path, name: str, http: str, access_log: str = "off") -> list[str]:
+    """nginx with two workers; `http` is put into its http block. Returns the command."""
     home = folder / name
     home.mkdir()
     (home / "nginx.conf").write_text(f"""daemon off;
@@ -30,7 +30,8 @@ pid {home}/pid;
 error_log {home}/error.log error;
 events {{ worker_connections 9000; multi_accept on; }}
 http {{
-  access_log off;
+  log_format brief '$status $request_method $host $uri';
+  access_log {access_log};
   client_body_temp_path {home}/body; proxy_temp_path {home}/proxy; fastcgi_temp_path {home}/f; uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;
   server_names_hash_max_size 8192;
   server_names_hash_bucket_size 128;
@@ -58,11 +59,20 @@ class Origin:
         """Names resolve to the sites that are reached through the gateway `resolved_through`."""
         self._files()
         network = self.network
-        processes.start(network.origin, nginx_conf(self.folder, "origin", self._http()), "origin")
+        processes.start(network.origin, nginx_conf(self.folder, "origin", self._http(), f"{self.log} brief" if self.log else "off"), "origin")
         sinks = [network.sink(name) for name in network.gateways]
         processes.start(network.origin, [str(load), "sink", str(self.certificate), "443", *sinks], "sink")
         records = f"* A {network.site(resolved_through)}\nupload A {network.sink(resolved_through)}\n"
         processes.start(network.origin, nsd(self.folder, network.uplink(resolved_through), ZONE, records), "nsd")
+        wait_until(lambda: self._serves(load, resolved_through) or processes.check(), "the origin")
+
+    def _serves(self, load: Path, gateway: str) -> bool:
+        """Does the web server answer, and the DNS server? The former has one request in its log then."""
+        resolved = inside(self.network.origin, "dig", "+short", "+tries=1", "+time=1", f"@{self.network.uplink(gateway)}", f"site.{ZONE}")
+        if subprocess.run(resolved, capture_output=True, text=True, check=False).stdout.strip() != self.network.site(gateway):
+            return False
+        command = [str(load), "handshakes", self.network.site(gateway), f"site.{ZONE}", "/1k", str(self.root), "seconds=0"]
+        return subprocess.run(inside(self.network.origin, *command), capture_output=True, check=False).returncode == 0
 
     def _files(self) -> None:
         root = self.folder / "www"
@@ -75,8 +85,6 @@ class Origin:
 
     def _http(self) -> str:
         lines = f"  root {self.folder}/www;\n  open_file_cache max=100;\n"
-        if self.log:
-            lines += f"  log_format brief '$status $request_method $host $uri $request_completion';\n  access_log {self.log} brief;\n"
         lines += self._server("default_server reuseport backlog=16384", "_", self.certificate)
         return lines + "".join(self._server("", host, self.authority.leaf(host)) for host in self.cold_hosts)
 

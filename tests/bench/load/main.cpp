@@ -47,6 +47,8 @@ void apply(options& given, const std::string& word)
         given.resume = value == "1";
     else if (key == "hosts")
         given.hosts = lines_of(value);
+    else if (key == "status")
+        given.wanted.status = value;
     else
         throw std::runtime_error("unknown key " + key);
 }
