@@ -4,8 +4,8 @@
 Each gateway stands in a network namespace of its own between the client's and the origin's. Every scenario is offered to each of
 them in turn, round after round; medians and ratios go to docs/performance.md, all samples to build/bench/bench.json. Needs root.
 
-Environment: BENCH_ROUNDS (3), BENCH_SECONDS of each load (2), BENCH_SCENARIOS and BENCH_PEERS (names, separated by spaces or
-commas; then docs/performance.md is left alone). `builds` is a scenario too.
+Environment: BENCH_ROUNDS (3; fewer if they would take more than 20 minutes), BENCH_SECONDS of each load (2), BENCH_SCENARIOS and
+BENCH_PEERS (names, separated by spaces or commas; then docs/performance.md is left alone). `builds` is a scenario too.
 """
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ import scenarios
 from origin import MIB, Origin, interception_ca
 from rig import REPOSITORY, Network, Processes, remove_stale, wait_until
 
+LIMIT = 20 * 60  # seconds of all rounds: a further one is not begun if it would end later
 TOOLS = ("haproxy", "squid", "sslsplit", "mitmdump", "nginx", "nsd", "nft", "h2load", "curl", "openssl")
 
 
@@ -77,6 +78,17 @@ class Run:
         self.processes.close()
         self.network.close()
 
+    def rounds(self) -> int:
+        """As many rounds as wanted, or fit into the time; returns their number."""
+        start = time.monotonic()
+        for number in range(self.given.rounds):
+            self.round(number)
+            taken = time.monotonic() - start
+            if taken * (number + 2) / (number + 1) > LIMIT and number + 1 < self.given.rounds:
+                print(f"{number + 1} rounds took {taken / 60:.0f} minutes; no further one", flush=True)
+                return number + 1
+        return self.given.rounds
+
     def round(self, number: int) -> None:
         self.bench.round = number
         for scenario in self.wanted:
@@ -120,8 +132,7 @@ def measure(given: argparse.Namespace) -> dict:
         try:
             if run.wanted:
                 run.start()
-                for number in range(given.rounds):
-                    run.round(number)
+                given.rounds = run.rounds()
         finally:
             run.close()
     return run.samples

@@ -22,6 +22,7 @@ class Target:
     at_least: bool = False
     key: str = "value"
     plus: bool = False  # bound is added to the peer's figure, not multiplied
+    stretch: bool = False
 
     def measured(self, medians: dict) -> float | None:
         ours = medians.get(self.scenario, {}).get(OURS, {}).get(self.key)
@@ -37,7 +38,7 @@ class Target:
         of = "" if not self.peer else f", minus {self.peer}" if self.plus else f", of {self.peer}"
         got = self.measured(medians)
         met = "–" if got is None else "yes" if (got >= self.bound) == self.at_least or got == self.bound else "**no**"
-        return f"| {self.scenario}{what}{of} | {cell(got, '.2f')} | {'≥' if self.at_least else '≤'} {self.bound:g} | {met} |"
+        return f"| {self.scenario}{what}{of} | {cell(got, '.2f')} | {'stretch: ' if self.stretch else ''}{'≥' if self.at_least else '≤'} {self.bound:g} | {met} |"
 
 
 def best(medians: dict, scenario: str) -> str:
@@ -49,7 +50,7 @@ def best(medians: dict, scenario: str) -> str:
 def targets(medians: dict) -> list[Target]:
     return [Target("hs_full", "haproxy", 1.0, True), Target("hs_full", "haproxy_1to1", 1.5, True), Target("hs_full", "sslsplit", 3.5, True),
             Target("hs_resume", "haproxy", 0.95, True), Target("ka64", "nginx_http", 1.0, True), Target("h2", "haproxy", 1.2, True),
-            Target("h2", "sslsplit", 1.0, True), Target("ka100k", "nginx_http", 1.0, True),
+            Target("h2", "sslsplit", 1.0, True, stretch=True), Target("ka100k", "nginx_http", 1.0, True),
             *(Target(name, "haproxy", 1.1, True) for name in ("dl1", "dl8")), *(Target(name, "haproxy", 1.05, True) for name in ("ul1", "ul8")),
             Target("cold", "direct", 2.0, plus=True), Target("warm", "nginx_http", 1.0), Target("ka_rate", "haproxy", 1.0),
             Target("ka_rate", "haproxy", 1.0, key="p99"), Target("burst1k", "haproxy", 1.0), Target("burst1k", "", 80, key="peak"),
@@ -84,7 +85,7 @@ def _cell(row: dict | None, key: str, form: str) -> str:
 
 def ratios(medians: dict) -> str:
     lines = ["| of cofferdam | measured | target | met |", "|---|---:|---|---|"]
-    return "\n".join(lines + [target.line(medians) for target in targets(medians)]) + "\n"
+    return "\n".join(lines + [target.line(medians) for target in targets(medians) if target.scenario in medians]) + "\n"
 
 
 def build_steps(steps: dict | None) -> str:
