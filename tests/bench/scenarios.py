@@ -128,7 +128,7 @@ def h2(bench: Bench, gateway: Gateway) -> dict:
 
 
 def run_h2load(bench: Bench, words: list[str]) -> str:
-    done = subprocess.run(inside(bench.client, *words), capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(inside(bench.client, *words), capture_output=True, text=True, check=False, timeout=150)
     if done.returncode != 0:
         raise Failed((done.stdout + done.stderr)[-300:])
     return done.stdout

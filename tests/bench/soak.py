@@ -93,7 +93,7 @@ class Soak:
 
     def _h2(self):
         def load(_seconds: float) -> None:
-            count = 20000
+            count = 5000
             words = ["h2load", "-c", "8", "-m", "16", f"--connect-to={self.bench.site(self.gateway)}:443", "-n", str(count)]
             text = scenarios.run_h2load(self.bench, [*words, f"https://{scenarios.SITE}/1k"])
             if f"{count} succeeded" not in text or "protocol: h2\n" not in text:
