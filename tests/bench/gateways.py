@@ -168,6 +168,8 @@ allow:
   extra_roots: ["{s.root}"]
 dns:
   upstreams: ["{s.network.uplink('cofferdam')}:53"]
+http:
+  idle_timeout: 300s
 audit:
   sinks: [{{ file: "{s.folder}/audit.jsonl" }}]
 serve:
