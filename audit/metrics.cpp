@@ -19,6 +19,7 @@ constexpr std::array<const char*, 2> action_names{"allow", "deny"};
 constexpr std::array<const char*, 2> protocol_names{"http1", "http2"};
 constexpr std::array<const char*, 2> direction_names{"sent", "received"};
 constexpr std::array<const char*, 2> cache_names{"hit", "miss"};
+constexpr std::array<const char*, 2> source_names{"dialled", "reused"};
 constexpr std::array<const char*, 5> packet_names{"accept", "drop", "reject", "overflow", "answer"};
 constexpr std::array<const char*, 5> type_names{"http", "dns", "connection", "alert", "job"};
 constexpr std::size_t reason_count = static_cast<std::size_t>(reason::internal_error) + 1;
@@ -109,6 +110,8 @@ struct metrics::impl {
         histogram(registry, "cofferdam_request_duration_seconds", "From the request's first byte to the response's last");
     prometheus::Histogram& handshakes =
         histogram(registry, "cofferdam_upstream_handshake_seconds", "TCP connect and TLS handshake with the origin");
+    counter_table<2> upstreams{counters(registry, "cofferdam_upstream_connections_total",
+                                        "Connections to origins taken into use, by where they came from")};
     counter_table<2> leaves{
         counters(registry, "cofferdam_leaf_certificates_total", "Leaf certificates served, by cache outcome")};
     counter_table<packet_names.size()> packets{
@@ -174,6 +177,11 @@ void metrics::active_connections(int change) noexcept
 void metrics::upstream_handshake(std::chrono::nanoseconds duration) noexcept
 {
     impl_->handshakes.Observe(in_seconds(duration));
+}
+
+void metrics::upstream_connection(upstream_source source) noexcept
+{
+    impl_->upstreams.add(index_of(source), 1, [&] { return prometheus::Labels{{"source", source_names[index_of(source)]}}; });
 }
 
 void metrics::leaf(leaf_cache cache) noexcept

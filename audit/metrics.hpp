@@ -17,6 +17,7 @@ enum class verdict_label : std::uint8_t { allow, deny };
 enum class http_version : std::uint8_t { http1, http2 };
 enum class byte_direction : std::uint8_t { sent, received };
 enum class leaf_cache : std::uint8_t { hit, miss };
+enum class upstream_source : std::uint8_t { dialled, reused };
 enum class packet_verdict : std::uint8_t { accept, drop, reject, overflow, answer };
 
 /// The kind that counts a record's protocol.
@@ -38,6 +39,7 @@ public:
     void bytes(byte_direction direction, std::uint64_t count) noexcept;
     void active_connections(int change) noexcept; ///< +1, -1
     void upstream_handshake(std::chrono::nanoseconds duration) noexcept;
+    void upstream_connection(upstream_source source) noexcept;
     void leaf(leaf_cache cache) noexcept;
     void packet(packet_verdict verdict, unsigned count = 1) noexcept;
     void audit_queue_depth(std::size_t depth) noexcept;

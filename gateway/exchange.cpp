@@ -280,11 +280,12 @@ void exchange::finish(reason why, std::string detail)
         job.metrics().request(protocol_, audit::verdict_label::deny, duration);
         return;
     }
-    audit::record entry = make_record(job, owner_.facts(), verdict);
+    auto& entry = place_->draft();
+    entry = make_record(job, owner_.facts(), verdict);
     entry.time = began_;
     entry.duration = duration;
     entry.what = std::move(fields_);
-    place_->commit(std::move(entry));
+    place_->commit();
 }
 
 } // namespace cofferdam::gateway

@@ -8,7 +8,7 @@ namespace {
 
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr auto for_ever = std::chrono::steady_clock::time_point::max();
-constexpr std::size_t block_size = 32768;
+constexpr std::size_t burst_size = 8192; // who sends so much at once sends more
 constexpr std::size_t write_size = 65536;
 constexpr std::chrono::milliseconds finish_poll{20};
 constexpr std::chrono::milliseconds linger{1500};
@@ -25,11 +25,14 @@ http2_connection::http2_connection(std::shared_ptr<flow> owner, std::unique_ptr<
 
 asio::awaitable<error_code> http2_connection::read(std::function<void()> after)
 {
-    std::vector<std::uint8_t> block(block_size);
+    read_buffer in;
+    auto next = tls::expect::bytes;
     for (;;) {
-        const auto got = co_await stream_->async_read_some(block);
+        const auto got = co_await stream_->async_read(in, next);
         if (got.error) co_return got.error;
-        const bool more = session_.receive(byte_view(block.data(), got.transferred), std::chrono::steady_clock::now());
+        const bool more = session_.receive(as_bytes(in.text()), std::chrono::steady_clock::now());
+        in.clear();
+        next = got.transferred < burst_size ? tls::expect::silence : tls::expect::bytes;
         after();
         wake();
         if (!more) co_return error_code();

@@ -308,7 +308,7 @@ upstream_link http2_session::take_idle_link()
     while (!idle_links_.empty() && !out.stream) {
         out = std::move(idle_links_.back());
         idle_links_.pop_back();
-        if (is_stale(*out.stream, secure_)) out = upstream_link{};
+        if (!out.stream->is_quiet()) out = upstream_link{};
     }
     return out;
 }

@@ -4,6 +4,7 @@
 #include "gateway/http_session.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/spawn.hpp"
+#include "http/connection_auth.hpp"
 #include "http/error_page.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -14,13 +15,17 @@ namespace cofferdam::gateway {
 namespace {
 
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t block_size = 16384;
 constexpr std::chrono::milliseconds settle_poll{20};
 constexpr std::size_t flush_at = 65536; // re-framed chunks are gathered up to here before they are written
+constexpr std::size_t direct_at = 4096; // what is not re-framed is written from where it was read, if it is this much
+constexpr std::size_t kept_out = 16384; // memory that a connection keeps for what it writes
 
-std::string_view text_of(const std::vector<std::uint8_t>& block, std::size_t size)
+// For the next message: empty, and no larger than a connection may keep.
+std::string& emptied(std::string& bytes)
 {
-    return {reinterpret_cast<const char*>(block.data()), size};
+    bytes.clear();
+    if (bytes.capacity() > kept_out) bytes.shrink_to_fit();
+    return bytes;
 }
 
 // HTTP/3 is not carried (QUIC is refused), so it is not offered either (RFC 7838).
@@ -34,11 +39,12 @@ void drop_alternatives(std::vector<http::field>& fields)
 /// The request's body on its way upstream, beside the answer on its way back.
 struct http_session::body_pump {
     explicit body_pump(asio::io_context& context, const http::request_head& head, const http::limits& bounds)
-        : finished(context, std::chrono::steady_clock::time_point::max()), decoder(head.body, head.content_length, bounds),
-          chunked(head.body == http::body_kind::chunked)
+        : decoder(head.body, head.content_length, bounds), chunked(head.body == http::body_kind::chunked)
     {
+        done = complete = head.body == http::body_kind::none;
+        if (!done) finished.emplace(context, std::chrono::steady_clock::time_point::max());
     }
-    asio::steady_timer finished; // cancelled when done
+    std::optional<asio::steady_timer> finished; // cancelled when done; without a body there is nothing to wait for
     http::body_decoder decoder;
     bool chunked;
     bool done = false;
@@ -54,7 +60,7 @@ struct http_session::pump_guard {
     ~pump_guard()
     {
         pump.done = true;
-        pump.finished.cancel();
+        pump.finished->cancel();
     }
     pump_guard(const pump_guard&) = delete;
     pump_guard& operator=(const pump_guard&) = delete;
@@ -69,9 +75,11 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
     const std::string host = e.host_field();
     out.target = target;
     out.host = host;
-    std::string bytes;
+    auto& bytes = emptied(up_out_);
     http::write_request_head(bytes, out);
     e.note_sent();
+    link_.idle = false;
+    link_.bound |= http::binds_connection(e.head.fields);
     owner_->arm_upstream(limits().response_timeout, *link_.stream);
     const auto written = co_await link_.stream->async_write(as_bytes(bytes));
     if (written.error && reused) {
@@ -79,12 +87,7 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
         co_return next::close;
     }
     auto pump = std::make_shared<body_pump>(owner_->home().context(), e.head, limits());
-    if (e.head.body == http::body_kind::none) {
-        pump->done = pump->complete = true;
-    }
-    else {
-        spawn_counted(owner_->home().context(), owner_->job(), pump_request_body(e, pump));
-    }
+    if (!pump->done) spawn_counted(owner_->home().context(), owner_->job(), pump_request_body(e, pump));
     next after = next::close;
     std::exception_ptr failure;
     try {
@@ -99,6 +102,7 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
         co_await settle(*pump, true);
         std::rethrow_exception(failure);
     }
+    up_in_.rest();
     co_return after;
 }
 
@@ -106,13 +110,13 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
 asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_ptr<body_pump> pump)
 {
     const pump_guard guard(*pump); // whatever ends this coroutine, pass_response is not left waiting
-    std::vector<std::uint8_t> block;
-    std::string out;
+    auto& out = emptied(up_out_);
     bool failed = false;
     while (!failed) {
         std::size_t used = 0;
-        while (used < in_.size() && !pump->decoder.done()) {
-            const auto step = pump->decoder.next(std::string_view(in_).substr(used));
+        std::string_view direct;
+        while (used < in_.size() && !pump->decoder.done() && out.size() < flush_at && direct.empty()) {
+            const auto step = pump->decoder.next(in_.text().substr(used));
             if (!step) {
                 pump->fault = pump->decoder.why();
                 failed = true;
@@ -122,10 +126,11 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
             e.capture_request_body(step->data);
             if (pump->chunked)
                 http::write_chunk(out, step->data);
+            else if (step->data.size() >= direct_at)
+                direct = step->data;
             else
                 out += step->data;
         }
-        in_.erase(0, used);
         e.note_request(used);
         const bool done = pump->decoder.done();
         if (!failed && done && !pump->decoder.trailers().empty()) {
@@ -133,24 +138,29 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
             failed = pump->refused.has_value();
         }
         if (!failed && done && pump->chunked) http::write_last_chunk(out, pump->decoder.trailers());
+        tls::transfer written;
         if (!failed && !out.empty()) {
             owner_->arm(limits().body_timeout);
-            const auto written = co_await link_.stream->async_write(as_bytes(out));
-            out.clear();
-            pump->upstream_gone = static_cast<bool>(written.error);
-            if (written.error) break;
+            written = co_await link_.stream->async_write(as_bytes(out));
         }
+        if (!failed && !direct.empty() && !written.error) {
+            owner_->arm(limits().body_timeout);
+            written = co_await link_.stream->async_write(as_bytes(direct));
+        }
+        out.clear();
+        in_.consume(used);
+        pump->upstream_gone = static_cast<bool>(written.error);
+        if (written.error) break;
         if (done && !failed) {
             pump->complete = true;
             owner_->arm_upstream(limits().response_timeout, *link_.stream);
             break;
         }
         if (failed) break;
-        block.resize(block_size);
-        const auto got = co_await downstream_->async_read_some(block);
+        if (!in_.empty()) continue;
+        const auto got = co_await downstream_->async_read(in_);
         pump->client_gone = static_cast<bool>(got.error);
         if (got.error) break;
-        in_.append(reinterpret_cast<const char*>(block.data()), got.transferred);
     }
     // A body that broke off: the origin must not take what it has for the whole.
     if (!pump->complete && !pump->upstream_gone && link_.stream) {
@@ -167,23 +177,22 @@ asio::awaitable<void> http_session::settle(body_pump& pump, bool close_downstrea
         // Asked again until heard: the pump may be between two waits.
         boost::system::error_code ignored;
         if (downstream_->is_open()) downstream_->socket().cancel(ignored);
-        pump.finished.expires_after(settle_poll);
-        co_await pump.finished.async_wait(use_tuple);
+        pump.finished->expires_after(settle_poll);
+        co_await pump.finished->async_wait(use_tuple);
     }
 }
 
 asio::awaitable<reason> http_session::read_response_head(exchange& e, http::response_head& out, bool& any_byte)
 {
-    if (up_block_.empty()) up_block_.resize(block_size);
     http::head_scanner scanner(http::message_kind::response);
     http::response_context context;
     context.request_method = e.head.method;
     context.upgrade_requested = e.head.websocket_upgrade;
     for (;;) {
-        const auto end = scanner.find_end(up_in_, limits());
+        const auto end = scanner.find_end(up_in_.text(), limits());
         if (end) {
-            response_bytes_.assign(up_in_, 0, *end);
-            up_in_.erase(0, *end);
+            response_bytes_ = up_in_.text().substr(0, *end);
+            up_in_.consume(*end);
             const auto parsed = http::parse_response_head(response_bytes_, limits(), context, out);
             e.note_response(response_bytes_.size());
             co_return parsed ? reason::completed : reason::upstream_malformed;
@@ -192,10 +201,9 @@ asio::awaitable<reason> http_session::read_response_head(exchange& e, http::resp
             out.why = scanner.why();
             co_return reason::upstream_malformed;
         }
-        const auto got = co_await link_.stream->async_read_some(up_block_);
+        const auto got = co_await link_.stream->async_read(up_in_, any_byte ? tls::expect::bytes : tls::expect::silence);
         if (got.error) co_return owner_->upstream_expired() ? reason::upstream_timed_out : reason::upstream_closed;
         any_byte = true;
-        up_in_.append(text_of(up_block_, got.transferred));
     }
 }
 
@@ -228,6 +236,7 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
         }
     }
     e.answered_by_origin(head);
+    link_.bound |= http::binds_connection(head.fields);
     if (head.status == 101) {
         const next after = co_await pass_upgrade(e, head);
         co_return after;
@@ -245,6 +254,10 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
         // Not reusable; a pump that still writes to it ends with an error.
         if (link_.stream) link_.stream->close();
     }
+    else if (pump.complete && up_in_.empty()) {
+        link_.idle = true;
+        link_.reused = false; // it lives
+    }
     const next after = co_await finish_response(e, pump, ended, keep && !out.close);
     co_return after;
 }
@@ -252,7 +265,7 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
 asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http::response_head& head,
                                                          http::forward_response& out)
 {
-    std::string bytes;
+    auto& bytes = emptied(out_);
     http::write_response_head(bytes, out);
     http::body_decoder decoder(head.body, head.content_length, limits());
     const bool chunked = out.body == http::body_kind::chunked;
@@ -260,8 +273,9 @@ asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http
     reason ended = reason::completed;
     for (;;) {
         std::size_t used = 0;
-        while (!done && used < up_in_.size() && bytes.size() < flush_at) {
-            const auto step = decoder.next(std::string_view(up_in_).substr(used));
+        std::string_view direct;
+        while (!done && used < up_in_.size() && bytes.size() < flush_at && direct.empty()) {
+            const auto step = decoder.next(up_in_.text().substr(used));
             if (!step) {
                 ended = reason::upstream_malformed;
                 break;
@@ -270,35 +284,36 @@ asio::awaitable<reason> http_session::pass_response_body(exchange& e, const http
             e.capture_response_body(step->data);
             if (chunked)
                 http::write_chunk(bytes, step->data);
+            else if (step->data.size() >= direct_at && bytes.empty())
+                direct = step->data;
             else
                 bytes += step->data;
             done = step->done;
         }
-        up_in_.erase(0, used);
         e.note_response(used);
         if (done && chunked) http::write_last_chunk(bytes, decoder.trailers());
-        if (!bytes.empty()) {
+        const auto ready = direct.empty() ? std::string_view(bytes) : direct;
+        if (!ready.empty()) {
             owner_->arm(limits().body_timeout);
-            const auto written = co_await downstream_->async_write(as_bytes(bytes));
+            const auto written = co_await downstream_->async_write(as_bytes(ready));
             bytes.clear();
             if (written.error) {
                 downstream_broken_ = true;
                 co_return owner_->expired() ? reason::client_timed_out : reason::client_closed;
             }
         }
+        up_in_.consume(used);
         if (done || ended != reason::completed) break;
         if (!up_in_.empty()) continue;
         owner_->arm_upstream(limits().body_timeout, *link_.stream);
-        const auto got = co_await link_.stream->async_read_some(up_block_);
+        const auto got = co_await link_.stream->async_read(up_in_);
         if (got.error) {
             // Only a proper end (FIN, and close_notify over TLS) may delimit a body (RFC 9112, 9.8).
             const bool proper = got.error == errc::closed && decoder.end_of_input().has_value();
             if (!proper) ended = owner_->upstream_expired() ? reason::upstream_timed_out : reason::upstream_closed;
             done = proper;
             if (!proper || !chunked) break;
-            continue;
         }
-        up_in_.append(text_of(up_block_, got.transferred));
     }
     co_return ended;
 }
@@ -380,11 +395,11 @@ asio::awaitable<http_session::next> http_session::pass_upgrade(exchange& e, cons
     http::rebuild(head, e.head.minor, true, out);
     std::string bytes;
     http::write_response_head(bytes, out);
-    bytes += up_in_;
+    bytes += up_in_.text();
     up_in_.clear();
     const auto written = co_await downstream_->async_write(as_bytes(bytes));
     if (!written.error && !in_.empty()) {
-        co_await link_.stream->async_write(as_bytes(in_));
+        co_await link_.stream->async_write(as_bytes(in_.text()));
         in_.clear();
     }
     relay_totals totals;

@@ -8,13 +8,17 @@
 namespace cofferdam::gateway {
 namespace {
 
-constexpr std::size_t block_size = 16384;         // one TLS record
 constexpr std::chrono::milliseconds linger{1500}; // for the last answer to arrive before the reset
+
+bool may_repeat(const exchange& e) noexcept
+{
+    return e.head.body == http::body_kind::none && http::is_idempotent(e.head.method);
+}
 
 } // namespace
 
 http_session::http_session(std::shared_ptr<flow> owner, std::unique_ptr<tls::stream> downstream, upstream_link link, bool secure)
-    : owner_(std::move(owner)), downstream_(std::move(downstream)), link_(std::move(link)), secure_(secure), block_(block_size)
+    : owner_(std::move(owner)), downstream_(std::move(downstream)), link_(std::move(link)), secure_(secure)
 {
     if (link_.stream) {
         link_host_ = owner_->facts().host;
@@ -37,6 +41,7 @@ asio::awaitable<void> http_session::run()
         const next what = co_await serve_one();
         if (what == next::close) break;
     }
+    leave_upstream();
     const auto action = refused_only_ ? audit::verdict_label::deny : audit::verdict_label::allow;
     if (served_ > 0)
         owner_->job().metrics().connection(secure_ ? audit::connection_kind::tls : audit::connection_kind::http, action);
@@ -79,29 +84,28 @@ asio::awaitable<http_session::head_status> http_session::read_request_head(excha
     http::head_scanner scanner(http::message_kind::request);
     owner_->arm(in_.empty() ? limits().idle_timeout : limits().head_timeout);
     for (;;) {
-        const auto end = scanner.find_end(in_, limits());
+        const auto end = scanner.find_end(in_.text(), limits());
         if (end) {
-            e.head_bytes.assign(in_, 0, *end);
-            in_.erase(0, *end);
+            e.head_bytes = in_.text().substr(0, *end);
+            in_.consume(*end);
             const auto parsed = http::parse_request_head(e.head_bytes, limits(), e.head);
             e.note_request(e.head_bytes.size());
             co_return parsed ? head_status::complete : head_status::faulty;
         }
         if (end.error() != errc::need_more) {
-            e.head_bytes = in_;
+            e.head_bytes = in_.text();
             e.head.why = scanner.why();
             const auto ignored = http::parse_request_head(e.head_bytes, limits(), e.head);
             (void)ignored;
             co_return head_status::faulty;
         }
         const bool started = scanner.started() || !in_.empty();
-        const auto got = co_await downstream_->async_read_some(block_);
+        const auto got = co_await downstream_->async_read(in_, started ? tls::expect::bytes : tls::expect::silence);
         if (got.error) {
             downstream_broken_ = owner_->expired();
             co_return started ? head_status::unfinished : head_status::ended;
         }
         if (!started) owner_->arm(limits().head_timeout);
-        in_.append(reinterpret_cast<const char*>(block_.data()), got.transferred);
     }
 }
 
@@ -143,7 +147,7 @@ asio::awaitable<http_session::next> http_session::refuse(exchange& e, exchange::
     std::string bytes;
     http::write_refusal(bytes, e.page_of(answer), options);
     e.answered_by_gateway(answer.status);
-    e.capture_request_body(std::string_view(in_).substr(0, e.head.body == http::body_kind::none ? 0 : in_.size()));
+    e.capture_request_body(e.head.body == http::body_kind::none ? std::string_view() : in_.text());
     // The record is written before the client knows: who sees the refusal finds it in the log.
     e.finish(answer.verdict.why, answer.detail);
     owner_->arm(limits().body_timeout);
@@ -152,24 +156,37 @@ asio::awaitable<http_session::next> http_session::refuse(exchange& e, exchange::
     co_return keep && !written.error ? next::keep : next::close;
 }
 
-asio::awaitable<bool> http_session::ready_upstream(exchange& e, reason& why, std::string& detail)
+// A connection that served others may be ending just now. A request that could not be sent again does not go over it.
+asio::awaitable<bool> http_session::ready_upstream(exchange& e, bool fresh, reason& why, std::string& detail)
 {
     const bool same = link_host_ == e.host && link_port_ == e.port;
-    if (same && up_in_.empty() && link_.stream && !is_stale(*link_.stream, secure_)) co_return true;
-    upstream_watch_.reset();
-    link_ = upstream_link{};
-    up_in_.clear();
+    const bool safe = !fresh && may_repeat(e);
+    const bool fit = same && up_in_.empty() && link_.stream && (safe || !link_.reused);
+    if (fit && link_.stream->is_quiet()) co_return true;
+    leave_upstream();
     owner_->disarm();
-    upstream_link fresh = co_await connect_upstream(*owner_, e.host, e.port, secure_);
-    why = fresh.why;
-    detail = fresh.detail;
-    if (fresh.why != reason::completed) co_return false;
-    link_ = std::move(fresh);
+    upstream_link made;
+    if (safe)
+        made = co_await acquire_upstream(*owner_, e.host, e.port, secure_);
+    else
+        made = co_await connect_upstream(*owner_, e.host, e.port, secure_);
+    why = made.why;
+    detail = made.detail;
+    if (!made.stream) co_return false;
+    link_ = std::move(made);
     link_host_ = e.host;
     link_port_ = e.port;
     upstream_watch_.emplace(*owner_, *link_.stream);
     owner_->facts().upstream = link_.peer.to_string();
     co_return true;
+}
+
+void http_session::leave_upstream()
+{
+    upstream_watch_.reset();
+    if (up_in_.empty()) release_upstream(*owner_, link_host_, link_port_, secure_, std::move(link_));
+    link_ = upstream_link{};
+    up_in_.clear();
 }
 
 asio::awaitable<http_session::next> http_session::forward(exchange& e)
@@ -184,15 +201,14 @@ asio::awaitable<http_session::next> http_session::forward(exchange& e)
             detail = failure_->detail;
         }
         else {
-            ready = co_await ready_upstream(e, why, detail);
+            ready = co_await ready_upstream(e, attempt > 0, why, detail);
         }
         if (!ready) {
             const next after = co_await answer_failure(e, why, std::move(detail));
             co_return after;
         }
         bool retry = false;
-        const bool reused =
-            had_link && attempt == 0 && e.head.body == http::body_kind::none && http::is_idempotent(e.head.method);
+        const bool reused = (had_link || link_.reused) && attempt == 0 && may_repeat(e);
         const next after = co_await exchange_with_upstream(e, reused, retry);
         if (!retry) co_return after;
         upstream_watch_.reset();

@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace cofferdam::gateway {
 
@@ -39,7 +38,8 @@ private:
     next record_unfinished(exchange& e);
     asio::awaitable<next> forward(exchange& e);
     asio::awaitable<next> answer_failure(exchange& e, reason why, std::string detail);
-    asio::awaitable<bool> ready_upstream(exchange& e, reason& why, std::string& detail);
+    asio::awaitable<bool> ready_upstream(exchange& e, bool fresh, reason& why, std::string& detail);
+    void leave_upstream();
     asio::awaitable<next> exchange_with_upstream(exchange& e, bool reused, bool& retry);
     asio::awaitable<next> pass_response(exchange& e, body_pump& pump, bool reused, bool& retry);
     asio::awaitable<reason> read_response_head(exchange& e, http::response_head& out, bool& any_byte);
@@ -62,11 +62,10 @@ private:
     std::uint16_t link_port_ = 0;
     bool secure_;
     std::optional<upstream_link> failure_;
-    std::string in_;             // read from downstream, not consumed yet
-    std::string up_in_;          // read from upstream, not consumed yet
+    read_buffer in_;             // from downstream
+    read_buffer up_in_;          // from upstream
     std::string response_bytes_; // owns what the current response head views
-    std::vector<std::uint8_t> block_;
-    std::vector<std::uint8_t> up_block_;
+    std::string out_, up_out_;   // heads and small bodies on their way down and up
     std::size_t served_ = 0;
     bool downstream_broken_ = false;
     bool refused_only_ = true; // no request of this connection was allowed

@@ -4,11 +4,13 @@
 #include "gateway/run_command.hpp"
 #include "gateway/version.hpp"
 #include "policy/policy.hpp"
+#include "tls/record_memory.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <malloc.h>
 #include <string_view>
 
 namespace {
@@ -135,6 +137,8 @@ int fail(const std::exception& e, int code)
 
 int main(int argc, char** argv)
 {
+    tls::keep_record_memory();
+    ::mallopt(M_MXFAST, 0); // malloc(3) would merge its fast bins whenever a large block is freed, which is all the time here
     CLI::App app(
         "Cofferdam: an egress gateway for CI jobs. What the policy does not list does not leave, and everything is recorded.",
         "cofferdam");

@@ -121,13 +121,31 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     co_return nullptr;
 }
 
+bool offers(const tls::client_hello& hello, std::string_view protocol)
+{
+    return std::find(hello.alpn.begin(), hello.alpn.end(), protocol) != hello.alpn.end();
+}
+
 // What the client may choose: what the origin chose; without an origin, what it likes best.
 tls::alpn_offer offer_downstream(const tls::client_hello& hello, const upstream_link& link)
 {
     if (!link.stream) return tls::alpn_offer::http2_or_http1;
     if (link.http2) return tls::alpn_offer::http2;
-    const bool speaks_http1 = std::find(hello.alpn.begin(), hello.alpn.end(), "http/1.1") != hello.alpn.end();
-    return speaks_http1 ? tls::alpn_offer::http1 : tls::alpn_offer::http2; // bridged where the two differ
+    return offers(hello, "http/1.1") ? tls::alpn_offer::http1 : tls::alpn_offer::http2; // bridged where the two differ
+}
+
+// A client of HTTP/2 alone gets a connection of its own; every other may be served by one of HTTP/1.1 that was kept.
+asio::awaitable<upstream_link> find_upstream(flow& owner, const tls::client_hello& hello)
+{
+    const auto& facts = owner.facts();
+    const auto offer = tls::offer_upstream(hello.alpn);
+    const std::uint16_t port = facts.destination.port;
+    if (offers(hello, "h2") && !offers(hello, "http/1.1")) {
+        upstream_link own = co_await connect_upstream(owner, facts.host, port, true, offer);
+        co_return own;
+    }
+    upstream_link link = co_await acquire_upstream(owner, facts.host, port, true, offer);
+    co_return link;
 }
 
 // Requests until the client or the upstream ends. Without a link each is judged and refused, or answered with its failure.
@@ -192,7 +210,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
             reset_connection(owner->socket());
             co_return;
         }
-        link = co_await connect_upstream(*owner, facts.host, facts.destination.port, true, tls::offer_upstream(hello.alpn));
+        link = co_await find_upstream(*owner, hello);
         place->cancel();
         if (link.stream)
             facts.upstream = link.peer.to_string();

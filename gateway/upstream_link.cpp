@@ -3,11 +3,11 @@
 #include "gateway/deadline.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/flow.hpp"
+#include "gateway/upstream_pool.hpp"
 #include "tls/openssl_error.hpp"
 #include "tls/upstream.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
-#include <poll.h>
 
 namespace cofferdam::gateway {
 namespace {
@@ -53,6 +53,8 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
                                                 tls::alpn_offer offer)
 {
     upstream_link out;
+    out.offer = offer;
+    out.rules = owner.job().rules();
     dialled connected = co_await dial(owner.home(), host, port);
     out.why = connected.why;
     out.detail = std::move(connected.detail);
@@ -62,20 +64,30 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
         co_await open_tls(owner, host, port, std::move(connected.socket), offer, out);
     else
         out.stream = std::make_unique<tls::plain_stream>(std::move(connected.socket));
+    out.made = std::chrono::steady_clock::now();
+    if (out.stream) owner.job().metrics().upstream_connection(audit::upstream_source::dialled);
     co_return out;
 }
 
-bool is_stale(tls::stream& upstream, bool secure) noexcept
+asio::awaitable<upstream_link> acquire_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
+                                                tls::alpn_offer offer)
 {
-    if (!upstream.is_open()) return true;
-    std::uint8_t byte = 0;
-    const auto got = ::recv(upstream.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got < 0) return errno != EAGAIN && errno != EWOULDBLOCK;
-    // Between requests a server owes nothing: an end, or bytes nobody asked for, mean a new connection. Over TLS the bytes may
-    // be session tickets, so there only the end counts; a lone close_notify comes with it.
-    if (!secure) return true;
-    pollfd state{upstream.socket().native_handle(), POLLRDHUP, 0};
-    return got == 0 || ::poll(&state, 1, 0) != 0;
+    const auto rules = owner.job().rules();
+    const upstream_purpose wanted{owner.job().id(), host, port, secure, offer};
+    upstream_link kept = owner.home().idle_upstreams().take(wanted, *rules, std::chrono::steady_clock::now());
+    if (kept.stream) {
+        owner.job().metrics().upstream_connection(audit::upstream_source::reused);
+        co_return kept;
+    }
+    upstream_link fresh = co_await connect_upstream(owner, std::move(host), port, secure, offer);
+    co_return fresh;
+}
+
+void release_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, upstream_link link)
+{
+    if (!link.stream || link.http2 || link.bound || !link.idle) return;
+    upstream_purpose what{owner.job().id(), host, port, secure, link.offer};
+    owner.home().idle_upstreams().put(std::move(what), std::move(link), std::chrono::steady_clock::now());
 }
 
 } // namespace cofferdam::gateway

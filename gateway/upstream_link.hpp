@@ -6,8 +6,13 @@
 #include "tls/io/stream.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
+
+namespace cofferdam::policy {
+class policy;
+}
 
 namespace cofferdam::gateway {
 
@@ -19,14 +24,24 @@ struct upstream_link {
     std::string detail; ///< which check of the certificate failed, which address refused, ...
     std::unique_ptr<tls::stream> stream;
     ip_endpoint peer;
-    bool http2 = false; ///< what the origin chose by ALPN
+    bool http2 = false;                             ///< what the origin chose by ALPN
+    tls::alpn_offer offer = tls::alpn_offer::http1; ///< of this
+    std::shared_ptr<const policy::policy> rules;    ///< in force when its address was judged
+    std::chrono::steady_clock::time_point made;
+    bool reused = false; ///< it served another connection of the job before
+    bool bound = false;  ///< it may be authenticated as somebody: not for others
+    bool idle = true;    ///< between two messages: none is under way
 };
 
 /// Resolves, dials and, for `secure`, opens and verifies TLS for exactly `host`, with `offer` in ALPN.
 boost::asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
                                                        tls::alpn_offer offer = tls::alpn_offer::http1);
 
-/// Between two HTTP/1.1 requests: true if the server has ended the connection, or sent what nobody asked for.
-bool is_stale(tls::stream& upstream, bool secure) noexcept;
+/// The same, but a connection of HTTP/1.1 that an earlier connection of this job left to exactly this purpose comes first.
+boost::asio::awaitable<upstream_link> acquire_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
+                                                       tls::alpn_offer offer = tls::alpn_offer::http1);
+
+/// Leaves `link`, made for this host and port, to the job's next connection, if it is in a state for that; else closes it.
+void release_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, upstream_link link);
 
 } // namespace cofferdam::gateway

@@ -3,6 +3,7 @@
 #include "dns/io/upstream_client.hpp"
 #include "gateway/flow.hpp"
 #include "gateway/spawn.hpp"
+#include "gateway/upstream_pool.hpp"
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
@@ -29,7 +30,11 @@ worker::registration::~registration()
     worker_.expirables_.erase(place_);
 }
 
-worker::worker(job_context& job) : job_(job), resolver_(std::make_unique<dns::upstream_client>(context_, job.settings().dns)) {}
+worker::worker(job_context& job)
+    : job_(job), resolver_(std::make_unique<dns::upstream_client>(context_, job.settings().dns)),
+      idle_upstreams_(std::make_unique<upstream_pool>(job.settings().http))
+{
+}
 
 worker::~worker()
 {
@@ -67,6 +72,7 @@ void worker::begin_drain(std::chrono::milliseconds drain)
         acceptor->close(ignored);
     }
     for (auto& hook : stop_hooks_) hook();
+    idle_upstreams_->close();
     drain_until_ = std::chrono::steady_clock::now() + drain;
 }
 
@@ -101,6 +107,7 @@ asio::awaitable<void> worker::reap_loop()
         co_await reaper_.async_wait(use_tuple);
         const auto now = std::chrono::steady_clock::now();
         const bool closing = now >= drain_until_;
+        idle_upstreams_->drop_expired(now);
         // expire() only closes descriptors: the list does not change under the loop.
         for (auto* each : expirables_) {
             if (!closing && !each->due(now)) continue;

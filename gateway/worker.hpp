@@ -22,6 +22,8 @@ namespace cofferdam::gateway {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
+class upstream_pool;
+
 /// Something with a deadline that the worker enforces. Lives on one worker's thread only.
 class expirable {
 public:
@@ -61,6 +63,9 @@ public:
     job_context& job() noexcept { return job_; }
     dns::upstream_client& resolver() noexcept { return *resolver_; }
 
+    /// Connections to origins that flows of this worker left behind.
+    upstream_pool& idle_upstreams() noexcept { return *idle_upstreams_; }
+
     /// Registers an expirable for deadline checks until the returned registration is destroyed.
     class registration {
     public:
@@ -80,9 +85,10 @@ private:
     void begin_drain(std::chrono::milliseconds drain);
 
     job_context& job_;
-    std::list<expirable*> expirables_; // outlives context_, whose end ends the flows that are left
-    asio::io_context context_{1};
+    std::list<expirable*> expirables_;                                // outlives context_, whose end ends the flows that are left
+    asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO}; // sockets are used by one thread, posts come from any
     std::unique_ptr<dns::upstream_client> resolver_;
+    std::unique_ptr<upstream_pool> idle_upstreams_;
     std::vector<std::shared_ptr<tcp::acceptor>> acceptors_;
     std::vector<std::function<void()>> stop_hooks_;
     asio::steady_timer reaper_{context_};

@@ -8,6 +8,8 @@
 namespace cofferdam::tls {
 namespace {
 
+constexpr std::size_t read_at_once = 33'792; // two records with their headers
+
 class stream_errors final : public boost::system::error_category {
 public:
     const char* name() const noexcept override { return "cofferdam.tls"; }
@@ -104,6 +106,8 @@ void set_stream_modes(SSL_CTX& context) noexcept
     SSL_CTX_set_mode(&context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     // One read(2) for header and body, and for several small records; without it OpenSSL reads five bytes first.
     SSL_CTX_set_read_ahead(&context, 1);
+    SSL_CTX_set_default_read_buffer_len(&context, read_at_once);
+    SSL_CTX_set_options(&context, SSL_OP_ENABLE_KTLS); // where the kernel has it; OpenSSL goes on by itself where not
 }
 
 } // namespace cofferdam::tls

@@ -22,6 +22,7 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
     m.bytes(byte_direction::sent, 10);
     m.active_connections(+1);
     m.upstream_handshake(std::chrono::milliseconds(12));
+    m.upstream_connection(upstream_source::reused);
     m.leaf(leaf_cache::miss);
     m.packet(packet_verdict::drop);
     m.audit_queue_depth(5);
@@ -33,9 +34,10 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
           "cofferdam_dns_queries_total{action=\"deny\",reason=\"not_in_allow_list\"} 1",
           "cofferdam_bytes_total{direction=\"sent\"} 10", "cofferdam_active_connections 1",
           "cofferdam_request_duration_seconds_count 1", "cofferdam_request_duration_seconds_bucket{le=\"0.005\"} 1",
-          "cofferdam_upstream_handshake_seconds_count 1", "cofferdam_leaf_certificates_total{cache=\"miss\"} 1",
-          "cofferdam_nfqueue_packets_total{verdict=\"drop\"} 1", "cofferdam_audit_records_total{type=\"job\"} 1",
-          "cofferdam_audit_queue_depth 5", "cofferdam_build_info{version=\"0.1.0\"} 1"}) {
+          "cofferdam_upstream_handshake_seconds_count 1", "cofferdam_upstream_connections_total{source=\"reused\"} 1",
+          "cofferdam_leaf_certificates_total{cache=\"miss\"} 1", "cofferdam_nfqueue_packets_total{verdict=\"drop\"} 1",
+          "cofferdam_audit_records_total{type=\"job\"} 1", "cofferdam_audit_queue_depth 5",
+          "cofferdam_build_info{version=\"0.1.0\"} 1"}) {
         EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
     }
     std::set<std::string> names;
@@ -43,7 +45,7 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with("# TYPE ")) names.insert(line.substr(7, line.find(' ', 7) - 7));
     }
-    EXPECT_EQ(names.size(), 13U) << text;
+    EXPECT_EQ(names.size(), 14U) << text;
 }
 
 TEST(metrics, nothing_that_a_client_sends_becomes_a_label)

@@ -53,6 +53,13 @@ def test_protocol_is_the_origins_choice(gateway):
     assert [r["request"]["path"] for r in http2_records(done)] == ["/three"], done
 
 
+def test_kept_connection_does_not_choose_the_protocol(gateway):
+    """What a client of HTTP/1.1 left behind was made from its offer; a client that offers more gets a connection from its own."""
+    done = gateway.run("for v in http1.1 http2 http1.1 http2; do curl --$v -fsS -o /dev/null -w '%{http_version}\\n' "
+                       "https://h2.example:8443/$v; done", ["https://h2.example:8443/"], policy={"limits": {"workers": 1}})
+    assert done.out.split() == ["1.1", "2", "1.1", "2"], done
+
+
 def test_client_of_http2_alone_before_an_origin_of_http1(world, gateway):
     done = run_client(gateway, """
 c = Client("echo.example")

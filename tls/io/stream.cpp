@@ -60,6 +60,38 @@ awaitable<void> stream::turn()
     co_await asio::post(socket_.get_executor(), asio::use_awaitable);
 }
 
+awaitable<transfer> stream::async_read_some(std::span<std::uint8_t> into)
+{
+    transfer out;
+    if (turn_is_over()) co_await turn();
+    for (;;) {
+        const auto blocked_by = read_now(into, out);
+        if (out.error != asio::error::would_block) co_return out;
+        out.error = co_await wait(blocked_by);
+        if (out.error) co_return out;
+    }
+}
+
+awaitable<transfer> stream::async_read(read_buffer& into, expect what)
+{
+    transfer out;
+    auto blocked_by = asio::socket_base::wait_read;
+    bool waits = what == expect::silence && !has_pending() && socket_.is_open();
+    if (!waits && turn_is_over()) co_await turn();
+    for (;; waits = true) {
+        if (waits) {
+            into.rest();
+            burst_ = 0; // as wait(), without a coroutine of its own
+            co_await socket_.async_wait(blocked_by, asio::redirect_error(asio::use_awaitable, out.error));
+            if (!out.error && !socket_.is_open()) out.error = asio::error::operation_aborted;
+            if (out.error) co_return out;
+        }
+        blocked_by = read_now(into.room(), out);
+        into.commit(out.transferred);
+        if (out.error != asio::error::would_block) co_return out;
+    }
+}
+
 awaitable<error_code> stream::async_shutdown(std::chrono::milliseconds patience)
 {
     const auto shared = std::make_shared<patience_over>();
@@ -85,18 +117,12 @@ awaitable<error_code> stream::async_shutdown(std::chrono::milliseconds patience)
     co_return failure == errc::closed ? error_code() : failure;
 }
 
-awaitable<transfer> plain_stream::async_read_some(std::span<std::uint8_t> into)
+asio::socket_base::wait_type plain_stream::read_now(std::span<std::uint8_t> into, transfer& out)
 {
-    transfer out;
-    if (turn_is_over()) co_await turn();
-    for (;;) {
-        out.transferred = socket_.read_some(asio::buffer(into.data(), into.size()), out.error);
-        if (out.error == asio::error::eof) out.error = errc::closed;
-        if (out.error == asio::error::bad_descriptor) out.error = asio::error::operation_aborted;
-        if (out.error != asio::error::would_block) co_return out;
-        out.error = co_await wait(asio::socket_base::wait_read);
-        if (out.error) co_return out;
-    }
+    out.transferred = socket_.read_some(asio::buffer(into.data(), into.size()), out.error);
+    if (out.error == asio::error::eof) out.error = errc::closed;
+    if (out.error == asio::error::bad_descriptor) out.error = asio::error::operation_aborted;
+    return asio::socket_base::wait_read;
 }
 
 awaitable<transfer> plain_stream::async_write(byte_view from)
@@ -158,6 +184,13 @@ awaitable<transfer> plain_stream::async_splice_from(int pipe, std::size_t size)
         if (out.error) co_return out;
     }
     co_return out;
+}
+
+bool plain_stream::is_quiet() noexcept
+{
+    if (!is_open()) return false;
+    std::uint8_t byte = 0;
+    return ::recv(socket_.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
 awaitable<error_code> plain_stream::async_shutdown_write()

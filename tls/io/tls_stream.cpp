@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <new>
 #include <openssl/err.h>
+#include <sys/socket.h>
 
 namespace cofferdam::tls {
 
@@ -84,38 +85,32 @@ awaitable<error_code> tls_stream::async_handshake()
     co_return error_code();
 }
 
-awaitable<transfer> tls_stream::async_read_some(std::span<std::uint8_t> into)
+asio::socket_base::wait_type tls_stream::read_now(std::span<std::uint8_t> into, transfer& out)
 {
-    transfer out;
-    if (turn_is_over()) co_await turn();
-    out.error = std::exchange(next_read_fails_, error_code());
-    if (out.error) co_return out;
-    for (;;) {
-        auto next = step::done;
-        // OpenSSL gives out one record a call; take what it has already read of the next ones too.
-        while (next == step::done && out.transferred < into.size()) {
-            if (!is_open()) {
-                out.error = asio::error::operation_aborted;
-                co_return out;
-            }
-            ERR_clear_error();
-            errno = 0;
-            std::size_t got = 0;
-            const auto rest = into.subspan(out.transferred);
-            next = classify(SSL_read_ex(ssl_.get(), rest.data(), rest.size(), &got), out.error);
-            if (next != step::done) break;
-            out.transferred += got;
-            heard_ = true;
-            if (SSL_has_pending(ssl_.get()) == 0) break;
+    out = {std::exchange(next_read_fails_, error_code()), 0};
+    auto next = out.error ? step::failed : step::done;
+    // OpenSSL gives out one record a call; take what it has already read of the next ones too.
+    while (next == step::done && out.transferred < into.size()) {
+        if (!is_open()) {
+            out.error = asio::error::operation_aborted;
+            next = step::failed;
+            break;
         }
-        if (out.transferred > 0) {
-            next_read_fails_ = std::exchange(out.error, error_code());
-            co_return out;
-        }
-        if (next == step::failed) co_return out;
-        out.error = co_await until_ready(next);
-        if (out.error) co_return out;
+        ERR_clear_error();
+        errno = 0;
+        std::size_t got = 0;
+        const auto rest = into.subspan(out.transferred);
+        next = classify(SSL_read_ex(ssl_.get(), rest.data(), rest.size(), &got), out.error);
+        if (next != step::done) break;
+        out.transferred += got;
+        heard_ = true;
+        if (SSL_has_pending(ssl_.get()) == 0) break;
     }
+    if (out.transferred > 0)
+        next_read_fails_ = std::exchange(out.error, error_code());
+    else if (next != step::failed)
+        out.error = asio::error::would_block;
+    return next == step::wait_write ? asio::socket_base::wait_write : asio::socket_base::wait_read;
 }
 
 awaitable<transfer> tls_stream::async_write(byte_view from)
@@ -141,6 +136,26 @@ awaitable<transfer> tls_stream::async_write(byte_view from)
         if (out.error) co_return out;
     }
     co_return out;
+}
+
+bool tls_stream::has_pending() const noexcept
+{
+    return next_read_fails_ || SSL_has_pending(ssl_.get()) != 0;
+}
+
+bool tls_stream::is_quiet() noexcept
+{
+    if (!is_open() || broken_ || next_read_fails_) return false;
+    std::uint8_t waiting = 0;
+    const auto seen = ::recv(socket_.native_handle(), &waiting, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (seen == 0) return false;
+    if (seen < 0 && SSL_has_pending(ssl_.get()) == 0) return errno == EAGAIN;
+    ERR_clear_error();
+    errno = 0;
+    std::uint8_t byte = 0;
+    std::size_t got = 0;
+    error_code ignored;
+    return classify(SSL_peek_ex(ssl_.get(), &byte, 1, &got), ignored) == step::wait_read;
 }
 
 awaitable<error_code> tls_stream::async_shutdown_write()

@@ -2,6 +2,7 @@
 
 A request is recorded whole (head as received, up to 64 KiB of body, length and digest) before it is answered.
 Routes: /status/N  /stream?bytes=N[&chunked]  /trailers  /early  /refuse-expect  /until-close  /slow?ms=N  /reset
+        /once  /hang-up  /surplus  /challenge
         /bad/SHAPE  /ws  /redirect?to=URL  /dns-query  /resolve?name=NAME  /dns-answer
         and, on git.*, smart HTTP; anything else is answered by an account of itself.
 """
@@ -213,6 +214,25 @@ class HttpService:
     def route_until_close(self, stream, _request) -> None:
         stream.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end")
         stream.shutdown(socket.SHUT_RDWR)
+
+    def route_once(self, stream, request) -> None:
+        """Takes the next request of the connection and ends without an answer."""
+        self.reply(stream, request, 200, b"once\n")
+        stream.recv(MAX_HEAD)
+        stream.close()
+
+    def route_hang_up(self, stream, request) -> None:
+        """Ends the connection without having announced it."""
+        self.reply(stream, request, 200, b"bye\n")
+        stream.shutdown(socket.SHUT_RDWR)
+
+    def route_surplus(self, stream, request) -> None:
+        """Two answers to one request."""
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n"
+        stream.sendall(answer + b"surplus\n" + answer + b"poison!\n")
+
+    def route_challenge(self, stream, request) -> None:
+        self.reply(stream, request, 401, extra="WWW-Authenticate: Basic realm=x, NTLM\r\n")
 
     def route_reset(self, stream, _request) -> None:
         stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")

@@ -1,0 +1,85 @@
+#include "tls/record_memory.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <malloc.h>
+#include <openssl/crypto.h>
+
+namespace cofferdam::tls {
+namespace {
+
+// A record with its header and tag, as OpenSSL rounds it; anything else is malloc's own.
+constexpr std::size_t least = 16384, most = 40960;
+constexpr std::size_t max_kept = 32;
+
+/// Freed blocks of record size, of any size between the two. They stay malloc's, so any thread may free any of them.
+struct block_store {
+    std::array<void*, max_kept> blocks{};
+    std::size_t count = 0;
+    bool open = true;
+    ~block_store()
+    {
+        open = false;
+        while (count > 0) std::free(blocks[--count]);
+    }
+};
+
+block_store& store() noexcept
+{
+    thread_local block_store kept;
+    return kept;
+}
+
+bool is_record_size(std::size_t size) noexcept
+{
+    return size >= least && size <= most;
+}
+
+void* allocate(std::size_t size, const char*, int) noexcept
+{
+    return take_record_memory(size);
+}
+
+void* reallocate(void* memory, std::size_t size, const char*, int) noexcept
+{
+    return std::realloc(memory, size);
+}
+
+void release(void* memory, const char*, int) noexcept
+{
+    give_record_memory(memory);
+}
+
+} // namespace
+
+void* take_record_memory(std::size_t size) noexcept
+{
+    if (!is_record_size(size)) return std::malloc(size);
+    auto& kept = store();
+    for (std::size_t i = kept.count; i > 0; --i) {
+        void* found = kept.blocks[i - 1];
+        if (malloc_usable_size(found) < size) continue;
+        kept.blocks[i - 1] = kept.blocks[--kept.count];
+        return found;
+    }
+    return std::malloc(size);
+}
+
+void give_record_memory(void* memory) noexcept
+{
+    if (memory && is_record_size(malloc_usable_size(memory))) {
+        auto& kept = store();
+        if (kept.open && kept.count < max_kept) {
+            kept.blocks[kept.count++] = memory;
+            return;
+        }
+    }
+    std::free(memory);
+}
+
+bool keep_record_memory() noexcept
+{
+    return CRYPTO_set_mem_functions(allocate, reallocate, release) == 1;
+}
+
+} // namespace cofferdam::tls
