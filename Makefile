@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns h2spec deps deps-build deps-bench clean
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench bench-micro bench-dns soak h2spec deps deps-build deps-bench clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -76,6 +76,16 @@ H2SPEC ?= $(CURDIR)/$(BUILD)/tools/h2spec
 h2spec: deps build ## h2spec's cases against the gateway (root); H2SPEC names the binary, else go builds it
 	test -x $(H2SPEC) || GOBIN=$(CURDIR)/$(BUILD)/tools go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 	H2SPEC=$(H2SPEC) scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/e2e/h2spec.py
+
+bench: deps deps-bench bench-load ## HTTP and TLS beside sslsplit, squid, mitmproxy, HAProxy, nginx; writes docs/performance.md (root)
+	scripts/as-root.sh python3 tests/bench/bench.py
+
+soak: deps-bench bench-load ## SOAK_SECONDS (600) of mixed load: no failure, no lost record, stable memory (root)
+	scripts/as-root.sh python3 tests/bench/soak.py
+
+.PHONY: bench-load
+bench-load: build
+	cmake --build --preset release -j $(JOBS) --target bench_load
 
 clean:            ## remove build/
 	rm -rf $(BUILD)

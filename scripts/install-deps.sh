@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh               everything
 #   scripts/install-deps.sh --build-only  what `make build` needs, no linters, no test tools
-#   scripts/install-deps.sh --bench       what `make bench-dns` needs: a build, and the servers it compares with
+#   scripts/install-deps.sh --bench       what `make bench`, `bench-dns` and `soak` need: a build, and what they compare with
 #   scripts/install-deps.sh --check       changes nothing; lists what is missing and exits 1 if anything is
 #
 # Run it as root or as a user who may sudo. It can be run again at any time: what is there is left alone, and language
@@ -21,7 +21,8 @@ tests="libgtest-dev libgmock-dev libbenchmark-dev
   python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp
   openssh-server openssh-client rsync postgresql-15 redis-server redis-tools"
 
-bench="nftables iproute2 bind9-dnsutils python3 dnsperf dnsdist unbound dnsmasq nsd"
+bench="nftables iproute2 procps bind9-dnsutils python3 python3-yaml python3-cryptography dnsperf dnsdist unbound dnsmasq nsd
+  nginx-light haproxy squid-openssl sslsplit mitmproxy nghttp2-client curl openssl"
 
 # command:package for tools that often come from elsewhere
 toolchains="node:nodejs npm:npm go:golang-go java:default-jdk-headless javac:default-jdk-headless"
@@ -95,7 +96,7 @@ if [ $scope = all ] && ! has_cargo; then
   exit 1
 fi
 if command -v systemctl >/dev/null; then # nor do they start with the machine
-  for service in dnsdist unbound dnsmasq nsd nginx postgresql redis-server; do
+  for service in dnsdist unbound dnsmasq nsd nginx haproxy squid postgresql redis-server; do
     case " $missing " in *" $service"[-\ ]*) $as_root systemctl disable --quiet "$service" 2>/dev/null || true ;; esac
   done
   case " $missing " in *" openssh-server "*) $as_root systemctl disable --quiet ssh 2>/dev/null || true ;; esac

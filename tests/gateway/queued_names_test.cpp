@@ -66,7 +66,7 @@ struct fixture {
         if (name.starts_with("bad")) return refusal(name);
         if (name.starts_with("drop")) return dns::drop{refusal(name).facts};
         dns::passed out;
-        out.q = parsed.value();
+        out.q = *parsed;
         out.verdict = {true, true, reason::allowed_by_endpoint, "dns:" + name, {}, {}, rules};
         return out;
     }
@@ -74,7 +74,7 @@ struct fixture {
     /// What the resolver has said of a name before.
     void make_ready(std::string_view name)
     {
-        const auto asked = dns::parse_query(query(name)).value();
+        const auto asked = *dns::parse_query(query(name));
         dns::answer given;
         given.bytes = dns::build_reply(asked, {}, dns::transport::udp);
         given.facts.rcode = "NOERROR";
