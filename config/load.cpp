@@ -84,11 +84,20 @@ std::string relative_to(const std::string& file, const std::string& path)
     return (std::filesystem::path(file).parent_path() / given).string();
 }
 
+// `suggest`, which is what is done anyway, or entries.
+void read_passthrough_on_reject(const node& n, std::vector<policy::entry_source>& out)
+{
+    std::vector<policy::entry_source> entries;
+    read_entries(n, entries);
+    if (entries.size() != 1 || entries[0].text != "suggest") out = std::move(entries);
+}
+
 void read_tls(const node& n, const std::string& file, settings& out)
 {
     auto& tls = out.tls;
     n.mapping({
         {"passthrough", [&](const node& v) { read_entries(v, out.policy.passthrough); }},
+        {"passthrough_on_reject", [&](const node& v) { read_passthrough_on_reject(v, out.policy.passthrough_on_reject); }},
         {"extra_roots",
          [&](const node& v) { v.each([&](const node& item) { tls.extra_roots.push_back(relative_to(file, item.text())); }); }},
         {"min_version",

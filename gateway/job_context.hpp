@@ -8,6 +8,7 @@
 #include "dns/host_addresses.hpp"
 #include "dns/inspector.hpp"
 #include "dns/ready_answers.hpp"
+#include "gateway/leaf_rejections.hpp"
 #include "gateway/lost_datagrams.hpp"
 #include "policy/policy.hpp"
 #include "tls/authority.hpp"
@@ -61,6 +62,7 @@ public:
     audit::writer& audit() noexcept { return *audit_; }
     audit::metrics& metrics() noexcept { return metrics_; }
     lost_datagrams& lost() noexcept { return lost_; }
+    leaf_rejections& rejections() noexcept { return rejections_; }
     /// Opens the sinks and starts the writer's thread. `observe` sees each record in order, on that thread.
     void open_audit(std::function<void(const audit::record&)> observe);
 
@@ -92,6 +94,7 @@ private:
     tls::ssl_ctx_ptr server_tls_;
     tls::upstream_context upstream_tls_;
     audit::metrics metrics_;
+    leaf_rejections rejections_;
     lost_datagrams lost_{*this};
     std::unique_ptr<audit::writer> audit_;
     std::unique_ptr<attribution> attribution_;

@@ -111,7 +111,9 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
     if (!facts.standing.allowed())
         refuse_connection(owner, "tls", facts.standing, ec.message());
     else if (distrust) {
-        const std::string line = "tls.passthrough: [\"" + policy::join_host_port(facts.host, facts.destination.port) + "\"]";
+        const auto target = policy::join_host_port(facts.host, facts.destination.port);
+        const std::string line = "tls.passthrough: [\"" + target + "\"]";
+        if (job.rules()->passthrough_on_reject(facts.host, facts.destination.port)) job.rejections().add(target);
         refuse_connection(owner, "tls", gateway_decision(reason::client_rejected_leaf, policy::stage::connection, line),
                           ec.message());
     }
@@ -175,6 +177,14 @@ asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link, tls
     }
 }
 
+bool passes_unopened(flow& owner, const policy::policy& rules)
+{
+    const auto& host = owner.facts().host;
+    const auto port = owner.facts().destination.port;
+    if (rules.passthrough(host, port)) return true;
+    return rules.passthrough_on_reject(host, port) && owner.job().rejections().reached(policy::join_host_port(host, port));
+}
+
 } // namespace
 
 asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hello)
@@ -188,7 +198,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         co_return;
     }
     const auto rules = owner->job().rules();
-    const bool unopened = hello.sni && rules->passthrough(facts.host, facts.destination.port);
+    const bool unopened = hello.sni && passes_unopened(*owner, *rules);
     const bool names = is_dns_over_tls(facts.destination.port, hello.alpn);
     const auto attempt = make_attempt(*owner);
     const policy::decision verdict = judge_tls(*rules, attempt, names, unopened, rules->decide(attempt));

@@ -207,7 +207,7 @@ struct policy::impl {
     mode how;
     std::string phase;
     capture_level capture_default, capture_denied;
-    list allow, passthrough;
+    list allow, passthrough, passthrough_on_reject;
     std::vector<rule> rules;
     std::vector<std::uint16_t> udp_ports;
     std::uint64_t number = next_number();
@@ -308,14 +308,18 @@ struct policy::impl {
         return denied(at, ruled, closed() ? reason::phase_closed : found.why, {}, hint());
     }
 
-    const endpoint* find_passthrough(std::string_view host, std::uint16_t port) const
+    static const endpoint* find_unopened(const list& in, std::string_view host, std::uint16_t port)
     {
         entry_number entry = no_entry;
-        passthrough.index.for_each_match(host, [&](const host_rules& r) {
+        in.index.for_each_match(host, [&](const host_rules& r) {
             entry = entry_at(r.any, port);
             return entry != no_entry;
         });
-        return entry == no_entry ? nullptr : &passthrough.entries[entry];
+        return entry == no_entry ? nullptr : &in.entries[entry];
+    }
+    const endpoint* find_passthrough(std::string_view host, std::uint16_t port) const
+    {
+        return find_unopened(passthrough, host, port);
     }
 };
 
@@ -343,6 +347,7 @@ std::shared_ptr<const policy> policy::compile(const policy_source& source, std::
                                            source.capture_denied,
                                            list(*chosen, parse_endpoint),
                                            list(source.passthrough, parse_passthrough),
+                                           list(source.passthrough_on_reject, parse_passthrough),
                                            {},
                                            {}});
     for (const auto& rule : source.rules) out->rules.push_back(compile_rule(rule, out->rules.size()));
@@ -414,6 +419,11 @@ decision policy::decide(const http_request& request) const
 bool policy::passthrough(std::string_view host, std::uint16_t port) const
 {
     return impl_->find_passthrough(host, port) != nullptr;
+}
+
+bool policy::passthrough_on_reject(std::string_view host, std::uint16_t port) const
+{
+    return impl::find_unopened(impl_->passthrough_on_reject, host, port) != nullptr;
 }
 
 bool policy::passthrough_by_name(std::string_view host, std::uint16_t port) const

@@ -39,6 +39,7 @@ struct policy_source {
     std::vector<rule_source> rules;
     std::map<std::string, std::vector<entry_source>> phases; ///< each replaces `allow`
     std::vector<entry_source> passthrough;
+    std::vector<entry_source> passthrough_on_reject;
     capture_level capture_default = capture_level::summary;
     capture_level capture_denied = capture_level::full;
 };
@@ -62,6 +63,8 @@ public:
     decision decide(const connection_attempt& attempt) const;
     decision decide(const http_request& request) const;
 
+    /// True if `tls.passthrough_on_reject` lists host:port: opened until its clients have rejected the leaf. Allows nothing.
+    bool passthrough_on_reject(std::string_view host, std::uint16_t port) const;
     /// True if `tls.passthrough` lists host:port: judged by name only, spliced unopened.
     bool passthrough(std::string_view host, std::uint16_t port) const;
     /// The same, but only by an entry without a wildcard.

@@ -184,6 +184,9 @@ TEST(load, policy_errors_say_where_the_entry_stands)
     EXPECT_THAT(policy_error_of("version: 1\nallow:\n  - https://*.example.com/\n  - 'https://*.com/'\n"),
                 StartsWith("policy.yaml:4:"));
     EXPECT_THAT(policy_error_of("version: 1\ntls:\n  passthrough:\n    - a.example\n"), StartsWith("policy.yaml:4:7: "));
+    EXPECT_THAT(policy_error_of("version: 1\ntls:\n  passthrough_on_reject: suggested\n"), StartsWith("policy.yaml:3:"));
+    EXPECT_THAT(policy_error_of("version: 1\ntls:\n  passthrough_on_reject: [suggest, a.example:443]\n"),
+                StartsWith("policy.yaml:3:"));
     EXPECT_THAT(policy_error_of("version: 1\nrules:\n  - name: broken\n    expr: http.req.metod == \"A\"\n    action: deny\n"),
                 StartsWith("policy.yaml:4:11: rule 'broken', column 1 of the expression: "));
     const auto phases = load_text("version: 1\nphases:\n  build:\n    allow:\n      - nonsense\n", "policy.yaml");

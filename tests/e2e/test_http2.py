@@ -887,3 +887,87 @@ def test_websocket_client_echoes_a_gigabyte(world, gateway):
     record = done.of_type("http")[0]
     assert record["close_reason"] == "completed" and record["request"]["protocol"] == "http1", record
     assert min(record["metadata"]["bytes_sent"], record["metadata"]["bytes_received"]) > 1 << 30, record
+
+
+# Frames of a fixed length, masked with zeros by the client and without a mask by the server, so that only heads differ.
+WEBSOCKET_H2 = """
+const http2 = require('http2'), fs = require('fs');
+const SIZE = 1 << 20;
+const head = (opcode, size, masked) => {
+  const out = Buffer.alloc(masked ? 14 : 10);
+  out[0] = 0x80 | opcode; out[1] = (masked ? 0x80 : 0) | 127;
+  out.writeBigUInt64BE(BigInt(size), 2);
+  return out;
+};
+function frames(stream, masked, onFrame) {  // onFrame(opcode, piece, whether it begins one)
+  let have = Buffer.alloc(0), left = 0, opcode = 0;
+  stream.on('data', (data) => {
+    while (data.length) {
+      if (left) {
+        const piece = data.subarray(0, left);
+        data = data.subarray(piece.length); left -= piece.length;
+        onFrame(opcode, piece, false);
+        continue;
+      }
+      const need = (masked ? 14 : 10) - have.length;
+      have = Buffer.concat([have, data.subarray(0, need)]); data = data.subarray(need);
+      if (have.length < (masked ? 14 : 10)) continue;
+      opcode = have[0] & 15; left = Number(have.readBigUInt64BE(2)); have = Buffer.alloc(0);
+      onFrame(opcode, Buffer.alloc(0), true);
+    }
+  });
+}
+function serve(pem, address) {
+  const key = fs.readFileSync(pem);
+  const server = http2.createSecureServer({ key, cert: key, settings: { enableConnectProtocol: true, initialWindowSize: 1 << 20 } });
+  server.on('stream', (stream, headers) => {
+    if (headers[':protocol'] !== 'websocket') { stream.respond({ ':status': 404 }, { endStream: true }); return; }
+    stream.respond({ ':status': 200 });
+    frames(stream, true, (opcode, piece, begins) => {
+      if (begins) stream.write(head(opcode, opcode === 8 ? 0 : SIZE, false));
+      else if (!stream.write(piece)) { stream.pause(); stream.once('drain', () => stream.resume()); }
+      if (opcode === 8) stream.end();
+    });
+  });
+  server.listen(8445, address);
+}
+function connect(count) {
+  const session = http2.connect('https://node.example:8445', { settings: { initialWindowSize: 1 << 20 } });
+  const open = (path) => session.request({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': path, 'sec-websocket-version': '13' });
+  let begun = false;
+  session.on('remoteSettings', (settings) => {
+    if (begun || !settings.enableConnectProtocol) return;
+    begun = true;
+    const denied = open('/denied');
+    denied.on('response', (answer) => { console.log(answer[':status']); denied.close(); });
+    const stream = open('/chat'), content = Buffer.alloc(SIZE, 'w');
+    let sent = 0, got = 0;
+    const more = () => {
+      while (sent < count) {
+        sent++; stream.write(head(2, SIZE, true));
+        if (!stream.write(content)) { stream.once('drain', more); return; }
+      }
+      stream.write(head(8, 0, true)); stream.end();
+    };
+    frames(stream, false, (opcode, piece) => { if (opcode === 2) got += piece.length; });
+    stream.on('end', () => { console.log(got / SIZE); session.close(); });
+    more();
+  });
+}
+process.argv[2] === 'serve' ? serve(process.argv[3], process.argv[4]) : connect(Number(process.argv[2]));
+"""
+
+
+def test_websocket_over_http2_echoes(world, gateway):
+    """COFFERDAM_WEBSOCKET_MIB there and back (128; 1024 for the real thing), over RFC 8441 on both sides."""
+    count = int(os.environ.get("COFFERDAM_WEBSOCKET_MIB", "128"))
+    script = world.scripts / "websocket_h2.js"
+    script.write_text(WEBSOCKET_H2)
+    world.serve_at("websocket-h2", (names.NODE_H2, 8445), "node", str(script), "serve",
+                   str(world.authority.folder / "node.example.pem"), names.NODE_H2)
+    done = gateway.run(["node", str(script), str(count)], ["https://node.example:8445/chat"], timeout=200)
+    assert sorted(done.out.split()) == sorted(["403", str(count)]), done
+    record = next(r for r in http2_records(done) if r["request"]["path"] == "/chat")
+    assert record["close_reason"] == "completed" and record["request"]["method"] == "GET", record
+    assert record["metadata"]["bytes_sent"] >= count * ((1 << 20) + 14) + 14, record
+    assert record["metadata"]["bytes_received"] >= count * ((1 << 20) + 10) + 10, record

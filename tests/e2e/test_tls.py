@@ -1,6 +1,7 @@
 """TLS: honest certificates, names judged in every shape of ClientHello, and what is not TLS."""
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
@@ -150,6 +151,51 @@ def test_client_that_rejects_the_leaf_is_recorded_as_such(world, gateway):
     records = done.about("client_rejected_leaf")
     assert len(records) == 1 and "echo.example" in str(records[0]), done
     assert "passthrough" in done.err, "the summary names the line to add"
+
+
+def test_leaf_that_is_rejected_twice_is_suggested_for_passthrough(world, gateway):
+    """In the summary and in every report, with the count; nothing is passed through on the job's say."""
+    reject = f"curl -sS --cacert {world.root_file} https://echo.example/x"
+    done = gateway.run(f"{reject}; {reject}; {reject}", ALLOW)
+    assert done.code == 60 and done.requests() == [], done
+    line = 'tls.passthrough: ["echo.example:443"]'
+    assert "(3 times)" in done.err and line in done.err, done
+    assert line in json.loads(done.report.read_text())["refusals"][0]["hint"], done.report.read_text()
+    for kind in ("text", "markdown", "html", "sarif"):
+        shown = world.run([str(gateway.binary), "report", str(done.folder / "gateway" / "audit.jsonl"), "--format", kind]).out
+        assert "echo.example:443" in shown and "passthrough" in shown, shown
+
+
+def test_passthrough_on_reject(world, gateway, nonce):
+    """Listed hosts are opened until two clients would not have it; what the allow-list does not name stays refused."""
+    reject = f"curl -sS -o /dev/null -w '%{{http_code}}\n' --cacert {world.root_file} https://{{}}/{nonce}; "
+    done = gateway.run(reject.format("echo.example") * 4 + reject.format("denied.example") * 4 + "curl -fsS https://v4only.example/after",
+                       [*ALLOW, "https://v4only.example/"],
+                       policy={"tls": {"passthrough_on_reject": ["echo.example:443", "denied.example:443"]}})
+    assert done.out.startswith("000\n000\n200\n200\n000\n000\n000\n000\n") and '"target": "/after"' in done.out, done
+    passed = [r["decision"] for r in done.of_type("connection") if r["decision"]["action"] == "allow"]
+    assert [d["reason"] for d in passed] == ["allowed_by_passthrough"] * 2 and len(done.about("client_rejected_leaf")) == 2, done
+    assert len([e for e in done.requests() if e["host"] == "echo.example"]) == 2 and "denied.example" not in str(done.requests())
+
+
+def test_very_large_client_hello_is_judged_as_any(world, gateway, nonce):
+    """Over two TLS records, as with post-quantum key shares; the limit is a setting."""
+    send = ("import socket, ssl\ncontext = ssl.create_default_context()\n"
+            "context.set_alpn_protocols([f'{{n:03}}' + 'x' * 247 for n in range({count})] + ['http/1.1'])\n"
+            "sock = context.wrap_socket(socket.create_connection(('{host}', 443)), server_hostname='{host}')\n"
+            "sock.sendall(b'GET /{path} HTTP/1.1\\r\\nHost: {host}\\r\\nConnection: close\\r\\n\\r\\n'); print(sock.recv(100))\n")
+    run = [send.format(count=80, host="echo.example", path="big"), send.format(count=80, host="denied.example", path=nonce),
+           send.format(count=250, host="echo.example", path="too-big")]
+    done = gateway.run("; ".join(f"/usr/bin/python3 -c {shlex.quote(each)}" for each in run) + "; true", ALLOW, policy={"tls": {"max_client_hello": "32KiB"}})
+    assert "HTTP/1.1 200" in done.out and "HTTP/1.1 403" in done.out and world.traces(nonce) == [], done
+    assert [e["target"] for e in done.requests()] == ["/big"], done
+    assert len(done.about("malformed_client_hello")) == 1, done
+
+
+def test_tls_on_port_80_is_judged_as_tls(world, gateway, nonce):
+    done = gateway.run(raw(world, REQUEST.format(nonce), "--tls --insecure echo.example 80"), ["http://echo.example/"])
+    assert "200 Fixture" not in done.out and world.traces(nonce) == [], done
+    assert len(done.denied()) == 1, done
 
 
 def test_passthrough_is_judged_by_name_and_not_opened(world, gateway, nonce):

@@ -243,6 +243,21 @@ TEST(policy, phases_replace_the_list)
     EXPECT_EQ(policy::compile(source)->decide(pinned).why, reason::allowed_by_passthrough);
 }
 
+TEST(policy, passthrough_on_reject_allows_nothing_by_itself)
+{
+    policy_source source;
+    source.passthrough_on_reject = entries({"pinned.example:443", "*.pins.example:8443"});
+    const auto p = policy::compile(source);
+    EXPECT_TRUE(p->passthrough_on_reject("pinned.example", 443));
+    EXPECT_TRUE(p->passthrough_on_reject("a.pins.example", 8443));
+    EXPECT_FALSE(p->passthrough_on_reject("pinned.example", 8443));
+    EXPECT_FALSE(p->passthrough_on_reject("other.example", 443));
+    EXPECT_FALSE(p->passthrough("pinned.example", 443));
+    const connection_attempt pinned{.app = application::tls, .host = "pinned.example", .destination = {{}, 443}};
+    EXPECT_FALSE(p->decide(pinned).allowed());
+    EXPECT_FALSE(p->decide(name_query{"pinned.example"}).allowed());
+}
+
 TEST(policy, passthrough_is_by_name_and_port)
 {
     policy_source source;
