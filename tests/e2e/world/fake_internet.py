@@ -250,7 +250,9 @@ class FakeInternet:
     def settle(self) -> None:
         """Returns when everything sent so far is in the packet capture."""
         token, since = self.nonce().encode(), self.evidence.mark()
-        probe = f"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto({token!r}, ('192.0.2.9', 9))"
+# Marked: where a gateway captures what this machine sends, that is how its own traffic looks.
+        probe = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                 f"s.setsockopt(socket.SOL_SOCKET, 36, 0xC0FFE); s.sendto({token!r}, ('192.0.2.9', 9))")
         subprocess.run(Network.inside(self.network.gw, PYTHON, "-c", probe), check=True)
         self.evidence.wait_for_packet(token, since)
 
