@@ -38,7 +38,7 @@ test: unit e2e    ## all tests
 lint: deps        ## format, layering, coroutine and wording lints
 	python3 scripts/lint.py
 
-fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) or FUZZ_RUNS inputs each
+fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) or FUZZ_RUNS inputs
 	cmake --preset fuzz
 	cmake --build --preset fuzz -j $(JOBS)
 	scripts/fuzz.sh $(BUILD)/fuzz

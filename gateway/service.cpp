@@ -7,6 +7,7 @@
 #include "gateway/evidence.hpp"
 #include "gateway/metrics_server.hpp"
 #include "gateway/run_command.hpp"
+#include "gateway/served_policy.hpp"
 #include "gateway/service_manager.hpp"
 #include "gateway/version.hpp"
 #include "gateway/worker.hpp"
@@ -32,14 +33,6 @@ config::settings load(const std::string& file, config::serve_settings& serve)
         break;
     }
     return out;
-}
-
-std::shared_ptr<const policy::policy> compile(const config::settings& settings, const std::string& file)
-{
-    auto rules = policy::policy::compile(settings.policy);
-    if (!rules->udp_ports().empty())
-        throw config::config_error({file, 0, 0}, "udp:// entries are not carried by `cofferdam serve`");
-    return rules;
 }
 
 } // namespace
@@ -74,7 +67,7 @@ void service::make_default_job()
     job_facts facts;
     facts.source = "default";
     auto engine =
-        std::make_unique<job_engine>(new_identifier(), settings_, compile(settings_, file_), std::move(facts), metrics_);
+        std::make_unique<job_engine>(new_identifier(), settings_, compile_served(settings_.policy), std::move(facts), metrics_);
     if (!serve_.ca_dir.empty()) write_ca_files(serve_.ca_dir, engine->context().ca());
     jobs_ = std::make_unique<job_table>(std::make_shared<served_job>(std::move(engine), loops_, send));
     registry_ =
@@ -83,7 +76,7 @@ void service::make_default_job()
 
 void service::start()
 {
-    compile(settings_, file_);
+    compile_served(settings_.policy);
     if (serve_.intercept == config::intercept_mode::local) own_mark() = serve_.mark;
     prepare_folders();
     loops_ = make_loops(count_loops(settings_.limits.workers));
@@ -112,7 +105,7 @@ void service::reload()
     try {
         config::serve_settings serve;
         const auto fresh = load(file_, serve);
-        compile(fresh, file_);
+        compile_served(fresh.policy);
         jobs_->fallback()->engine->reload(fresh.policy, config::describe_files(fresh));
         std::fputs("cofferdam: reloaded\n", stderr);
     }

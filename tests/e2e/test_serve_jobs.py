@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from world import names
 from world.network import ROUTER_ADDRESS, run
 
 JOBS = 200
@@ -125,6 +126,8 @@ def test_what_is_wrong_is_said_and_changes_nothing(control):
     for policy, word in (({"version": 1, "audit": {"sinks": [{"file": "/etc/passwd"}]}}, "audit"),
                          ({"version": 1, "dns": {"upstreams": ["6.6.6.6"]}}, "dns"),
                          ({"version": 1, "tls": {"extra_roots": ["/etc/shadow"]}}, "extra_roots"),
+                         ({"version": 1, "allow": ["udp://a.example:1"]}, "udp://"),
+                         ({"version": 1, "phases": {"x": {"allow": ["udp://a.example:1"]}}}, "udp://"),
                          ({"version": 1, "serve": {}}, "serve")):
         answer = api(control, "POST", "/v1/jobs", {"sources": ["10.77.9.9"], "policy": yaml.safe_dump(policy)})
         assert answer[0] == 422 and word in answer[1]["error"], answer
@@ -223,3 +226,19 @@ def one(n):
 with ThreadPoolExecutor(16) as pool:
     for line in pool.map(one, range(int(sys.argv[1]))): print(line)
 """
+
+
+def test_the_same_source_port_in_two_jobs(control):
+    """Each connection is that of its own source."""
+    one, two = addresses(control, 2)
+    start(control, one, [f"http://{names.ORIGIN}/"])
+    start(control, two, ["https://other.example/"])
+    script = control.folder / "same.py"
+    script.write_text("import socket, sys\nsocks = []\n"
+                      "for source in sys.argv[1:]:\n"
+                      "    s = socket.socket(); s.settimeout(10); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+                      f"    s.bind((source, 45678)); s.connect(('{names.ORIGIN}', 80)); socks.append(s)\n"
+                      f"for s in socks: s.sendall(b'GET / HTTP/1.1\\r\\nHost: {names.ORIGIN}\\r\\n\\r\\n')\n"
+                      "print([s.recv(4096).split()[1].decode() for s in socks])\n")
+    done = control.client(["/usr/bin/python3", str(script), one, two])
+    assert done.out == "['200', '403']\n", done
