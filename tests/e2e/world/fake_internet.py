@@ -77,7 +77,7 @@ class FakeInternet:
         for host in [*names.NGINX_HOSTS, *names.BULK_HOSTS, names.GIT, names.ECHO, "approved-api", "denied.example",
                      "other.example", "svc.example", "alias.example", "v4only.example", "v6only.example", "raw.example",
                      "example.com", "attacker.example", "uploads.example", "xn--bcher-kva.example", "h2.example",
-                     "node.example", "go.example", "grpc.example", "git.h2.example"]:
+                     "node.example", "go.example", "grpc.example", "git.h2.example", names.SERVICES_HOST]:
             self.authority.leaf(host)
         self.authority.odd_leaves()
         self.root_file = self.authority.root_file
