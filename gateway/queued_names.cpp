@@ -53,6 +53,8 @@ std::string describe_question(byte_view query)
     return "a query for " + std::string(parsed->text.view()) + ' ' + dns::type_text(parsed->qtype);
 }
 
+} // namespace
+
 query_inspector inspector_of(job_context& job)
 {
     return [&job](byte_view query, const ip_endpoint& client) {
@@ -60,10 +62,8 @@ query_inspector inspector_of(job_context& job)
     };
 }
 
-} // namespace
-
-datagram_judge::datagram_judge(job_context& job, query_inspector inspect, packet_sender send)
-    : job_(job), inspect_(std::move(inspect)), send_(std::move(send))
+datagram_judge::datagram_judge(job_context& job, query_inspector inspect, packet_sender send, answerable answers)
+    : job_(job), inspect_(std::move(inspect)), send_(std::move(send)), answers_(answers ? std::move(answers) : is_own)
 {
 }
 
@@ -84,7 +84,7 @@ nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) co
     }
     // The resolver and the relay answer whom no packet from here would reach, and a relay's flow is never answered for it.
     const bool is_names = datagram.destination.port == nft::dns_port;
-    const bool may_answer = is_own(datagram.source.address);
+    const bool may_answer = answers_(datagram.source.address);
     if (auto* free = std::get_if<dns::passed>(&said)) {
         if (is_names && may_answer) {
             if (const auto known = job_.ready_answers().find(*free, dns::clock::now())) return answer_query(datagram, *known);
@@ -161,7 +161,7 @@ nft::queue_verdict datagram_judge::drop() const
 
 void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) const
 {
-    if (!is_own(to.source.address)) return;
+    if (!answers_(to.source.address)) return;
     std::array<std::uint8_t, nft::max_udp_headers + dns::max_udp_size> packet{};
     const auto size = nft::write_udp(packet, to.destination, to.source, message);
     if (size) send_(byte_view(packet).first(*size), to.source.address);
@@ -169,16 +169,15 @@ void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) cons
 
 /// One queue's thread: its answers leave in the batches in which the queries came.
 struct queued_names::consumer {
-    consumer(job_context& job, int answers_v4, int answers_v6, nft::descriptor queue, std::uint16_t number)
-        : v4(answers_v4), v6(answers_v6), judge(job, inspector_of(job),
-                                                [this](byte_view packet, const ip_address& destination) {
-                                                    (destination.is_v4() ? v4 : v6).add(packet, destination);
-                                                }),
-          reader(std::move(queue), number, static_cast<std::uint32_t>(job.settings().dns.queue_copy_range), calls_of(job))
+    consumer(job_context& owner, int answers_v4, int answers_v6)
+        : job(owner), v4(answers_v4), v6(answers_v6),
+          judge(job, inspector_of(job), [this](byte_view packet, const ip_address& destination) {
+              (destination.is_v4() ? v4 : v6).add(packet, destination);
+          })
     {
     }
 
-    nft::queue_calls calls_of(job_context& job)
+    nft::queue_calls calls()
     {
         nft::queue_calls out;
         out.judge = [this](const nft::queued_packet& packet) { return judge.judge(packet); };
@@ -186,25 +185,29 @@ struct queued_names::consumer {
             v4.flush();
             v6.flush();
         };
-        out.lost = [&job](std::uint32_t count) { job.lost().note(count); };
-        out.failure = [&job](std::string_view what) { job.count_internal_error(what); };
+        out.lost = [this](std::uint32_t count) { job.lost().note(count); };
+        out.failure = [this](std::string_view what) { job.count_internal_error(what); };
         return out;
     }
 
+    job_context& job;
     nft::packet_batch v4, v6;
     datagram_judge judge;
-    nft::queue_reader reader;
 };
 
-queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
-    : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6))
+queued_names::consumers queued_names::make_consumers(job_context& job, std::size_t count, int answers_v4, int answers_v6)
 {
-    for (auto& queue : network.queues) {
-        const auto number = static_cast<std::uint16_t>(consumers_.size());
-        consumers_.push_back(
-            std::make_unique<consumer>(job, answers_v4_.number(), answers_v6_.number(), std::move(queue), number));
-    }
-    network.queues.clear();
+    consumers out;
+    while (out.size() < count) out.push_back(std::make_unique<consumer>(job, answers_v4, answers_v6));
+    return out;
+}
+
+queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
+    : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
+      consumers_(make_consumers(job, network.queues.size(), answers_v4_.number(), answers_v6_.number())),
+      threads_(std::exchange(network.queues, {}), 0, static_cast<std::uint32_t>(job.settings().dns.queue_copy_range),
+               [this](std::size_t n) { return consumers_.at(n)->calls(); })
+{
 }
 
 queued_names::~queued_names()
@@ -214,14 +217,12 @@ queued_names::~queued_names()
 
 void queued_names::start()
 {
-    for (auto& each : consumers_) threads_.emplace_back([&reader = each->reader] { reader.run(); });
+    threads_.start();
 }
 
 void queued_names::stop()
 {
-    for (auto& each : consumers_) each->reader.stop();
-    for (auto& each : threads_) each.join();
-    threads_.clear();
+    threads_.stop();
     job_.lost().flush();
 }
 
