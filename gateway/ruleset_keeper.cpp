@@ -7,6 +7,7 @@ namespace cofferdam::gateway {
 namespace {
 
 constexpr std::chrono::seconds alert_interval{1};
+constexpr std::chrono::milliseconds retry_interval{100};
 
 nft::netlink_socket open_netfilter()
 {
@@ -27,7 +28,7 @@ std::string describe(const nft::ruleset_events& change)
 
 ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert)
     : make_(std::move(make)), alert_(std::move(alert)), netfilter_(open_netfilter()), watch_(netfilter_),
-      events_(context, ::dup(watch_.number())), teller_(context)
+      events_(context, ::dup(watch_.number())), teller_(context), retry_(context)
 {
 }
 
@@ -64,6 +65,10 @@ std::string ruleset_keeper::put_back()
     }
     catch (const nft::sealed_network_error& e) {
         stands_ = false;
+        retry_.expires_after(retry_interval);
+        retry_.async_wait([this](boost::system::error_code ec) {
+            if (!ec) put_back();
+        });
         return std::string(", and can't be put back: ") + e.what();
     }
 }

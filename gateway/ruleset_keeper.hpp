@@ -13,8 +13,8 @@
 
 namespace cofferdam::gateway {
 
-/// Installs the gateway's ruleset, and puts it back when somebody else changes it. It is not removed at the end: what it captures
-/// is refused then.
+/// Installs the gateway's ruleset, and puts it back when somebody else changes it, as often as it takes. It is not removed at the
+/// end: what it captures is refused then.
 class ruleset_keeper {
 public:
     using maker = std::function<nft::ruleset(nft::queue_encoding)>;
@@ -42,7 +42,7 @@ private:
     boost::asio::posix::stream_descriptor events_;
     nft::queue_encoding queueing_ = nft::queue_encoding::native;
     std::atomic<bool> stands_{false};
-    boost::asio::steady_timer teller_;
+    boost::asio::steady_timer teller_, retry_;
     std::chrono::steady_clock::time_point told_{};
     unsigned changes_ = 0; // not told yet
     std::string last_;     // of these: by whom, and what came of it
