@@ -168,8 +168,8 @@ def test_leaf_that_is_rejected_twice_is_suggested_for_passthrough(world, gateway
 
 def test_passthrough_on_reject(world, gateway, nonce):
     """Listed hosts are opened until two clients would not have it; what the allow-list does not name stays refused."""
-    reject = f"curl -sS -o /dev/null -w '%{{http_code}}\n' --cacert {world.root_file} https://{{}}/{nonce}; "
-    done = gateway.run(reject.format("echo.example") * 4 + reject.format("denied.example") * 4 + "curl -fsS https://v4only.example/after",
+    reject = f"curl -sS -o /dev/null -w '%{{http_code}}\n' --cacert {world.root_file} https://HOST/{nonce}; "
+    done = gateway.run(reject.replace("HOST", "echo.example") * 4 + reject.replace("HOST", "denied.example") * 4 + "curl -fsS https://v4only.example/after",
                        [*ALLOW, "https://v4only.example/"],
                        policy={"tls": {"passthrough_on_reject": ["echo.example:443", "denied.example:443"]}})
     assert done.out.startswith("000\n000\n200\n200\n000\n000\n000\n000\n") and '"target": "/after"' in done.out, done
