@@ -18,7 +18,8 @@ lint="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck"
 tests="libgtest-dev libgmock-dev libbenchmark-dev
   nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils knot-dnsutils nginx-light openssl curl wget gpg gpgconf
   gpg-agent gpgv nghttp2-client nghttp2-proxy python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
-  python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp"
+  python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp prometheus
+  python3-jsonschema"
 
 bench="nftables iproute2 bind9-dnsutils python3 dnsperf dnsdist unbound dnsmasq nsd"
 
@@ -92,7 +93,8 @@ if [ $scope = bench ] && command -v systemctl >/dev/null; then
     case " $missing " in *" $service "*) $as_root systemctl disable --now --quiet "$service" 2>/dev/null || true ;; esac
   done
 fi
-if [ $scope = all ] && command -v systemctl >/dev/null && systemctl is-active --quiet nginx 2>/dev/null; then
-  case " $missing " in *" nginx-light "*) $as_root systemctl disable --now --quiet nginx ;; esac
+if [ $scope = all ] && command -v systemctl >/dev/null; then
+  case " $missing " in *" nginx-light "*) $as_root systemctl disable --now --quiet nginx 2>/dev/null || true ;; esac
+  case " $missing " in *" prometheus "*) $as_root systemctl disable --now --quiet prometheus 2>/dev/null || true ;; esac
 fi
 say "install-deps.sh: installed"
