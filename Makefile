@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns deps deps-build deps-bench clean
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns deps deps-build deps-bench helm clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ deps-build:       ## install what a build needs (asks for root through sudo if i
 
 deps:             ## install what building and testing need
 	@scripts/install-deps.sh
+
+helm: deps        ## build/tools/helm, for the chart's tests
+	@scripts/install-helm.sh $(BUILD)/tools
 
 deps-bench:
 	@scripts/install-deps.sh --bench
@@ -30,7 +33,7 @@ unit: deps        ## unit and integration tests (GoogleTest)
 	cmake --build --preset dev -j $(JOBS)
 	ctest --test-dir $(BUILD)/dev --output-on-failure -j $(JOBS)
 
-e2e: deps build   ## end-to-end tests: real clients and servers in network namespaces (root)
+e2e: deps build helm ## end-to-end tests: real clients and servers in network namespaces (root)
 	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/e2e
 
 test: unit e2e    ## all tests
