@@ -4,7 +4,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns deps deps-build deps-bench helm clean
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns deps deps-build deps-appliance deps-bench helm package package-test e2e-docker clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -17,6 +17,9 @@ deps:             ## install what building and testing need
 
 helm: deps        ## build/tools/helm, for the chart's tests
 	@scripts/install-helm.sh $(BUILD)/tools
+
+deps-appliance: deps
+	@scripts/install-deps.sh --appliance
 
 deps-bench:
 	@scripts/install-deps.sh --bench
@@ -64,6 +67,16 @@ tsan: deps        ## tests of the threaded parts and main e2e tests under Thread
 	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS) cofferdam
 	for t in $(TSAN_TESTS); do $(BUILD)/tsan/tests/$$t || exit 1; done
 	$(SANITIZED)
+
+package: build    ## the Debian package, in build/release/packages
+	rm -rf $(BUILD)/release/packages
+	cpack --config $(BUILD)/release/CPackConfig.cmake -B $(BUILD)/release/packages
+
+package-test: package deps-appliance ## the package in a clean Debian: install, upgrade, jobs from the hooks, purge (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/package
+
+e2e-docker: package deps-appliance ## the compose examples on a Docker engine of the tests' own (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/docker
 
 bench-micro: deps ## micro-benchmarks (Google Benchmark)
 	cmake --preset bench
