@@ -46,3 +46,8 @@ def scratch():
     """A folder that goes when the tests end; pytest's own stays."""
     with tempfile.TemporaryDirectory(prefix="cofferdam-package-test-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def nonce(world):
+    return world.nonce()
