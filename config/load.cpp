@@ -4,10 +4,12 @@
 #include "core/text.hpp"
 #include "policy/name.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <openssl/evp.h>
 #include <sstream>
 
@@ -19,6 +21,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t max_config_bytes = 8U << 20;
+constexpr auto service_ca_lifetime = 24h * 366; // of the default job, which has no end
 
 policy::entry_source read_entry(const node& n)
 {
@@ -109,19 +112,8 @@ void read_tls(const node& n, const std::string& file, settings& out)
 
 ip_endpoint read_server(const node& n)
 {
-    const auto text = n.text();
-    if (const auto bare = ip_address::parse(text)) return {*bare, 53};
-    const auto colon = text.rfind(':');
-    if (colon != std::string::npos) {
-        auto host = text.substr(0, colon);
-        if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-        const auto address = ip_address::parse(host);
-        const auto port = text.substr(colon + 1);
-        const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-        const auto number = digits ? std::stoul(port) : 0;
-        if (address && number >= 1 && number <= 65535) return {*address, static_cast<std::uint16_t>(number)};
-    }
-    n.fail("expected a DNS server's address, such as 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53, found '" + escape_line(text) + "'");
+    if (const auto bare = ip_address::parse(n.text())) return {*bare, 53};
+    return read_endpoint(n, "expected a DNS server's address, such as 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53");
 }
 
 void read_search_suffix(const node& n, dns::settings& out)
@@ -286,7 +278,16 @@ void read_audit(const node& n, audit::settings& out)
     });
 }
 
-void read_top(const node& n, const std::string& file, settings& out)
+/// A key of `cofferdam serve`.
+node::key serve_key(std::string_view name, serve_settings* out, void (*read)(const node&, serve_settings&))
+{
+    return {name, [name, out, read](const node& v) {
+                if (!out) v.fail("'" + std::string(name) + "' belongs into the configuration of `cofferdam serve`");
+                read(v, *out);
+            }};
+}
+
+void read_top(const node& n, const std::string& file, settings& out, serve_settings* serve)
 {
     bool versioned = false;
     n.mapping({
@@ -315,6 +316,9 @@ void read_top(const node& n, const std::string& file, settings& out)
         {"limits", [&](const node& v) { read_limits(v, out.limits); }},
         {"capture", [&](const node& v) { read_capture(v, out); }},
         {"audit", [&](const node& v) { read_audit(v, out.audit); }},
+        serve_key("intercept", serve, read_intercept),
+        serve_key("default_job", serve, read_default_job),
+        serve_key("serve", serve, read_serve),
     });
     if (!versioned) throw config_error({file, 1, 1}, "the first line should be 'version: 1'");
 }
@@ -347,23 +351,24 @@ std::string read_whole(const std::string& path)
 
 } // namespace
 
-settings load_text(const std::string& text, const std::string& file)
+settings load_text(const std::string& text, const std::string& file, serve_settings* serve)
 {
     settings out;
-    read_top(parse_document(text, file), file, out);
+    if (serve) out.tls.ca_lifetime = service_ca_lifetime;
+    read_top(parse_document(text, file), file, out, serve);
     out.files.push_back(file);
     out.fingerprint = sha256_hex(text);
     return out;
 }
 
-settings load_file(const std::string& path)
+settings load_file(const std::string& path, serve_settings* serve)
 {
-    return load_text(read_whole(path), path);
+    return load_text(read_whole(path), path, serve);
 }
 
-settings load(const std::string& path, const overrides& extra)
+settings load(const std::string& path, const overrides& extra, serve_settings* serve)
 {
-    settings out = path.empty() ? settings{} : load_file(path);
+    settings out = path.empty() ? settings{} : load_file(path, serve);
     for (const auto& entry : extra.allow) out.policy.allow.push_back({entry, {"--allow", 0, 0}, {}});
     for (const auto& preset : extra.presets) {
         check_preset_name(preset, {"--preset", 0, 0});
@@ -378,6 +383,37 @@ settings load(const std::string& path, const overrides& extra)
     }
     if (!extra.audit.empty()) out.audit.sinks = {{audit::sink_settings::kind::file, extra.audit}};
     expand_presets(out);
+    return out;
+}
+
+settings load_job_text(const std::string& text, const std::string& name, const settings& base)
+{
+    static constexpr std::string_view own[] = {"version", "mode", "presets", "allow", "rules", "phases", "capture", "tls"};
+    if (text.size() > max_config_bytes) throw config_error({name, 0, 0}, "larger than 8 MiB");
+    parse_document(text, name).each_key([](const std::string& key, const node& n) {
+        if (std::find(std::begin(own), std::end(own), key) == std::end(own))
+            n.fail("this is set by the gateway's own configuration, not by a job's policy");
+        if (key != "tls") return;
+        n.each_key([](const std::string& inner, const node& below) {
+            if (inner != "passthrough") below.fail("this is set by the gateway's own configuration, not by a job's policy");
+        });
+    });
+    settings read = load_text(text, name);
+    settings out = base;
+    out.policy = std::move(read.policy);
+    out.audit.redact = std::move(read.audit.redact);
+    out.audit.max_body = read.audit.max_body;
+    out.presets = std::move(read.presets);
+    out.files = std::move(read.files);
+    out.fingerprint = std::move(read.fingerprint);
+    return out;
+}
+
+std::string describe_files(const settings& what)
+{
+    std::string out;
+    for (const auto& file : what.files) out += (out.empty() ? "" : ", ") + file;
+    if (!what.fingerprint.empty()) out += " sha256:" + what.fingerprint;
     return out;
 }
 

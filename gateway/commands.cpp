@@ -96,7 +96,8 @@ std::ifstream open_log(const std::string& path)
 
 int check_command(const policy_request& request)
 {
-    const auto settings = config::load(request.policy, request.extra);
+    config::serve_settings serve;
+    const auto settings = config::load(request.policy, request.extra, &serve);
     policy::policy::compile(settings.policy);
     static_cast<void>(budget_of(settings));
     for (const auto& phase : settings.policy.phases) policy::policy::compile(settings.policy, phase.first);
@@ -108,7 +109,8 @@ int check_command(const policy_request& request)
 
 int explain_command(const policy_request& request, const std::vector<std::string>& question)
 {
-    const auto settings = config::load(request.policy, request.extra);
+    config::serve_settings serve;
+    const auto settings = config::load(request.policy, request.extra, &serve);
     const auto rules = policy::policy::compile(settings.policy, request.phase);
     const std::string kind = question.size() == 2 ? question[0] : std::string("GET");
     const std::string& subject = question.back();

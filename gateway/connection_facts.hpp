@@ -16,6 +16,7 @@ struct connection_facts {
     std::chrono::steady_clock::time_point began_steady = std::chrono::steady_clock::now();
     flow_source source;
     ip_endpoint destination; ///< what the client dialled (a hint, law 3)
+    bool proxied = false;    ///< requests to the explicit proxy: each names its own host and port
     std::string bound_name;  ///< the name whose virtual address was dialled; empty: none
     std::string host;        ///< the name that TLS was opened for; empty on plain connections
     std::string sni, alpn;

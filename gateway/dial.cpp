@@ -1,5 +1,6 @@
 #include "gateway/dial.hpp"
 
+#include "core/io/own_mark.hpp"
 #include "dns/io/upstream_client.hpp"
 #include "dns/refusal.hpp"
 #include "gateway/address_guard.hpp"
@@ -98,6 +99,10 @@ asio::awaitable<candidates> look_up(worker& w, std::string host)
 
 asio::awaitable<error_code> connect_one(tcp::socket& socket, tcp::endpoint where, std::chrono::milliseconds limit)
 {
+    boost::system::error_code failed;
+    socket.open(where.protocol(), failed);
+    if (!failed && !mark_own(socket.native_handle())) failed = asio::error::no_permission;
+    if (failed) co_return failed;
     // The timer's handler may be queued already when the connect ends: it looks at `open` before it touches the socket.
     const auto open = std::make_shared<bool>(true);
     asio::steady_timer timer(socket.get_executor(), limit);

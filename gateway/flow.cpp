@@ -1,5 +1,6 @@
 #include "gateway/flow.hpp"
 
+#include "gateway/asio_endpoint.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
@@ -16,13 +17,6 @@
 
 namespace cofferdam::gateway {
 namespace {
-
-ip_endpoint from_asio(const tcp::endpoint& where)
-{
-    const auto address = where.address();
-    if (address.is_v4()) return {ip_address::v4(address.to_v4().to_bytes()), where.port()};
-    return {ip_address::v6(address.to_v6().to_bytes()), where.port()};
-}
 
 // One record, no coroutine: this is the path that must stay cheap.
 void refuse_overload(worker& w, tcp::socket& socket)
@@ -41,9 +35,12 @@ void refuse_overload(worker& w, tcp::socket& socket)
 
 constexpr std::chrono::milliseconds server_poll{50};
 
-asio::awaitable<void> keep(std::shared_ptr<flow> self)
+asio::awaitable<void> keep(std::shared_ptr<flow> self, arrival how)
 {
-    co_await self->run();
+    if (how == arrival::proxied)
+        co_await self->run_proxied();
+    else
+        co_await self->run();
 }
 
 } // namespace
@@ -55,7 +52,7 @@ void reset_connection(tcp::socket& socket) noexcept
     socket.close(ignored);
 }
 
-void start_flow(worker& w, tcp::socket socket)
+void start_flow(worker& w, tcp::socket socket, arrival how)
 {
     auto& job = w.job();
     if (!job.enter_connection()) {
@@ -70,7 +67,7 @@ void start_flow(worker& w, tcp::socket socket)
         job.leave_connection();
         throw;
     }
-    spawn_counted(w.context(), job, keep(std::move(self)));
+    spawn_counted(w.context(), job, keep(std::move(self), how));
 }
 
 flow::flow(worker& w, tcp::socket socket) : worker_(w), socket_(std::move(socket)), registration_(w, *this)
@@ -124,13 +121,18 @@ flow::watch::~watch()
     owner_.watched_[slot_] = nullptr;
 }
 
-asio::awaitable<void> flow::run()
+void flow::settle_source()
 {
     boost::system::error_code ec;
     const auto peer = socket_.remote_endpoint(ec);
     if (!ec) facts_.source.address = from_asio(peer); // a client that hung up at once has none, and is recorded all the same
     socket_.non_blocking(true, ec);
     socket_.set_option(tcp::no_delay(true), ec);
+}
+
+asio::awaitable<void> flow::run()
+{
+    settle_source();
     const auto destination = nft::original_dst(socket_.native_handle());
     if (!destination) {
         refuse_connection(*this, "tcp", gateway_decision(reason::own_address, policy::stage::connection), {});

@@ -10,6 +10,10 @@
 #include <memory>
 #include <string>
 
+namespace cofferdam::http {
+struct request_head;
+}
+
 namespace cofferdam::gateway {
 
 /// One connection of the job, from accept to close. Owns its sockets and lives on its worker's thread; kept alive by its
@@ -20,6 +24,8 @@ public:
     ~flow() override;
 
     asio::awaitable<void> run();
+    /// The same for a connection to the explicit proxy: CONNECT, or requests for whole URLs.
+    asio::awaitable<void> run_proxied();
     void expire() noexcept override;
 
     worker& home() noexcept { return worker_; }
@@ -46,7 +52,9 @@ public:
     };
 
 private:
+    void settle_source();
     asio::awaitable<void> dispatch();
+    void refuse_proxied(const policy::decision& verdict, const std::string& detail, const http::request_head& head);
     asio::awaitable<void> run_http();
     asio::awaitable<void> run_http2();
     asio::awaitable<void> serve(sniffed first);
@@ -64,8 +72,9 @@ private:
     worker::registration registration_;
 };
 
+enum class arrival { redirected, proxied };
 /// Takes an accepted connection: starts its flow, or resets it where limits.max_connections is reached.
-void start_flow(worker& w, tcp::socket socket);
+void start_flow(worker& w, tcp::socket socket, arrival how = arrival::redirected);
 
 /// Closes with a TCP reset: the client sees a refusal at once.
 void reset_connection(tcp::socket& socket) noexcept;

@@ -13,13 +13,15 @@
 
 namespace cofferdam::gateway {
 
-job_context::job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules)
+job_context::job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules,
+                         std::shared_ptr<audit::metrics> shared)
     : id_(std::move(id)), settings_(std::move(settings)), rules_(std::move(rules)),
       bindings_(settings_.dns.virtual_range, settings_.dns.max_names), budget_(budget_of(settings_)),
       inspector_(settings_.dns, bindings_, budget_,
                  {[this](std::string_view name, std::uint16_t qtype) { return judge_name(*this, name, qtype); }}),
       ca_(id_, settings_.tls, std::chrono::system_clock::now()), leaves_(ca_, settings_.tls.leaf_cache),
-      server_tls_(tls::make_server_context(settings_.tls)), upstream_tls_(settings_.tls), metrics_(version)
+      server_tls_(tls::make_server_context(settings_.tls)), upstream_tls_(settings_.tls),
+      metrics_(shared ? std::move(shared) : std::make_shared<audit::metrics>(version))
 {
 }
 
@@ -29,6 +31,12 @@ std::shared_ptr<const policy::policy> job_context::rules() const
 {
     const std::lock_guard lock(rules_mutex_);
     return rules_;
+}
+
+void job_context::replace_rules(std::shared_ptr<const policy::policy> rules)
+{
+    const std::lock_guard lock(rules_mutex_);
+    rules_ = std::move(rules);
 }
 
 std::optional<std::string> job_context::name_of(const ip_address& address) const
@@ -53,10 +61,10 @@ void job_context::open_audit(std::function<void(const audit::record&)> observe)
 {
     audit::writer_hooks hooks;
     hooks.written = [this, observe = std::move(observe)](const audit::record& entry, std::uint64_t) {
-        metrics_.observe(entry);
+        metrics_->observe(entry);
         observe(entry);
     };
-    hooks.depth = [this](std::size_t depth) { metrics_.audit_queue_depth(depth); };
+    hooks.depth = [this](std::size_t depth) { metrics_->audit_queue_depth(depth); };
     hooks.failure = [](const std::string& message) {
         if (message.empty())
             std::fprintf(stderr, "cofferdam: the audit log can be written again\n");
@@ -75,7 +83,7 @@ boost::asio::awaitable<found_process> job_context::find_process(worker& w, ip_en
     co_return found;
 }
 
-void job_context::attribute_with(std::unique_ptr<attribution> lookup)
+void job_context::attribute_with(std::shared_ptr<attribution> lookup)
 {
     attribution_ = std::move(lookup);
 }
@@ -86,14 +94,14 @@ bool job_context::enter_connection() noexcept
         connections_.fetch_sub(1, std::memory_order_relaxed);
         return false;
     }
-    metrics_.active_connections(1);
+    metrics_->active_connections(1);
     return true;
 }
 
 void job_context::leave_connection() noexcept
 {
     connections_.fetch_sub(1, std::memory_order_relaxed);
-    metrics_.active_connections(-1);
+    metrics_->active_connections(-1);
 }
 
 void job_context::count_internal_error(std::string_view what) noexcept

@@ -29,8 +29,10 @@ class worker;
 /// Everything that belongs to one job and that its flows on all workers share. Thread-safe. Outlives the workers.
 class job_context {
 public:
-    /// Makes the job's CA (law 8: in memory only). `rules` are the settings' policy, compiled. Throws std::runtime_error.
-    job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules);
+    /// Makes the job's CA (law 8: in memory only). `rules` are the settings' policy, compiled. `shared`: the metrics of a gateway
+    /// of many jobs; without them the job has its own. Throws std::runtime_error.
+    job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules,
+                std::shared_ptr<audit::metrics> shared = nullptr);
     ~job_context();
     job_context(const job_context&) = delete;
     job_context& operator=(const job_context&) = delete;
@@ -39,6 +41,8 @@ public:
     const config::settings& settings() const noexcept { return settings_; }
     /// The policy in force; a flow keeps the pointer for one decision only.
     std::shared_ptr<const policy::policy> rules() const;
+    /// From now on these decide: a connection that is open is judged by them at its next request.
+    void replace_rules(std::shared_ptr<const policy::policy> rules);
 
     dns::bindings& bindings() noexcept { return bindings_; }
     /// What the job's names may say: charged by the inspector, and for names that are dialled without a query of the job.
@@ -56,7 +60,7 @@ public:
     const tls::upstream_context& upstream_tls() const noexcept { return upstream_tls_; }
 
     audit::writer& audit() noexcept { return *audit_; }
-    audit::metrics& metrics() noexcept { return metrics_; }
+    audit::metrics& metrics() noexcept { return *metrics_; }
     lost_datagrams& lost() noexcept { return lost_; }
     /// Opens the sinks and starts the writer's thread. `observe` sees each record in order, on that thread.
     void open_audit(std::function<void(const audit::record&)> observe);
@@ -65,11 +69,16 @@ public:
     /// thread, and waits for it at most a quarter of a second.
     boost::asio::awaitable<std::shared_ptr<const process_identity>> find_process(worker& w, ip_endpoint client,
                                                                                  ip_endpoint destination, std::uint8_t transport);
-    void attribute_with(std::unique_ptr<attribution> lookup);
+    void attribute_with(std::shared_ptr<attribution> lookup);
 
     /// False if limits.max_connections are open already.
     bool enter_connection() noexcept;
     void leave_connection() noexcept;
+
+    /// Coroutines of the job that run (see spawn_counted): while there are any, they use it.
+    void enter_task() noexcept { tasks_.fetch_add(1, std::memory_order_relaxed); }
+    void leave_task() noexcept { tasks_.fetch_sub(1, std::memory_order_release); }
+    std::size_t tasks() const noexcept { return tasks_.load(std::memory_order_acquire); }
 
     void count_internal_error(std::string_view what) noexcept;
     std::uint64_t internal_errors() const noexcept { return internal_errors_.load(std::memory_order_relaxed); }
@@ -88,11 +97,12 @@ private:
     tls::leaf_cache leaves_;
     tls::ssl_ctx_ptr server_tls_;
     tls::upstream_context upstream_tls_;
-    audit::metrics metrics_;
+    std::shared_ptr<audit::metrics> metrics_;
     lost_datagrams lost_{*this};
     std::unique_ptr<audit::writer> audit_;
-    std::unique_ptr<attribution> attribution_;
+    std::shared_ptr<attribution> attribution_;
     std::atomic<std::size_t> connections_{0};
+    std::atomic<std::size_t> tasks_{0};
     std::atomic<std::uint64_t> internal_errors_{0};
 };
 

@@ -124,18 +124,23 @@ bool record_query(job_context& job, const dns::query_facts& facts)
     return true;
 }
 
-void serve_names(worker& w, nft::sealed_descriptors& network)
+std::shared_ptr<dns::server> make_names(worker& w)
 {
     auto names = std::make_shared<job_names>(w);
-    auto& server = names->server();
-    server.serve_udp(network.names_udp_v4.release());
-    server.serve_tcp(network.names_tcp_v4.release());
-    if (network.names_udp_v6) server.serve_udp(network.names_udp_v6.release());
-    if (network.names_tcp_v6) server.serve_tcp(network.names_tcp_v6.release());
     w.at_stop([names, &job = w.job()] {
         names->server().stop();
         job.lost().flush();
     });
+    return {names, &names->server()};
+}
+
+void serve_names(worker& w, nft::sealed_descriptors& network)
+{
+    const auto server = make_names(w);
+    server->serve_udp(network.names_udp_v4.release());
+    server->serve_tcp(network.names_tcp_v4.release());
+    if (network.names_udp_v6) server->serve_udp(network.names_udp_v6.release());
+    if (network.names_tcp_v6) server->serve_tcp(network.names_tcp_v6.release());
 }
 
 } // namespace cofferdam::gateway

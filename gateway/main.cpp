@@ -1,7 +1,9 @@
 #include "core/text.hpp"
 #include "gateway/commands.hpp"
+#include "gateway/job_command.hpp"
 #include "gateway/replay_dns.hpp"
 #include "gateway/run_command.hpp"
+#include "gateway/serve_command.hpp"
 #include "gateway/version.hpp"
 #include "policy/policy.hpp"
 
@@ -62,6 +64,8 @@ struct command_line {
     policy_request check, explain;
     std::vector<std::string> question, verify_allow;
     gateway::replay_request replay;
+    std::string serve_config;
+    gateway::job_command_request job;
     std::string verify_log, report_log, report_format = "text";
 };
 
@@ -94,6 +98,68 @@ void add_others(CLI::App& app, command_line& out)
     report.add_option("--format", out.report_format, "text, markdown, html, json or sarif")->capture_default_str();
 }
 
+void add_serve(CLI::App& app, command_line& out)
+{
+    auto& serve =
+        *app.add_subcommand("serve", "Be the gateway of others: of what routes through this machine, or shares its network");
+    serve.footer("Prints 'cofferdam: ready' when it captures; ends with SIGTERM. Its ruleset stays and refuses everything then,\n"
+                 "until `cofferdam nft remove`.\n"
+                 "Exit codes: 0; 78 for a bad configuration; 125 if it could not start or records were lost.\n"
+                 "Example: cofferdam serve --config serve.yaml");
+    serve.add_option("--config", out.serve_config, "Configuration (YAML): a policy file with `intercept` and `serve`")
+        ->required();
+
+    auto& nft = *app.add_subcommand("nft", "The ruleset of `cofferdam serve`");
+    nft.require_subcommand(1);
+    nft.add_subcommand("remove", "Take it away: what was captured is routed as if there were no gateway");
+}
+
+void add_job_start(CLI::App& job, gateway::job_command_request& out)
+{
+    auto& start = *job.add_subcommand("start", "Start a job for a source; prints its id");
+    start.footer("Example: cofferdam job start --source 10.77.0.5 --policy policy.yaml --ca /run/job-5/ca.pem");
+    start.add_option("--source", out.sources, "An address or a range, such as 10.77.0.5 or 10.77.1.0/24. Repeatable")
+        ->required()
+        ->allow_extra_args(false);
+    start.add_option("--name", out.name, "A name for lists and records");
+    start.add_option("--ca", out.ca_file, "Write the job's CA certificate (PEM) to this file");
+    add_policy_options(start, out.policy, out.extra, out.phase);
+}
+
+void add_job(CLI::App& app, gateway::job_command_request& out)
+{
+    auto& job = *app.add_subcommand("job", "Jobs of a running `cofferdam serve`");
+    job.footer(
+        "Exit codes: 0; 1 if the gateway refused; 78 for a bad policy; 99 with --fail-on-deny; 125 if no gateway answers.");
+    job.require_subcommand(1);
+    job.add_option("--control", out.control, "The gateway's control socket")->capture_default_str();
+    job.add_flag("--json", out.json, "Print the gateway's answer as JSON");
+    add_job_start(job, out);
+
+    auto& phase = *job.add_subcommand("phase", "Use a phase's allow-list from now on");
+    phase.add_option("id", out.id, "The job, or default")->required();
+    phase.add_option("phase", out.phase, "A phase of its policy; none: the main allow-list");
+
+    auto& stop = *job.add_subcommand("stop", "End a job; prints its summary");
+    stop.add_option("id", out.id, "The job")->required();
+    stop.add_option("--report", out.report, "Write the summary to this file as Markdown");
+    stop.add_option("--drain", out.drain_ms, "Milliseconds that its connections are given to end")->check(CLI::Range(600000));
+    stop.add_flag("--fail-on-deny", out.fail_on_deny, "Exit with 99 if something was refused (or would have been)");
+
+    job.add_subcommand("list", "All jobs");
+    job.add_subcommand("reload", "Read the default job's policy again, as SIGHUP does");
+}
+
+int dispatch_job(const CLI::App& app, const gateway::job_command_request& request)
+{
+    const auto& job = *app.get_subcommand("job");
+    if (job.got_subcommand("start")) return gateway::job_start_command(request);
+    if (job.got_subcommand("phase")) return gateway::job_phase_command(request);
+    if (job.got_subcommand("stop")) return gateway::job_stop_command(request);
+    if (job.got_subcommand("reload")) return gateway::job_reload_command(request);
+    return gateway::job_list_command(request);
+}
+
 void add_replay(CLI::App& app, gateway::replay_request& request)
 {
     auto& replay = *app.add_subcommand("replay-dns", "Try the DNS information budget on recorded queries; nothing is resolved");
@@ -119,6 +185,9 @@ int dispatch(CLI::App& app, command_line& line)
         if (line.replay.traces.empty() && line.replay.audit.empty()) throw CLI::RequiredError("A trace, or --audit");
         return gateway::replay_dns_command(line.replay);
     }
+    if (app.got_subcommand("serve")) return gateway::serve_command(line.serve_config);
+    if (app.got_subcommand("job")) return dispatch_job(app, line.job);
+    if (app.got_subcommand("nft")) return gateway::remove_ruleset_command();
     if (app.got_subcommand("check")) return gateway::check_command(line.check);
     if (app.got_subcommand("explain")) return gateway::explain_command(line.explain, line.question);
     if (app.got_subcommand("verify")) return gateway::verify_command(line.verify_log, line.verify_allow);
@@ -143,6 +212,8 @@ int main(int argc, char** argv)
     command_line line;
     add_run(app, line.run);
     add_others(app, line);
+    add_serve(app, line);
+    add_job(app, line.job);
     add_replay(app, line.replay);
     // What follows the first "--" is the command's own, options and all.
     const auto end = std::find(argv + 1, argv + argc, std::string_view("--"));

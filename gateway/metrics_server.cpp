@@ -1,11 +1,11 @@
 #include "gateway/metrics_server.hpp"
 
+#include "gateway/accept.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/worker.hpp"
 #include "policy/name.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_static_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -24,9 +24,20 @@ constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds time_limit{5};
 constexpr unsigned max_scrapes = 16;
 
+struct scrapes {
+    readiness unready;
+    unsigned open = 0;
+};
+
 using response = beast::http::response<beast::http::string_body>;
 
-response answer(job_context& job, const beast::http::request<beast::http::empty_body>& request)
+std::string why_unready(job_context& job, const readiness& unready)
+{
+    if (job.audit().failed()) return "the audit log can't be written: " + job.audit().failure();
+    return unready ? unready() : std::string();
+}
+
+response answer(job_context& job, const readiness& unready, const beast::http::request<beast::http::empty_body>& request)
 {
     response out;
     out.version(request.version());
@@ -40,10 +51,11 @@ response answer(job_context& job, const beast::http::request<beast::http::empty_
         out.body() = job.metrics().render();
     }
     else if (target == "/healthz" || target == "/readyz") {
-        const bool ready = !job.audit().failed();
+        const std::string why = target == "/readyz" ? why_unready(job, unready) : why_unready(job, {});
+        const bool ready = why.empty();
         out.result(ready ? beast::http::status::ok : beast::http::status::service_unavailable);
         out.set(beast::http::field::content_type, "text/plain; charset=utf-8");
-        out.body() = ready ? "ok\n" : "the audit log can't be written: " + job.audit().failure() + "\n";
+        out.body() = ready ? "ok\n" : why + "\n";
     }
     else {
         out.result(beast::http::status::not_found);
@@ -53,7 +65,7 @@ response answer(job_context& job, const beast::http::request<beast::http::empty_
     return out;
 }
 
-asio::awaitable<void> scrape(worker& w, tcp::socket socket, std::shared_ptr<unsigned> open)
+asio::awaitable<void> scrape(worker& w, tcp::socket socket, std::shared_ptr<scrapes> shared)
 {
     beast::tcp_stream stream(std::move(socket));
     stream.expires_after(time_limit);
@@ -62,36 +74,19 @@ asio::awaitable<void> scrape(worker& w, tcp::socket socket, std::shared_ptr<unsi
     parser.header_limit(4096);
     auto [read_error, size] = co_await beast::http::async_read(stream, buffer, parser, use_tuple);
     if (!read_error && size > 0) {
-        const response out = answer(w.job(), parser.get());
+        const response out = answer(w.job(), shared->unready, parser.get());
         auto [write_error, written] = co_await beast::http::async_write(stream, out, use_tuple);
         (void)write_error;
         (void)written;
     }
     boost::system::error_code ignored;
     stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
-    --*open;
-}
-
-asio::awaitable<void> accept_scrapes(worker& w, std::shared_ptr<tcp::acceptor> acceptor)
-{
-    auto open = std::make_shared<unsigned>(0);
-    for (;;) {
-        auto [ec, socket] = co_await acceptor->async_accept(use_tuple);
-        if (ec == asio::error::operation_aborted || !acceptor->is_open()) co_return;
-        if (ec) { // no descriptors: the scrape waits, nothing spins
-            asio::steady_timer pause(w.context(), std::chrono::milliseconds(20));
-            co_await pause.async_wait(use_tuple);
-            continue;
-        }
-        if (*open >= max_scrapes) continue;
-        ++*open;
-        spawn_counted(w.context(), w.job(), scrape(w, std::move(socket), open));
-    }
+    --shared->open;
 }
 
 } // namespace
 
-void serve_metrics(worker& w, const std::string& address)
+void serve_metrics(worker& w, const std::string& address, readiness unready)
 {
     const auto parsed = policy::parse_authority(address);
     if (!parsed || !parsed->where.address || !parsed->port) {
@@ -107,7 +102,13 @@ void serve_metrics(worker& w, const std::string& address)
     if (!ec) acceptor->listen(16, ec);
     if (ec) throw std::runtime_error("--metrics " + address + ": " + ec.message());
     w.adopt(acceptor);
-    spawn_counted(w.context(), w.job(), accept_scrapes(w, acceptor));
+    auto shared = std::make_shared<scrapes>(scrapes{std::move(unready), 0});
+    auto take = [&w, shared](tcp::socket socket) {
+        if (shared->open >= max_scrapes) return;
+        ++shared->open;
+        spawn_counted(w.context(), w.job(), scrape(w, std::move(socket), shared));
+    };
+    spawn_counted(w.context(), w.job(), accept_each(w.job(), acceptor, std::move(take)));
 }
 
 } // namespace cofferdam::gateway

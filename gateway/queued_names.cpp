@@ -53,6 +53,8 @@ std::string describe_question(byte_view query)
     return "a query for " + std::string(parsed->text.view()) + ' ' + dns::type_text(parsed->qtype);
 }
 
+} // namespace
+
 query_inspector inspector_of(job_context& job)
 {
     return [&job](byte_view query, const ip_endpoint& client) {
@@ -60,10 +62,8 @@ query_inspector inspector_of(job_context& job)
     };
 }
 
-} // namespace
-
-datagram_judge::datagram_judge(job_context& job, query_inspector inspect, packet_sender send)
-    : job_(job), inspect_(std::move(inspect)), send_(std::move(send))
+datagram_judge::datagram_judge(job_context& job, query_inspector inspect, packet_sender send, answerable answers)
+    : job_(job), inspect_(std::move(inspect)), send_(std::move(send)), answers_(answers ? std::move(answers) : is_own)
 {
 }
 
@@ -87,7 +87,7 @@ nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) co
         return drop();
     }
     const auto& refused = std::get<dns::answer>(said);
-    if (datagram.destination.port == nft::dns_port && !is_own(datagram.source.address)) {
+    if (datagram.destination.port == nft::dns_port && !answers_(datagram.source.address)) {
         if (refused.facts.paid) alert_of_charge(job_, *refused.facts.paid, datagram.source);
         return accept();
     }
@@ -152,7 +152,7 @@ nft::queue_verdict datagram_judge::drop() const
 
 void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) const
 {
-    if (!is_own(to.source.address)) return;
+    if (!answers_(to.source.address)) return;
     std::array<std::uint8_t, nft::max_udp_headers + dns::max_udp_size> packet{};
     const auto size = nft::write_udp(packet, to.destination, to.source, message);
     if (size) send_(byte_view(packet).first(*size), to.source.address);
@@ -160,21 +160,22 @@ void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) cons
 
 queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
     : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
-      judge_(job, inspector_of(job), [this](byte_view packet, const ip_address& destination) {
-          // A client that takes nothing any more loses its answer, as on any network.
-          nft::send_packet((destination.is_v4() ? answers_v4_ : answers_v6_).number(), packet, destination);
-      })
+      judge_(job, inspector_of(job),
+             [this](byte_view packet, const ip_address& destination) {
+                 // A client that takes nothing any more loses its answer, as on any network.
+                 nft::send_packet((destination.is_v4() ? answers_v4_ : answers_v6_).number(), packet, destination);
+             }),
+      threads_(std::exchange(network.queues, {}), 0, static_cast<std::uint32_t>(job.settings().dns.queue_copy_range), calls())
 {
-    const auto range = static_cast<std::uint32_t>(job.settings().dns.queue_copy_range);
-    for (std::size_t i = 0; i < network.queues.size(); ++i) {
-        nft::queue_calls calls;
-        calls.judge = [this](const nft::queued_packet& packet) { return judge_.judge(packet); };
-        calls.lost = [&job](std::uint32_t count) { job.lost().note(count); };
-        calls.failure = [&job](std::string_view what) { job.count_internal_error(what); };
-        readers_.push_back(std::make_unique<nft::queue_reader>(std::move(network.queues[i]), static_cast<std::uint16_t>(i), range,
-                                                               std::move(calls)));
-    }
-    network.queues.clear();
+}
+
+nft::queue_calls queued_names::calls()
+{
+    nft::queue_calls out;
+    out.judge = [this](const nft::queued_packet& packet) { return judge_.judge(packet); };
+    out.lost = [this](std::uint32_t count) { job_.lost().note(count); };
+    out.failure = [this](std::string_view what) { job_.count_internal_error(what); };
+    return out;
 }
 
 queued_names::~queued_names()
@@ -184,14 +185,12 @@ queued_names::~queued_names()
 
 void queued_names::start()
 {
-    for (auto& each : readers_) threads_.emplace_back([&reader = *each] { reader.run(); });
+    threads_.start();
 }
 
 void queued_names::stop()
 {
-    for (auto& each : readers_) each->stop();
-    for (auto& each : threads_) each.join();
-    threads_.clear();
+    threads_.stop();
     job_.lost().flush();
 }
 

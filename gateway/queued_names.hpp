@@ -1,15 +1,12 @@
 #pragma once
 
 #include "dns/inspector.hpp"
-#include "nft/io/queue_reader.hpp"
+#include "gateway/queue_threads.hpp"
 #include "nft/io/sealed_network.hpp"
 #include "nft/udp.hpp"
 #include "policy/decision.hpp"
 
 #include <functional>
-#include <memory>
-#include <thread>
-#include <vector>
 
 namespace cofferdam::gateway {
 
@@ -22,12 +19,18 @@ using query_inspector = std::function<dns::inspector::outcome(byte_view query, c
 /// Sends a whole IP packet inside the job's namespace. Called from every queue's thread.
 using packet_sender = std::function<void(byte_view packet, const ip_address& destination)>;
 
+/// Whether an answer in another server's name reaches this client.
+using answerable = std::function<bool(const ip_address& client)>;
+
+query_inspector inspector_of(job_context& job);
+
 /// The verdict on each datagram of the job that may be DNS, before it reaches anybody. A query is answered here if it is refused,
 /// in the name of the server that it was sent to; a client's response is dropped. What is dropped here has its one record from
 /// here, what is accepted has it from whoever gets it. No record, no answer. Thread-safe.
 class datagram_judge {
 public:
-    datagram_judge(job_context& job, query_inspector inspect, packet_sender send);
+    /// `answers`: without it, those of a sealed network. Whom it excludes has the refusal from the resolver.
+    datagram_judge(job_context& job, query_inspector inspect, packet_sender send, answerable answers = {});
 
     nft::queue_verdict judge(const nft::queued_packet& packet) const;
 
@@ -44,6 +47,7 @@ private:
     job_context& job_;
     query_inspector inspect_;
     packet_sender send_;
+    answerable answers_;
 };
 
 /// The consumer of a sealed network's packet queues: one thread each. While it does not run, nothing that may be DNS passes.
@@ -60,11 +64,12 @@ public:
     void stop();
 
 private:
+    nft::queue_calls calls();
+
     job_context& job_;
     nft::descriptor answers_v4_, answers_v6_;
     datagram_judge judge_;
-    std::vector<std::unique_ptr<nft::queue_reader>> readers_;
-    std::vector<std::thread> threads_;
+    queue_threads threads_;
 };
 
 } // namespace cofferdam::gateway

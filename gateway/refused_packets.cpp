@@ -61,7 +61,10 @@ private:
 
 class recorder {
 public:
-    recorder(worker& w, nft::descriptor log) : worker_(w), log_(w.context(), log.release()) {}
+    recorder(worker& home, nft::descriptor log, worker_of find)
+        : home_(home), find_(std::move(find)), log_(home.context(), log.release())
+    {
+    }
 
     asio::awaitable<void> run(std::shared_ptr<recorder> self)
     {
@@ -78,31 +81,39 @@ public:
     }
 
 private:
+    std::shared_ptr<worker> worker_for(const ip_address& client) const
+    {
+        if (find_) return find_(client);
+        return {std::shared_ptr<void>(), &home_};
+    }
+
     asio::awaitable<void> note(const nft::refused_packet& packet)
     {
         if (packet.sequence) note_gap(sequence_.observe(*packet.sequence));
-        worker_.job().metrics().packet(audit::packet_verdict::reject);
+        home_.job().metrics().packet(audit::packet_verdict::reject);
         if (!is_new(packet)) co_return;
-        auto place = worker_.job().audit().reserve();
+        const auto owner = worker_for(packet.source.address);
+        auto& job = owner->job();
+        auto place = job.audit().reserve();
         if (!place) co_return; // nothing was let through, and the metric above counted it
         connection_facts facts;
         facts.source.address = packet.source;
         facts.destination = packet.destination;
-        facts.bound_name = worker_.job().name_of(packet.destination.address).value_or("");
+        facts.bound_name = job.name_of(packet.destination.address).value_or("");
         const settled_at_end settled(*place);
-        place->draft() = make_entry(packet, facts);
-        facts.source.process = co_await worker_.job().find_process(worker_, packet.source, packet.destination, packet.protocol);
-        place->commit(make_entry(packet, facts));
+        place->draft() = make_entry(job, packet, facts);
+        facts.source.process = co_await job.find_process(*owner, packet.source, packet.destination, packet.protocol);
+        place->commit(make_entry(job, packet, facts));
     }
 
-    audit::record make_entry(const nft::refused_packet& packet, const connection_facts& facts) const
+    static audit::record make_entry(job_context& job, const nft::refused_packet& packet, const connection_facts& facts)
     {
         const auto verdict = judge(packet, facts);
-        return connection_record(worker_.job(), facts, nft::protocol_name(packet.protocol), verdict, verdict.why,
+        return connection_record(job, facts, nft::protocol_name(packet.protocol), verdict, verdict.why,
                                  describe_packet(packet, facts.source.process != nullptr));
     }
 
-    policy::decision judge(const nft::refused_packet& packet, const connection_facts& facts) const
+    static policy::decision judge(const nft::refused_packet& packet, const connection_facts& facts)
     {
         auto verdict = gateway_decision(reason::protocol_not_allowed, policy::stage::connection);
         if (packet.protocol != IPPROTO_UDP) return verdict;
@@ -129,11 +140,11 @@ private:
         lost_ += lost;
         const auto now = clock::now();
         if (lost_ == 0 || now - alerted_ < std::chrono::seconds(1)) return;
-        auto place = worker_.job().audit().reserve();
+        auto place = home_.job().audit().reserve();
         if (!place) return;
         audit::record entry;
         entry.time = std::chrono::system_clock::now();
-        entry.job = worker_.job().id();
+        entry.job = home_.job().id();
         entry.decision = to_fields(gateway_decision(reason::protocol_not_allowed, policy::stage::connection));
         entry.what =
             audit::alert_fields{"refused packets not recorded", std::to_string(std::exchange(lost_, 0)) +
@@ -142,7 +153,8 @@ private:
         alerted_ = now;
     }
 
-    worker& worker_;
+    worker& home_;
+    worker_of find_;
     asio::posix::stream_descriptor log_;
     nft::log_sequence sequence_;
     std::map<attempt_key, clock::time_point> seen_;
@@ -152,10 +164,10 @@ private:
 
 } // namespace
 
-void record_refused_packets(worker& w, nft::descriptor log)
+void record_refused_packets(worker& home, nft::descriptor log, worker_of find)
 {
-    auto self = std::make_shared<recorder>(w, std::move(log));
-    spawn_counted(w.context(), w.job(), self->run(self));
+    auto self = std::make_shared<recorder>(home, std::move(log), std::move(find));
+    spawn_counted(home.context(), home.job(), self->run(self));
 }
 
 } // namespace cofferdam::gateway

@@ -3,9 +3,8 @@
 #include "audit/summary.hpp"
 #include "core/text.hpp"
 #include "gateway/attribution.hpp"
-#include "gateway/evidence.hpp"
-#include "gateway/job_context.hpp"
 #include "gateway/job_dns.hpp"
+#include "gateway/job_engine.hpp"
 #include "gateway/metrics_server.hpp"
 #include "gateway/queued_names.hpp"
 #include "gateway/refused_packets.hpp"
@@ -13,12 +12,10 @@
 #include "gateway/signals.hpp"
 #include "gateway/trust.hpp"
 #include "gateway/udp_relay.hpp"
-#include "gateway/version.hpp"
 #include "gateway/worker.hpp"
 #include "nft/io/sealed_network.hpp"
 #include "sandbox/job.hpp"
 
-#include <algorithm>
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
@@ -26,14 +23,12 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <thread>
 #include <unistd.h>
 
 namespace cofferdam::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds drain_time{3000};
-constexpr std::chrono::milliseconds audit_close_time{10'000};
 
 // A file that must exist before the job starts, so that it can be protected from it.
 void make_file(const std::string& path, const char* what)
@@ -77,18 +72,12 @@ private:
     nft::sealed_layout* shared_;
 };
 
-std::size_t count_workers(const config::settings& settings)
-{
-    if (settings.limits.workers != 0) return std::min<std::size_t>(settings.limits.workers, 64);
-    return std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, 4);
-}
-
 struct sealed_job {
     sandbox::job job;
     nft::sealed_descriptors network;
 };
 
-sealed_job seal(const run_request& request, const config::settings& settings, std::size_t workers,
+sealed_job seal(const run_request& request, const config::settings& settings, std::size_t loops,
                 std::vector<std::uint16_t> udp_ports)
 {
     const layout_box layout;
@@ -97,9 +86,9 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
     wanted.unset = proxy_variables();
     wanted.protected_paths = protect(request, settings);
     wanted.allowed_sockets = request.allowed_sockets;
-    wanted.setup_network = [&layout, &settings, workers, &udp_ports] {
+    wanted.setup_network = [&layout, &settings, loops, &udp_ports] {
         nft::sealed_network_options network;
-        network.listeners = static_cast<unsigned>(workers);
+        network.listeners = static_cast<unsigned>(loops);
         network.rules.udp_ports = udp_ports;
         network.rules.queues = static_cast<std::uint16_t>(settings.dns.queues);
         network.queue.length = static_cast<std::uint32_t>(settings.dns.queue_length);
@@ -120,53 +109,22 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
     return {std::move(job), std::move(*network)};
 }
 
-void record_job(job_context& job, const run_request& request, const config::settings& settings, std::string event,
-                std::optional<int> exit_code, const audit::summary* totals, std::string network = {})
-{
-    auto place = job.audit().reserve();
-    if (!place) return;
-    audit::record entry;
-    entry.time = std::chrono::system_clock::now();
-    entry.job = job.id();
-    policy::decision verdict;
-    verdict.act = verdict.would = policy::action::allow;
-    verdict.why = reason::completed;
-    entry.decision = to_fields(verdict);
-    audit::job_fields fields;
-    fields.event = std::move(event);
-    fields.mode = policy::to_string(settings.policy.how);
-    fields.phase = request.phase;
-    for (const auto& file : settings.files) fields.policy += (fields.policy.empty() ? "" : ", ") + file;
-    if (!settings.fingerprint.empty()) fields.policy += " sha256:" + settings.fingerprint;
-    fields.command = request.command;
-    fields.allowed_sockets = request.allowed_sockets;
-    fields.exit_code = exit_code;
-    if (totals) {
-        fields.records = totals->records;
-        fields.denied = totals->denied + totals->would_deny;
-    }
-    fields.version = version;
-    fields.network = std::move(network);
-    entry.what = std::move(fields);
-    place->commit(std::move(entry));
-}
-
 std::string describe_network(const nft::sealed_descriptors& network)
 {
     return std::string(nft::to_string(network.capture)) + ", " + nft::to_string(network.queueing);
 }
 
-void hand_out(std::vector<std::unique_ptr<worker>>& workers, nft::sealed_descriptors& network, job_context& job)
+void hand_out(job_engine& job, nft::sealed_descriptors& network)
 {
-    for (std::size_t i = 0; i < workers.size(); ++i) {
-        if (i < network.streams_v4.size()) workers[i]->listen(network.streams_v4[i].release());
-        if (i < network.streams_v6.size()) workers[i]->listen(network.streams_v6[i].release());
+    for (std::size_t i = 0; i < job.size(); ++i) {
+        if (i < network.streams_v4.size()) job.on(i).listen(network.streams_v4[i].release());
+        if (i < network.streams_v6.size()) job.on(i).listen(network.streams_v6[i].release());
     }
-    record_refused_packets(*workers.front(), std::move(network.log));
-    serve_names(*workers.front(), network);
-    relay_datagrams(*workers.front(), std::move(network.relays));
+    record_refused_packets(job.on(0), std::move(network.log));
+    serve_names(job.on(0), network);
+    relay_datagrams(job.on(0), std::move(network.relays));
     nft::process_finder_options finder;
-    job.attribute_with(std::make_unique<attribution>(std::move(network.diagnostics), finder));
+    job.context().attribute_with(std::make_shared<attribution>(std::move(network.diagnostics), finder));
 }
 
 // Forwards signals and waits for the end of the command.
@@ -224,24 +182,23 @@ int run_command(const run_request& request)
     sandbox::harden_gateway_process();
     const config::settings settings = config::load(request.policy, request.extra);
     const auto rules = policy::policy::compile(settings.policy, request.phase);
-    const std::size_t worker_count = count_workers(settings);
-    sealed_job sealed = seal(request, settings, worker_count, rules->udp_ports());
+    const std::size_t loop_count = count_loops(settings.limits.workers);
+    sealed_job sealed = seal(request, settings, loop_count, rules->udp_ports());
 
     forwarded_signals signals;
-    audit::aggregator aggregator; // the audit writer's thread feeds it, so it outlives the job
-    job_context job(new_identifier(), settings, rules);
-    job.open_audit([&aggregator](const audit::record& entry) { aggregator.add(entry); });
-    std::vector<std::unique_ptr<worker>> workers;
-    for (std::size_t i = 0; i < worker_count; ++i) workers.push_back(std::make_unique<worker>(job));
+    job_engine job(new_identifier(), settings, rules, {request.phase, request.command, request.allowed_sockets, {}, {}});
+    event_loops loops = make_loops(loop_count);
+    job.attach(loops);
     const std::string nameserver = nft::sealed_addresses{}.gateway_v4.to_string();
-    queued_names queries(job, sealed.network);
-    hand_out(workers, sealed.network, job);
-    if (!request.metrics.empty()) serve_metrics(*workers.front(), request.metrics);
-    trust_material trust = make_trust(job.ca());
+    const std::string network = describe_network(sealed.network);
+    queued_names queries(job.context(), sealed.network);
+    hand_out(job, sealed.network);
+    if (!request.metrics.empty()) serve_metrics(job.on(0), request.metrics);
+    trust_material trust = make_trust(job.context().ca());
     trust.files.push_back(make_resolv_conf(nameserver));
     sealed.job.show(trust.files);
-    record_job(job, request, settings, "start", std::nullopt, nullptr, describe_network(sealed.network));
-    for (auto& each : workers) each->start();
+    job.start(network);
+    for (auto& each : loops) each->start();
     queries.start();
     print_open_sockets(request);
 
@@ -250,15 +207,13 @@ int run_command(const run_request& request)
     const sandbox::exit_status status = wait_for_end(sealed.job, signals);
 
     queries.stop();
-    for (auto& each : workers) each->stop(drain_time);
-    for (auto& each : workers) each->join();
-    job.attribute_with(nullptr); // its answers go to the workers' contexts
-    workers.clear();             // flows that did not end in time write their records now
-    job.audit().flush(audit_close_time);
-    const audit::summary so_far = aggregator.result();
-    record_job(job, request, settings, "end", status.shell_code(), &so_far);
-    const audit::writer_totals written = job.audit().close(audit_close_time);
-    return conclude(request, status, aggregator.result(), written);
+    job.stop(drain_time);
+    for (auto& each : loops) each->end_when_idle();
+    for (auto& each : loops) each->join();
+    job.context().attribute_with(nullptr); // its answers go to the loops' contexts
+    loops.clear();                         // flows that did not end in time write their records now
+    const audit::writer_totals written = job.conclude(status.shell_code());
+    return conclude(request, status, job.so_far(), written);
 }
 
 } // namespace cofferdam::gateway

@@ -14,42 +14,6 @@ namespace {
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds recheck_pause{2};
 
-enum class wait_result { ready, timed_out, failed };
-
-// Waits until at least `wanted` bytes (or the end of the stream) are there.
-asio::awaitable<wait_result> wait_for(tcp::socket& socket, std::size_t wanted, std::chrono::milliseconds limit)
-{
-    const int low_water = static_cast<int>(wanted);
-    ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water);
-    struct state {
-        bool open = true;
-        bool timed_out = false;
-    };
-    const auto shared = std::make_shared<state>();
-    asio::steady_timer timer(socket.get_executor(), limit);
-    auto on_time_out = [shared, &socket](error_code ec) {
-        if (ec || !shared->open) return;
-        shared->timed_out = true;
-        boost::system::error_code ignored;
-        socket.cancel(ignored);
-    };
-    timer.async_wait(std::move(on_time_out));
-    auto [ec] = co_await socket.async_wait(tcp::socket::wait_read, use_tuple);
-    shared->open = false;
-    timer.cancel();
-    const int one = 1;
-    ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-    if (shared->timed_out && ec) co_return wait_result::timed_out;
-    co_return ec ? wait_result::failed : wait_result::ready;
-}
-
-// No more bytes will come.
-bool is_half_closed(tcp::socket& socket) noexcept
-{
-    pollfd state{socket.native_handle(), POLLRDHUP, 0};
-    return ::poll(&state, 1, 0) != 0;
-}
-
 // What is started and never ends: a line of text is left to the strict HTTP parser and its own time-out.
 first_bytes unfinished(std::uint8_t first) noexcept
 {
@@ -77,6 +41,38 @@ std::optional<sniffed> judge(classifier& known, byte_view bytes, std::size_t max
 
 } // namespace
 
+asio::awaitable<wait_result> wait_for_bytes(tcp::socket& socket, std::size_t wanted, std::chrono::milliseconds limit)
+{
+    const int low_water = static_cast<int>(wanted);
+    ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &low_water, sizeof low_water);
+    struct state {
+        bool open = true;
+        bool timed_out = false;
+    };
+    const auto shared = std::make_shared<state>();
+    asio::steady_timer timer(socket.get_executor(), limit);
+    auto on_time_out = [shared, &socket](error_code ec) {
+        if (ec || !shared->open) return;
+        shared->timed_out = true;
+        boost::system::error_code ignored;
+        socket.cancel(ignored);
+    };
+    timer.async_wait(std::move(on_time_out));
+    auto [ec] = co_await socket.async_wait(tcp::socket::wait_read, use_tuple);
+    shared->open = false;
+    timer.cancel();
+    const int one = 1;
+    ::setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+    if (shared->timed_out && ec) co_return wait_result::timed_out;
+    co_return ec ? wait_result::failed : wait_result::ready;
+}
+
+bool is_half_closed(tcp::socket& socket) noexcept
+{
+    pollfd state{socket.native_handle(), POLLRDHUP, 0};
+    return ::poll(&state, 1, 0) != 0;
+}
+
 asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello, std::chrono::milliseconds patience,
                                std::chrono::milliseconds limit)
 {
@@ -87,7 +83,7 @@ asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello
     for (;;) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         const auto patience_now = have == 0 ? patience : std::max(left, std::chrono::milliseconds(1));
-        const auto waited = co_await wait_for(socket, next_target(byte_view(bytes.data(), have)), patience_now);
+        const auto waited = co_await wait_for_bytes(socket, next_target(byte_view(bytes.data(), have)), patience_now);
         if (waited == wait_result::failed) co_return sniffed{};
         if (waited == wait_result::timed_out) {
             if (have == 0) co_return sniffed{first_bytes::silent, {}};

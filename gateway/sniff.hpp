@@ -29,6 +29,13 @@ struct sniffed {
 asio::awaitable<sniffed> sniff(tcp::socket& socket, std::size_t max_client_hello, std::chrono::milliseconds patience,
                                std::chrono::milliseconds limit);
 
+enum class wait_result { ready, timed_out, failed };
+/// Waits until at least `wanted` bytes (or the end of the stream) can be read, without reading them.
+asio::awaitable<wait_result> wait_for_bytes(tcp::socket& socket, std::size_t wanted, std::chrono::milliseconds limit);
+
+/// True if no more bytes will come.
+bool is_half_closed(tcp::socket& socket) noexcept;
+
 /// Tells what the bytes are that a connection begins with. Pure; looks at each byte once, however they arrive.
 class classifier {
 public:

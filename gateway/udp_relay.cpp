@@ -1,5 +1,6 @@
 #include "gateway/udp_relay.hpp"
 
+#include "core/io/own_mark.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
@@ -180,6 +181,7 @@ private:
         const udp::endpoint where(address, flow->facts.destination.port);
         boost::system::error_code ec;
         flow->upstream.open(where.protocol(), ec);
+        if (!ec && !mark_own(flow->upstream.native_handle())) ec = asio::error::no_permission;
         if (!ec) flow->upstream.connect(where, ec);
         if (ec) {
             detail = ec.message();

@@ -1,24 +1,14 @@
 #include "gateway/worker.hpp"
 
 #include "dns/io/upstream_client.hpp"
+#include "gateway/accept.hpp"
 #include "gateway/flow.hpp"
 #include "gateway/spawn.hpp"
 
-#include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <future>
 
 namespace cofferdam::gateway {
-namespace {
-
-constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
-constexpr std::chrono::milliseconds reap_interval{50};
-/// Pause after accept() failed for want of descriptors or memory (EMFILE, ENOBUFS): the queue waits, nothing spins.
-constexpr std::chrono::milliseconds accept_pause{20};
-
-} // namespace
-
 worker::registration::registration(worker& w, expirable& what) : worker_(w)
 {
     place_ = worker_.expirables_.insert(worker_.expirables_.end(), &what);
@@ -29,35 +19,43 @@ worker::registration::~registration()
     worker_.expirables_.erase(place_);
 }
 
-worker::worker(job_context& job) : job_(job), resolver_(std::make_unique<dns::upstream_client>(context_, job.settings().dns)) {}
+worker::worker(job_context& job, event_loop& loop)
+    : job_(job), loop_(loop), resolver_(std::make_unique<dns::upstream_client>(loop.context(), job.settings().dns))
+{
+    loop_.attach(*this);
+}
 
 worker::~worker()
 {
-    context_.stop();
-    join();
+    if (released_) return;
+    // What the loop waits for in this worker's name is let go of by the loop, while it runs.
+    if (loop_.thread_.joinable() && !context().stopped()) {
+        std::promise<void> done;
+        asio::post(context(), [this, &done] {
+            release();
+            done.set_value();
+        });
+        done.get_future().wait();
+    }
+    loop_.detach(*this);
 }
 
 void worker::listen(int descriptor)
 {
-    auto acceptor = std::make_shared<tcp::acceptor>(context_);
-    sockaddr_storage name{};
-    socklen_t size = sizeof name;
-    const bool v6 = ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&name), &size) == 0 && name.ss_family == AF_INET6;
-    acceptor->assign(v6 ? tcp::v6() : tcp::v4(), descriptor);
-    acceptor->non_blocking(true);
+    auto acceptor = make_acceptor(context(), descriptor);
     acceptors_.push_back(acceptor);
-    spawn_counted(context_, job_, accept_loop(acceptor));
+    auto take = [this](tcp::socket socket) { start_flow(*this, std::move(socket)); };
+    spawn_counted(context(), job_, accept_each(job_, acceptor, std::move(take)));
 }
 
 void worker::start()
 {
-    spawn_counted(context_, job_, reap_loop());
-    thread_ = std::thread([this] { context_.run(); });
+    asio::post(context(), [this] { loop_.add(*this); });
 }
 
 void worker::stop(std::chrono::milliseconds drain)
 {
-    asio::post(context_, [this, drain] { begin_drain(drain); });
+    asio::post(context(), [this, drain] { begin_drain(drain); });
 }
 
 void worker::begin_drain(std::chrono::milliseconds drain)
@@ -70,48 +68,27 @@ void worker::begin_drain(std::chrono::milliseconds drain)
     drain_until_ = std::chrono::steady_clock::now() + drain;
 }
 
-void worker::join()
+void worker::release()
 {
-    if (thread_.joinable()) thread_.join();
+    stop_hooks_.clear();
+    acceptors_.clear();
+    resolver_.reset();
+    released_ = true;
 }
 
-asio::awaitable<void> worker::accept_loop(std::shared_ptr<tcp::acceptor> acceptor)
+bool worker::reap(std::chrono::steady_clock::time_point now)
 {
-    while (acceptor->is_open()) {
-        auto [ec, socket] = co_await acceptor->async_accept(use_tuple);
-        if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return;
-        if (ec) {
-            asio::steady_timer pause(context_, accept_pause);
-            co_await pause.async_wait(use_tuple);
-            continue;
-        }
-        try {
-            start_flow(*this, std::move(socket));
-        }
-        catch (const std::exception& e) {
-            job_.count_internal_error(e.what());
-        }
+    const bool closing = now >= drain_until_;
+    // expire() only closes descriptors: the list does not change under the loop.
+    for (auto* each : expirables_) {
+        if (!closing && !each->due(now)) continue;
+        each->disarm();
+        each->expire();
     }
-}
-
-asio::awaitable<void> worker::reap_loop()
-{
-    for (;;) {
-        reaper_.expires_after(reap_interval);
-        co_await reaper_.async_wait(use_tuple);
-        const auto now = std::chrono::steady_clock::now();
-        const bool closing = now >= drain_until_;
-        // expire() only closes descriptors: the list does not change under the loop.
-        for (auto* each : expirables_) {
-            if (!closing && !each->due(now)) continue;
-            each->disarm();
-            each->expire();
-        }
-        const bool stopping = drain_until_ != std::chrono::steady_clock::time_point::max();
-        if (stopping && expirables_.empty()) break;
-        if (closing && now >= drain_until_ + std::chrono::seconds(2)) break;
-    }
-    context_.stop();
+    const bool stopping = drain_until_ != std::chrono::steady_clock::time_point::max();
+    const bool over = (stopping && expirables_.empty()) || (closing && now >= drain_until_ + std::chrono::seconds(2));
+    if (over) drained_.store(true, std::memory_order_release);
+    return over;
 }
 
 } // namespace cofferdam::gateway

@@ -1,17 +1,17 @@
 #pragma once
 
 #include "core/ip.hpp"
+#include "gateway/event_loop.hpp"
 #include "gateway/job_context.hpp"
 
+#include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <list>
 #include <memory>
-#include <thread>
 
 namespace cofferdam::dns {
 class upstream_client;
@@ -37,11 +37,12 @@ private:
     std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::time_point::max();
 };
 
-/// One thread, one io_context, and the flows that it accepted: they never migrate. Everything here but start(), stop() and
-/// join() is called on the worker's own thread.
+/// What one job has on one event loop: the flows that it accepted there (they never migrate), its resolver, its deadlines.
+/// Everything here but start(), stop() and drained() is called on the loop's thread, or before the loop and the worker are
+/// started.
 class worker {
 public:
-    explicit worker(job_context& job);
+    worker(job_context& job, event_loop& loop);
     ~worker();
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
@@ -52,12 +53,13 @@ public:
     void adopt(std::shared_ptr<tcp::acceptor> acceptor) { acceptors_.push_back(std::move(acceptor)); }
     /// Called on the worker's thread when it is told to stop; also what the function owns lives until then.
     void at_stop(std::function<void()> hook) { stop_hooks_.push_back(std::move(hook)); }
+    /// From now on deadlines are looked after. Thread-safe.
     void start();
     /// Stops accepting; flows go on until they end or `drain` passes, then they are closed. Thread-safe.
     void stop(std::chrono::milliseconds drain);
-    void join();
-
-    asio::io_context& context() noexcept { return context_; }
+    /// True when, after stop(), nothing of the job runs on this loop any more, or nothing ended it in time. Thread-safe.
+    bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }
+    asio::io_context& context() noexcept { return loop_.context(); }
     job_context& job() noexcept { return job_; }
     dns::upstream_client& resolver() noexcept { return *resolver_; }
 
@@ -75,19 +77,20 @@ public:
     };
 
 private:
-    asio::awaitable<void> accept_loop(std::shared_ptr<tcp::acceptor> acceptor);
-    asio::awaitable<void> reap_loop();
+    friend class event_loop;
+    bool reap(std::chrono::steady_clock::time_point now); // true: drained, forget it
+    void release();                                       // of what belongs to the loop, which ends
     void begin_drain(std::chrono::milliseconds drain);
 
     job_context& job_;
-    std::list<expirable*> expirables_; // outlives context_, whose end ends the flows that are left
-    asio::io_context context_{1};
+    event_loop& loop_;
+    std::list<expirable*> expirables_;
     std::unique_ptr<dns::upstream_client> resolver_;
     std::vector<std::shared_ptr<tcp::acceptor>> acceptors_;
     std::vector<std::function<void()>> stop_hooks_;
-    asio::steady_timer reaper_{context_};
     std::chrono::steady_clock::time_point drain_until_ = std::chrono::steady_clock::time_point::max();
-    std::thread thread_;
+    std::atomic<bool> drained_{false};
+    bool released_ = false;
 };
 
 } // namespace cofferdam::gateway

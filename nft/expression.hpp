@@ -17,6 +17,7 @@ enum class protocol_family : std::uint8_t { ipv4 = 2, ipv6 = 10 };
 /// IANA protocol numbers that rules and records know by name.
 namespace protocol {
 inline constexpr std::uint8_t icmp = 1;
+inline constexpr std::uint8_t igmp = 2;
 inline constexpr std::uint8_t tcp = 6;
 inline constexpr std::uint8_t udp = 17;
 inline constexpr std::uint8_t icmpv6 = 58;
@@ -74,6 +75,24 @@ inline constexpr std::uint8_t tcp_flag_rst = 0x04;
 struct match_unreachable {
     protocol_family family{};
     friend bool operator==(const match_unreachable&, const match_unreachable&) = default;
+};
+
+/// `icmpv6 type 135`: implies family and protocol.
+struct match_icmpv6_type {
+    std::uint8_t type = 0;
+    friend bool operator==(const match_icmpv6_type&, const match_icmpv6_type&) = default;
+};
+namespace icmpv6_type {
+inline constexpr std::uint8_t listener_query = 130; ///< RFC 2710
+inline constexpr std::uint8_t router_solicit = 133; ///< RFC 4861
+inline constexpr std::uint8_t neighbour_solicit = 135;
+inline constexpr std::uint8_t neighbour_advert = 136;
+inline constexpr std::uint8_t listener_report = 143; ///< RFC 3810
+} // namespace icmpv6_type
+
+/// `fib daddr type local`: the destination is an address of this machine.
+struct match_local_destination {
+    friend bool operator==(const match_local_destination&, const match_local_destination&) = default;
 };
 
 /// `ct status dnat`: this flow's destination was changed by a dnat or redirect rule.
@@ -165,8 +184,9 @@ struct verdict {
     friend bool operator==(const verdict&, const verdict&) = default;
 };
 
-using expression = std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags,
-                                match_unreachable, match_dnat_status, match_reply, match_query_shape, match_mark, counter,
-                                log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
+using expression =
+    std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags, match_unreachable,
+                 match_icmpv6_type, match_local_destination, match_dnat_status, match_reply, match_query_shape, match_mark,
+                 counter, log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
 
 } // namespace cofferdam::nft

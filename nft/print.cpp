@@ -27,6 +27,18 @@ std::string hex(std::uint32_t value)
     return text;
 }
 
+std::string icmpv6_word(std::uint8_t type)
+{
+    switch (type) {
+    case icmpv6_type::listener_query: return "mld-listener-query";
+    case icmpv6_type::router_solicit: return "nd-router-solicit";
+    case icmpv6_type::neighbour_solicit: return "nd-neighbor-solicit";
+    case icmpv6_type::neighbour_advert: return "nd-neighbor-advert";
+    case icmpv6_type::listener_report: return "mld2-listener-report";
+    default: return std::to_string(type);
+    }
+}
+
 struct rule_printer {
     std::string operator()(const match_family& m) const
     {
@@ -66,6 +78,8 @@ struct rule_printer {
     {
         return std::string(m.family == protocol_family::ipv4 ? "icmp" : "icmpv6") + " type destination-unreachable";
     }
+    std::string operator()(const match_icmpv6_type& m) const { return "icmpv6 type " + icmpv6_word(m.type); }
+    std::string operator()(const match_local_destination&) const { return "fib daddr type local"; }
     std::string operator()(const match_dnat_status&) const { return "ct status dnat"; }
     std::string operator()(const match_reply&) const { return "ct direction reply"; }
     std::string operator()(const match_query_shape&) const { return "@th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000"; }
@@ -118,6 +132,7 @@ std::string priority_word(std::int32_t order, chain_hook hook)
     if (order == priority::mangle) return "mangle";
     if (order == priority::filter) return "filter";
     if (order == priority::destination_nat && hook == chain_hook::prerouting) return "dstnat";
+    if (order == priority::after_destination_nat && hook == chain_hook::prerouting) return "dstnat + 10";
     return std::to_string(order);
 }
 
@@ -161,7 +176,7 @@ std::string protocol_name(std::uint8_t number)
 {
     switch (number) {
     case protocol::icmp: return "icmp";
-    case 2: return "igmp";
+    case protocol::igmp: return "igmp";
     case protocol::tcp: return "tcp";
     case protocol::udp: return "udp";
     case 33: return "dccp";

@@ -10,6 +10,7 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/xt_NFQUEUE.h>
+#include <linux/rtnetlink.h>
 
 namespace cofferdam::nft {
 namespace {
@@ -72,6 +73,22 @@ public:
         load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
         const std::uint8_t type = v4 ? 3 : 1;
         compare(NFT_CMP_EQ, &type, 1);
+    }
+    void operator()(const match_icmpv6_type& m)
+    {
+        need_family(protocol_family::ipv6);
+        need_protocol(protocol::icmpv6);
+        load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1);
+        compare(NFT_CMP_EQ, &m.type, 1);
+    }
+    void operator()(const match_local_destination&)
+    {
+        auto* e = add("fib");
+        set(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+        set(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+        set(e, NFTNL_EXPR_FIB_DREG, working_register);
+        const std::uint32_t local = RTN_LOCAL;
+        compare(NFT_CMP_EQ, &local, sizeof local);
     }
     void operator()(const match_dnat_status&)
     {

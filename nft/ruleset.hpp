@@ -20,7 +20,9 @@ namespace priority {
 inline constexpr std::int32_t raw = -300;
 inline constexpr std::int32_t mangle = -150;
 inline constexpr std::int32_t before_destination_nat = -125; ///< after defragmentation (-400) and connection tracking (-200)
+inline constexpr std::int32_t before_other_nat = -101;
 inline constexpr std::int32_t destination_nat = -100;
+inline constexpr std::int32_t after_destination_nat = -90; ///< and before the routing decision
 inline constexpr std::int32_t filter = 0;
 } // namespace priority
 

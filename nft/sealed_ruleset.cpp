@@ -5,29 +5,7 @@
 namespace cofferdam::nft {
 namespace {
 
-const verdict accept{verdict_code::accept, {}};
 const verdict return_to_caller{verdict_code::return_to_caller, {}};
-const std::string refuse_chain = "refuse";
-
-ip_prefix host(const ip_address& address)
-{
-    return {address, address.is_v4() ? 32U : 128U};
-}
-
-match_address to(const ip_prefix& prefix, bool negated = false)
-{
-    return {packet_end::destination, prefix, negated};
-}
-
-match_address from(const ip_prefix& prefix)
-{
-    return {packet_end::source, prefix, false};
-}
-
-match_port to_port(std::uint8_t transport, std::uint16_t port)
-{
-    return {transport, packet_end::destination, port, false};
-}
 
 /// What differs between the two families.
 struct side {
@@ -41,17 +19,8 @@ std::vector<side> sides(const sealed_options& options)
     const auto& a = options.addresses;
     std::vector<side> out{{protocol_family::ipv4, a.gateway_v4, a.job_v4, {ip_address::v4(0x7F000000U), 8}}};
     const auto v6_loopback = ip_address::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
-    if (options.ipv6) out.push_back({protocol_family::ipv6, a.gateway_v6, a.job_v6, host(v6_loopback)});
+    if (options.ipv6) out.push_back({protocol_family::ipv6, a.gateway_v6, a.job_v6, host_prefix(v6_loopback)});
     return out;
-}
-
-std::vector<std::uint16_t> relayed_ports(const sealed_options& options)
-{
-    auto ports = options.udp_ports;
-    std::erase(ports, dns_port);
-    std::sort(ports.begin(), ports.end());
-    ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
-    return ports;
 }
 
 /// TCP has no use for connection tracking when it is not translated: no lookup a packet, no table to fill. Nor has UDP among the
@@ -64,28 +33,23 @@ chain untracked_chain(const sealed_options& options)
     if (options.capture == capture_method::tproxy) out.rules.push_back({match_protocol{protocol::tcp}, notrack{}});
     const match_port others{protocol::udp, packet_end::source, options.name_port, true};
     for (const auto& s : sides(options))
-        for (const auto& own : {s.loopback, host(s.job)}) out.rules.push_back({to(own), others, notrack{}});
+        for (const auto& own : {s.loopback, host_prefix(s.job)}) out.rules.push_back({to(own), others, notrack{}});
     return out;
 }
 
 /// UDP that may be DNS waits for the gateway's verdict, before it is translated and after it was defragmented: `dnat` below keeps
-/// connection tracking in force, and with it defragmentation, so no fragment is seen here. Names of the local link (mDNS, LLMNR,
-/// NetBIOS) are left to the judged chain, which refuses them as what they are.
+/// connection tracking in force, and with it defragmentation, so no fragment is seen here.
 chain queued_chain(const sealed_options& options)
 {
-    constexpr std::uint16_t mdns = 5353, llmnr = 5355, netbios = 137;
     chain out{
         "queued", chain_base{chain_kind::filter, chain_hook::output, priority::before_destination_nat, chain_policy::accept}, {}};
     const queue ask{0, options.queues, options.queues > 1, options.queueing};
-    out.rules.push_back({match_protocol{protocol::udp, true}, accept});
+    out.rules.push_back({match_protocol{protocol::udp, true}, accept()});
     out.rules.push_back(
-        {match_port{protocol::udp, packet_end::source, options.name_port, false}, accept}); // the gateway's answers
+        {match_port{protocol::udp, packet_end::source, options.name_port, false}, accept()}); // the gateway's answers
     for (const auto& s : sides(options))
-        for (const auto& own : {s.loopback, host(s.job)}) out.rules.push_back({to(own), accept});
-    out.rules.push_back({to_port(protocol::udp, dns_port), ask});
-    for (const auto port : relayed_ports(options)) out.rules.push_back({to_port(protocol::udp, port), ask});
-    for (const auto port : {netbios, mdns, llmnr}) out.rules.push_back({to_port(protocol::udp, port), accept});
-    out.rules.push_back({match_protocol{protocol::udp}, match_query_shape{}, ask});
+        for (const auto& own : {s.loopback, host_prefix(s.job)}) out.rules.push_back({to(own), accept()});
+    for (auto& r : queue_rules(ask, relayed_ports(options.udp_ports))) out.rules.push_back(std::move(r));
     return out;
 }
 
@@ -97,12 +61,12 @@ chain translated_chain(const sealed_options& options)
     const bool streams = options.capture == capture_method::redirect;
     for (const auto& s : sides(options)) {
         out.rules.push_back({to(s.loopback), return_to_caller});
-        out.rules.push_back({to(host(s.job)), return_to_caller});
+        out.rules.push_back({to(host_prefix(s.job)), return_to_caller});
         const ip_endpoint names{s.gateway, options.name_port};
         out.rules.push_back({match_family{s.family}, to_port(protocol::udp, dns_port), dnat{names}});
         if (!streams) continue;
         out.rules.push_back({match_family{s.family}, to_port(protocol::tcp, dns_port), dnat{names}});
-        out.rules.push_back({to(host(s.gateway)), return_to_caller});
+        out.rules.push_back({to(host_prefix(s.gateway)), return_to_caller});
         out.rules.push_back({match_family{s.family}, match_protocol{protocol::tcp}, dnat{{s.gateway, options.stream_port}}});
     }
     return out;
@@ -113,17 +77,17 @@ chain translated_chain(const sealed_options& options)
 chain streams_chain(const sealed_options& options)
 {
     chain out{"streams", chain_base{chain_kind::filter, chain_hook::prerouting, priority::mangle, chain_policy::accept}, {}};
-    out.rules.push_back({match_protocol{protocol::tcp, true}, accept});
-    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept});
+    out.rules.push_back({match_protocol{protocol::tcp, true}, accept()});
+    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept()});
     for (const auto& s : sides(options)) {
-        out.rules.push_back({to(s.loopback), accept});
-        out.rules.push_back({to(host(s.job)), accept});
+        out.rules.push_back({to(s.loopback), accept()});
+        out.rules.push_back({to(host_prefix(s.job)), accept()});
     }
     for (const auto& s : sides(options)) {
         const ip_endpoint names{s.gateway, options.name_port};
         const ip_endpoint streams{s.gateway, options.stream_port};
-        out.rules.push_back({match_family{s.family}, to_port(protocol::tcp, dns_port), tproxy{names}, accept});
-        out.rules.push_back({match_family{s.family}, match_protocol{protocol::tcp}, tproxy{streams}, accept});
+        out.rules.push_back({match_family{s.family}, to_port(protocol::tcp, dns_port), tproxy{names}, accept()});
+        out.rules.push_back({match_family{s.family}, match_protocol{protocol::tcp}, tproxy{streams}, accept()});
     }
     out.rules.push_back({match_protocol{protocol::tcp}, reject{refusal::tcp_reset}});
     return out;
@@ -131,45 +95,32 @@ chain streams_chain(const sealed_options& options)
 
 void add_accepts(const sealed_options& options, const side& s, std::vector<rule>& rules)
 {
-    const auto gateway = host(s.gateway);
-    const auto job = from(host(s.job));
-    const auto ports = relayed_ports(options);
+    const auto gateway = host_prefix(s.gateway);
+    const auto job = from(host_prefix(s.job));
+    const auto ports = relayed_ports(options.udp_ports);
     // The relay's sockets are bound to these ports at every address, so loopback would reach them too.
     for (const auto port : ports)
-        for (const auto& own : {s.loopback, host(s.job), gateway})
-            rules.push_back({to(own), to_port(protocol::udp, port), verdict{verdict_code::go_to, refuse_chain}});
-    rules.push_back({to(s.loopback), accept});
-    rules.push_back({to(host(s.job)), accept});
+        for (const auto& own : {s.loopback, host_prefix(s.job), gateway})
+            rules.push_back({to(own), to_port(protocol::udp, port), go_to(refuse_chain)});
+    rules.push_back({to(s.loopback), accept()});
+    rules.push_back({to(host_prefix(s.job)), accept()});
     if (options.capture == capture_method::tproxy) {
-        rules.push_back({job, to(gateway), to_port(protocol::tcp, dns_port), accept});
-        rules.push_back({job, to(gateway, true), match_protocol{protocol::tcp}, accept});
+        rules.push_back({job, to(gateway), to_port(protocol::tcp, dns_port), accept()});
+        rules.push_back({job, to(gateway, true), match_protocol{protocol::tcp}, accept()});
     }
-    for (const auto port : ports) rules.push_back({job, to_port(protocol::udp, port), accept});
+    for (const auto port : ports) rules.push_back({job, to_port(protocol::udp, port), accept()});
     // Errors that the kernel itself answers with; the job has no way to send them (a ping socket sends echo requests only).
-    rules.push_back({match_unreachable{s.family}, accept});
+    rules.push_back({match_unreachable{s.family}, accept()});
 }
 
 chain judged_chain(const sealed_options& options)
 {
     chain out{"judged", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::drop}, {}};
     for (const auto& s : sides(options)) add_accepts(options, s, out.rules);
-    out.rules.push_back({match_dnat_status{}, accept});
+    out.rules.push_back({match_dnat_status{}, accept()});
     // The kernel's answers to what was refused below, and those of a dead gateway's ports.
-    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept});
-    out.rules.push_back({verdict{verdict_code::go_to, refuse_chain}});
-    return out;
-}
-
-chain refused_chain(const sealed_options& options)
-{
-    chain out{refuse_chain, std::nullopt, {}};
-    out.rules = {
-        {log_packet{options.log_group, refused_prefix, options.log_snaplen}},
-        {counter{}},
-        {match_protocol{protocol::udp}, reject{refusal::port_unreachable}},
-        {match_protocol{protocol::tcp}, reject{refusal::tcp_reset}},
-        {reject{refusal::admin_prohibited}},
-    };
+    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept()});
+    out.rules.push_back({go_to(refuse_chain)});
     return out;
 }
 
@@ -187,12 +138,12 @@ const char* to_string(queue_encoding encoding) noexcept
 
 ruleset sealed_ruleset(const sealed_options& options)
 {
-    ruleset out{sealed_table, {}};
+    ruleset out{own_table, {}};
     out.chains.push_back(untracked_chain(options));
     if (options.capture == capture_method::tproxy) out.chains.push_back(streams_chain(options));
     out.chains.push_back(queued_chain(options));
     out.chains.push_back(translated_chain(options));
-    out.chains.push_back(refused_chain(options));
+    out.chains.push_back(refused_chain(options.log));
     out.chains.push_back(judged_chain(options));
     return out;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "nft/expression.hpp"
-#include "nft/ruleset.hpp"
+#include "nft/ruleset_parts.hpp"
 
 #include <cstdint>
 #include <vector>
@@ -25,7 +25,6 @@ struct sealed_addresses {
     friend bool operator==(const sealed_addresses&, const sealed_addresses&) = default;
 };
 
-inline constexpr std::uint16_t dns_port = 53;
 const char* to_string(queue_encoding encoding) noexcept;
 
 /// What the ruleset of a sealed namespace depends on.
@@ -41,14 +40,9 @@ struct sealed_options {
     std::vector<std::uint16_t> udp_ports; ///< of `udp://` entries: carried to a socket bound to that port; 53 is ignored
     std::uint16_t queues = 1;             ///< NFQUEUE queues 0 to this - 1; a packet goes to that of its CPU
     queue_encoding queueing = queue_encoding::native;
-    std::uint16_t log_group = 1;     ///< NFLOG group of refused packets
-    std::uint32_t log_snaplen = 320; ///< bytes copied of a refused packet: headers, and a DNS question
+    log_options log;
     friend bool operator==(const sealed_options&, const sealed_options&) = default;
 };
-
-/// Table of the ruleset and prefix of its NFLOG messages.
-inline constexpr const char* sealed_table = "cofferdam";
-inline constexpr const char* refused_prefix = "refused";
 
 /// The rules of a sealed namespace, in which every address is local (AnyIP):
 /// - UDP that may be DNS is queued first, every datagram of it: to port 53, to a port of `udp_ports` (a segmented send shows the

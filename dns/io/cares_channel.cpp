@@ -1,5 +1,6 @@
 #include "dns/io/cares_channel.hpp"
 
+#include "core/io/own_mark.hpp"
 #include "dns/message.hpp"
 
 #include <algorithm>
@@ -73,6 +74,8 @@ void cares_channel::configure(const settings& how, const std::string& resolv_con
         channel_ = nullptr;
         throw std::runtime_error(std::string("dns: c-ares channel: ") + ares_strerror(status));
     }
+    ares_set_socket_configure_callback(
+        channel_, [](ares_socket_t fd, int, void*) { return mark_own(fd) ? 0 : -1; }, nullptr);
     if (how.upstreams.empty()) return;
     const auto csv = servers_csv(how.upstreams);
     if (const int status = ares_set_servers_ports_csv(channel_, csv.c_str()); status != ARES_SUCCESS)

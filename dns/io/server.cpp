@@ -36,6 +36,17 @@ struct reply_path {
     std::shared_ptr<tcp_connection> stream;
 };
 
+void report_failure(std::exception_ptr failed, const std::function<void(std::string_view)>& report)
+{
+    if (!failed || !report) return;
+    try {
+        std::rethrow_exception(failed);
+    }
+    catch (const std::exception& e) {
+        report(e.what());
+    }
+}
+
 // An answer whose record could not be kept says nothing but SERVFAIL: header and question stay, all else goes.
 void reduce_to_servfail(answer& a)
 {
@@ -62,6 +73,7 @@ struct server::impl : std::enable_shared_from_this<impl> {
 
     void spawn(asio::awaitable<void> what);
     void on_message(byte_view message, transport how, const ip_endpoint& source, reply_path from);
+    void take_shared(byte_view message, const udp_path& path, const std::shared_ptr<udp_listener>& from);
     void deliver(answer a, const reply_path& to);
     void deliver_waiting(std::vector<answer> answers);
     static asio::awaitable<void> read_datagrams(std::shared_ptr<impl> self, std::shared_ptr<udp_listener> from);
@@ -84,21 +96,14 @@ struct server::impl : std::enable_shared_from_this<impl> {
     ticket last_ticket = 0;
     std::unordered_map<ticket, reply_path> waiting_paths;
     std::vector<std::shared_ptr<udp_listener>> udp_listeners;
+    std::vector<std::shared_ptr<udp_listener>> shared_listeners; // of others, through which there are answers to send
     std::vector<std::shared_ptr<asio::ip::tcp::acceptor>> acceptors;
     std::vector<std::weak_ptr<tcp_connection>> connections;
 };
 
 void server::impl::spawn(asio::awaitable<void> what)
 {
-    auto on_end = [self = shared_from_this()](std::exception_ptr failed) {
-        if (!failed || !self->calls.on_failure) return;
-        try {
-            std::rethrow_exception(failed);
-        }
-        catch (const std::exception& e) {
-            self->calls.on_failure(e.what());
-        }
-    };
+    auto on_end = [self = shared_from_this()](std::exception_ptr failed) { report_failure(failed, self->calls.on_failure); };
     asio::co_spawn(io, std::move(what), std::move(on_end));
 }
 
@@ -165,9 +170,19 @@ void server::impl::flush_later()
 void server::impl::flush()
 {
     flush_posted = false;
-    for (const auto& each : udp_listeners) {
-        if (each->descriptor.is_open() && each->socket.has_queued()) each->socket.flush();
+    for (const auto* listeners : {&udp_listeners, &shared_listeners}) {
+        for (const auto& each : *listeners) {
+            if (each->descriptor.is_open() && each->socket.has_queued()) each->socket.flush();
+        }
     }
+}
+
+void server::impl::take_shared(byte_view message, const udp_path& path, const std::shared_ptr<udp_listener>& from)
+{
+    if (stopped) return;
+    if (std::find(shared_listeners.begin(), shared_listeners.end(), from) == shared_listeners.end())
+        shared_listeners.push_back(from);
+    on_message(message, transport::udp, endpoint_of(path.peer), {from, path, nullptr});
 }
 
 void server::impl::report_lost(std::uint32_t count) const
@@ -244,6 +259,8 @@ void server::impl::stop()
         if (const auto open = c.lock()) open->close();
     }
     waiting_paths.clear();
+    shared_listeners.clear();
+    calls = {}; // what they use may be gone when the last coroutine ends
 }
 
 server::server(asio::io_context& io, const settings& how, resolver& core, upstream_client& upstream, callbacks calls)
@@ -275,6 +292,11 @@ void server::serve_tcp(int listen_fd)
     impl_->spawn(impl::accept_all(impl_, std::move(acceptor)));
 }
 
+void server::serve_stream(asio::ip::tcp::socket socket)
+{
+    if (!impl_->stopped) impl_->start(std::move(socket));
+}
+
 void server::stop()
 {
     impl_->stop();
@@ -284,6 +306,58 @@ std::size_t server::tcp_connections() const noexcept
 {
     return static_cast<std::size_t>(
         std::count_if(impl_->connections.begin(), impl_->connections.end(), [](const auto& c) { return !c.expired(); }));
+}
+
+struct shared_datagrams::impl {
+    static asio::awaitable<void> read(std::shared_ptr<impl> self);
+    void take(const udp_path& path, byte_view message) const
+    {
+        if (const auto owner = find(endpoint_of(path.peer).address)) owner->impl_->take_shared(message, path, listener);
+    }
+
+    std::shared_ptr<udp_listener> listener;
+    finder find;
+    std::function<void(std::uint32_t)> on_lost;
+};
+
+asio::awaitable<void> shared_datagrams::impl::read(std::shared_ptr<impl> self)
+{
+    const auto token = asio::as_tuple(asio::use_awaitable);
+    auto& socket = self->listener->socket;
+    for (;;) {
+        const auto [ec] = co_await self->listener->descriptor.async_wait(asio::posix::descriptor_base::wait_read, token);
+        if (ec) co_return;
+        for (int n = 0; n < batches_per_wake_up; ++n) {
+            const auto count = socket.receive();
+            if (const auto lost = socket.take_lost(); lost != 0) self->on_lost(lost);
+            for (std::size_t i = 0; i < count; ++i) self->take(socket.path(i), socket.datagram(i));
+            if (!self->listener->descriptor.is_open()) co_return;
+            socket.flush();
+            if (count < udp_socket::batch) break;
+        }
+    }
+}
+
+shared_datagrams::shared_datagrams(asio::io_context& io, int fd, finder find, std::function<void(std::uint32_t)> on_lost,
+                                   std::function<void(std::string_view)> on_failure)
+    : impl_(std::make_shared<impl>(impl{std::make_shared<udp_listener>(io, fd), std::move(find), std::move(on_lost)}))
+{
+    impl_->listener->socket.want_destinations();
+    auto on_end = [report = std::move(on_failure)](std::exception_ptr failed) { report_failure(failed, report); };
+    asio::co_spawn(io, impl::read(impl_), std::move(on_end));
+}
+
+shared_datagrams::~shared_datagrams()
+{
+    stop();
+}
+
+void shared_datagrams::stop()
+{
+    boost::system::error_code ignored;
+    if (!impl_->listener->descriptor.is_open()) return;
+    if (const auto lost = impl_->listener->socket.take_all_lost(); lost != 0) impl_->on_lost(lost);
+    impl_->listener->descriptor.close(ignored);
 }
 
 } // namespace cofferdam::dns

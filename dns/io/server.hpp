@@ -4,6 +4,7 @@
 #include "dns/resolver.hpp"
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -34,10 +35,34 @@ public:
     /// Takes ownership of a listening TCP socket. At settings.max_tcp_connections further ones are closed at once.
     void serve_tcp(int listen_fd);
 
+    /// Takes over a connection that was accepted for it elsewhere.
+    void serve_stream(boost::asio::ip::tcp::socket socket);
+
     /// Closes all sockets. Queries that still wait are recorded as refused (shutting_down).
     void stop();
 
     std::size_t tcp_connections() const noexcept;
+
+private:
+    friend class shared_datagrams;
+    struct impl;
+    std::shared_ptr<impl> impl_;
+};
+
+/// A UDP socket that several servers share: a datagram is for the server that `find` names for its source. On the io_context's
+/// one thread, which is that of the servers.
+class shared_datagrams {
+public:
+    using finder = std::function<std::shared_ptr<server>(const ip_address& client)>; ///< null: the datagram is dropped
+
+    /// Takes ownership of a bound socket. `on_lost`, `on_failure`: see server::callbacks. Throws boost::system::system_error.
+    shared_datagrams(boost::asio::io_context& io, int fd, finder find, std::function<void(std::uint32_t count)> on_lost,
+                     std::function<void(std::string_view what)> on_failure);
+    ~shared_datagrams(); ///< stop()
+    shared_datagrams(const shared_datagrams&) = delete;
+    shared_datagrams& operator=(const shared_datagrams&) = delete;
+
+    void stop();
 
 private:
     struct impl;

@@ -1,5 +1,6 @@
 #include "dns/io/upstream_sockets.hpp"
 
+#include "core/io/own_mark.hpp"
 #include "dns/io/random_source.hpp"
 #include "dns/upstream_queries.hpp"
 
@@ -80,7 +81,7 @@ int open_socket(const ip_endpoint& server) noexcept
     if (fd < 0) return -1;
     const int wanted = 1 << 20; // a burst of answers; the kernel may give less
     ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wanted, sizeof wanted);
-    if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return fd;
+    if (mark_own(fd) && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0) return fd;
     ::close(fd);
     return -1;
 }

@@ -1,9 +1,10 @@
 #include "nft/io/sealed_network.hpp"
 
 #include "nft/encode.hpp"
+#include "nft/io/capture.hpp"
+#include "nft/io/gateway_sockets.hpp"
 #include "nft/io/loopback.hpp"
 #include "nft/io/netlink.hpp"
-#include "nft/io/sealed_sockets.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -89,12 +90,6 @@ bool configure_loopback(const sealed_options& rules)
     return rules.ipv6 && add_ipv6(*route, rules.addresses);
 }
 
-bool is_unknown_to_kernel(const error_code& ec)
-{
-    return ec.category() == boost::system::system_category() &&
-           (ec.value() == ENOENT || ec.value() == EOPNOTSUPP || ec.value() == EPROTONOSUPPORT);
-}
-
 netlink_outcome load(netlink_socket& netfilter, const sealed_options& rules)
 {
     const auto batch = encode_ruleset(sealed_ruleset(rules));
@@ -140,6 +135,38 @@ void for_each_descriptor(Sockets& sockets, Visit visit)
     for (auto& d : sockets.queues) visit(d);
     visit(sockets.answers_v4);
     if (sockets.ipv6) visit(sockets.answers_v6);
+}
+
+sealed_descriptors make_sockets(const sealed_network_options& options)
+{
+    const gateway_sockets make(options);
+    const auto& rules = options.rules;
+    const bool ipv6 = rules.ipv6;
+    const auto& a = rules.addresses;
+    sealed_descriptors out;
+    out.ipv6 = ipv6;
+    out.capture = rules.capture;
+    out.queueing = rules.queueing;
+    for (unsigned i = 0; i < options.listeners; ++i) {
+        out.streams_v4.push_back(make.stream_listener({a.gateway_v4, rules.stream_port}, true));
+        if (ipv6) out.streams_v6.push_back(make.stream_listener({a.gateway_v6, rules.stream_port}, true));
+    }
+    out.names_udp_v4 = make.name_socket({a.gateway_v4, rules.name_port});
+    out.names_tcp_v4 = make.stream_listener({a.gateway_v4, rules.name_port}, false);
+    if (ipv6) {
+        out.names_udp_v6 = make.name_socket({a.gateway_v6, rules.name_port});
+        out.names_tcp_v6 = make.stream_listener({a.gateway_v6, rules.name_port}, false);
+    }
+    for (const auto port : rules.udp_ports) {
+        if (port == dns_port) continue;
+        out.relays.push_back({port, make.relay_socket(port, false), ipv6 ? make.relay_socket(port, true) : descriptor()});
+    }
+    out.log = make.log_socket(rules.log);
+    out.diagnostics = make.diagnostics_socket();
+    for (std::uint16_t i = 0; i < rules.queues; ++i) out.queues.push_back(make.queue_socket(i));
+    out.answers_v4 = make.answer_socket(false);
+    if (ipv6) out.answers_v6 = make.answer_socket(true);
+    return out;
 }
 
 } // namespace
@@ -197,7 +224,7 @@ sealed_descriptors build_sealed_network(const sealed_network_options& options)
     settled.rules.ipv6 = configure_loopback(options.rules);
     set_sysctls(options);
     load_ruleset(settled.rules);
-    return sealed_sockets(settled).make();
+    return make_sockets(settled);
 }
 
 } // namespace cofferdam::nft

@@ -1,28 +1,18 @@
 #pragma once
 
-#include "nft/io/descriptor.hpp"
-#include "nft/packet_queue.hpp"
+#include "nft/io/gateway_sockets.hpp"
 #include "nft/sealed_ruleset.hpp"
 
 #include <array>
-#include <boost/system/system_error.hpp>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace cofferdam::nft {
 
-struct sealed_network_options {
+struct sealed_network_options : socket_sizes {
     sealed_options rules;
-    unsigned listeners = 1;   ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
-    int backlog = 16384;      ///< of each listener; net.core.somaxconn is raised to it
-    int log_buffer = 8 << 20; ///< bytes wanted for the NFLOG socket; without privilege net.core.rmem_max caps it
-    /// Bytes wanted for the receive buffer of each DNS UDP socket; capped like the log's. A burst lost there costs its client the
-    /// five seconds of a stub resolver.
-    int name_buffer = 4 << 20;
-    queue_limits queue;         ///< of each of the `rules.queues` queues
-    int queue_buffer = 4 << 20; ///< bytes wanted for the receive buffer of each queue; capped like the log's
+    unsigned listeners = 1; ///< per family; one for each worker of the gateway (SO_REUSEPORT), 1 to 64
 };
 
 /// A UDP socket of one port at every address. The destination that the job dialled comes with each datagram: see datagram.hpp.
@@ -70,9 +60,6 @@ std::vector<int> numbers_of(const sealed_descriptors& sockets);
 std::size_t count_of(const sealed_layout& layout);
 /// Takes over the descriptors; errc::malformed (and they are closed) if there are more or fewer than the layout says.
 result<sealed_descriptors> assemble(const sealed_layout& layout, std::span<const int> numbers);
-
-/// What went wrong and with what: "cannot add 100.64.0.1 to lo: Operation not permitted".
-using sealed_network_error = boost::system::system_error;
 
 /// Makes the network of a job. Call it in a thread that is alone in fresh user and network namespaces with CAP_NET_ADMIN and
 /// CAP_NET_BIND_SERVICE and CAP_NET_RAW there (uid and gid maps are written, /proc is mounted), and before the job starts. Raises

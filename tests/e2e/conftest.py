@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import Gateway
+from served import Served
 from world.fake_internet import FakeInternet
 from world.homes import BUILDER, ROOT
 
@@ -25,9 +26,9 @@ def world():
     assert left == [], f"the world left something behind: {left}"
 
 
-@pytest.fixture
-def gateway(world):
-    """`gateway.run(CMD, allow=[...])`: the command behind `cofferdam run`. The binary is $COFFERDAM."""
+@pytest.fixture(scope="session")
+def binary(world):
+    """A copy of $COFFERDAM."""
     binary = Path(os.environ.get("COFFERDAM", REPOSITORY / "build" / "release" / "cofferdam"))
     if not binary.is_file():
         pytest.fail(f"no binary at {binary}: build it, or set COFFERDAM")
@@ -35,10 +36,24 @@ def gateway(world):
     if not copy.exists():
         shutil.copy2(binary, copy)
         copy.chmod(0o755)
-    made = Gateway(world, copy)
+    return copy
+
+
+@pytest.fixture
+def gateway(world, binary):
+    """`gateway.run(CMD, allow=[...])`: the command behind `cofferdam run`."""
+    made = Gateway(world, binary)
     yield made
     left = made.stop_all()
     assert left == [], f"processes outlived their job: {left}"
+
+
+@pytest.fixture
+def served(world, binary):
+    """`served.start(allow)`, `served.client(CMD)`: a client that routes through `cofferdam serve`."""
+    made = Served(world, binary)
+    yield made
+    made.close()
 
 
 @pytest.fixture

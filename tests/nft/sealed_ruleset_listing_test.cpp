@@ -196,7 +196,7 @@ TEST(sealed_network, a_job_cannot_change_the_rules)
     in_namespace([] {
         const auto sockets = build_sealed_network({});
         job rebel([] {
-            const auto outcome = commit(ruleset{sealed_table, {}});
+            const auto outcome = commit(ruleset{own_table, {}});
             EXPECT_EQ(EPERM, outcome.error.value()) << outcome.request;
         });
         rebel.finish();

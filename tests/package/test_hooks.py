@@ -47,7 +47,7 @@ def test_a_github_job(host, world, nonce):
     assert host.client(ALLOWED).code != 0, "no job yet"
     started = host.hook("job-started", GITHUB)
     assert started.returncode == 0 and "github-77-2-build" in started.stdout, started
-    assert "github-77-2-build" in host.root.run("cofferdam", "job", "list", "--json").stdout
+    assert "github-77-2-build" in host.root.run("cofferdam", "job", "--json", "list").stdout
     ca = bundle(host, "ci_1")
     assert host.client(ALLOWED, ca).out == "small\n"
     assert "path_not_allowed" in host.client(REFUSED, ca).out
@@ -76,7 +76,7 @@ def test_a_job_that_never_ended_is_ended_by_the_next(host):
     first = host.hook("job-started", GITHUB)
     second = host.hook("job-started", {**GITHUB, "GITHUB_RUN_ID": "78"})
     assert first.returncode == 0 and second.returncode == 0, (first, second)
-    listed = host.root.run("cofferdam", "job", "list", "--json").stdout
+    listed = host.root.run("cofferdam", "job", "--json", "list").stdout
     assert "github-78-2-build" in listed and "github-77-2-build" not in listed
     assert host.hook("job-completed", GITHUB).returncode == 0
 

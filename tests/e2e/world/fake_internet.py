@@ -198,16 +198,16 @@ class FakeInternet:
                            check=True, capture_output=True)
         return store
 
-    def gateway_machine(self, argv: list[str], user: User = ROOT) -> list[str]:
-        """The command line that runs `argv` as `user` on the machine on which the gateway is started."""
+    def gateway_machine(self, argv: list[str], user: User = ROOT, namespace: str | None = None) -> list[str]:
+        """The command line that runs `argv` as `user` on the machine on which the gateway is started, or in another namespace."""
         drop = [] if user.is_root else ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups"]
-        return Network.inside(self.network.gw, *drop, *argv)
+        return Network.inside(namespace or self.network.gw, *drop, *argv)
 
     def start(self, argv: list[str], folder: Path, user: User = ROOT, env: dict[str, str] | None = None,
-              **popen) -> subprocess.Popen:
+              namespace: str | None = None, **popen) -> subprocess.Popen:
         """Starts `argv` in `folder`/work without a gateway; its own session, dies with the tests."""
         process = subprocess.Popen(
-            self.gateway_machine(argv, user), cwd=folder / "work",
+            self.gateway_machine(argv, user, namespace), cwd=folder / "work",
             env={**self.environment(folder, user), **(env or {})},
             **{"start_new_session": True, "preexec_fn": die_with_parent, "stdin": subprocess.DEVNULL,
                "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **popen})
@@ -215,12 +215,13 @@ class FakeInternet:
         return process
 
     def run(self, argv: list[str] | str, folder: Path | None = None, user: User = ROOT, env: dict[str, str] | None = None,
-            input: bytes | None = None, timeout: float = 180) -> Finished:
+            input: bytes | None = None, timeout: float = 180, namespace: str | None = None) -> Finished:
         """Runs `argv` (a string: for sh -c) to its end and kills what is left of its process group."""
         folder = folder or self.job_folder(user)
         argv = ["sh", "-c", argv] if isinstance(argv, str) else argv
         begin = time.monotonic()
-        process = self.start(argv, folder, user, env, stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL)
+        stdin = subprocess.PIPE if input is not None else subprocess.DEVNULL
+        process = self.start(argv, folder, user, env, namespace, stdin=stdin)
         try:
             out, err = process.communicate(input, timeout)
             note = ""

@@ -15,6 +15,9 @@ from . import names
 PREFIX = "cofferdam-e2e"
 GATEWAY_ADDRESS = "10.99.0.2"
 GATEWAY_ADDRESS6 = "2001:470:77::2"
+CAPTURED = "build0"  # the interface of the gateway's machine by which clients route
+ROUTER_ADDRESS, ROUTER_ADDRESS6 = "10.77.0.1", "fd77::1"
+CLIENT_ADDRESS, CLIENT_ADDRESS6 = "10.77.0.2", "fd77::2"
 _UPLINK, _UPLINK6 = "10.99.0.1", "2001:470:77::1"
 _PR_SET_PDEATHSIG = 1
 
@@ -47,7 +50,7 @@ def remove_namespace(name: str) -> None:
 def remove_stale_runs() -> None:
     """A run that was killed by SIGKILL could not clean up; its names carry its process id."""
     for line in run("ip", "netns", "list", check=False).stdout.splitlines():
-        found = re.match(rf"({PREFIX}-(\d+)-(?:net|gw))\b", line)
+        found = re.match(rf"({PREFIX}-(\d+)-(?:net|gw|client))\b", line)
         if found and not Path(f"/proc/{found[2]}").exists():
             remove_namespace(found[1])
     for path in Path("/tmp").glob(f"{PREFIX}-*"):
@@ -61,6 +64,7 @@ class Network:
         pid = os.getpid()
         self.net = f"{PREFIX}-{pid}-net"
         self.gw = f"{PREFIX}-{pid}-gw"
+        self.client = f"{PREFIX}-{pid}-client"
         self.net_end, self._gw_end = f"cfd{pid}n", f"cfd{pid}g"
 
     def create(self, passwd: str, group: str) -> None:
@@ -92,7 +96,30 @@ class Network:
         for key in ("net.core.somaxconn=8192", "net.ipv4.tcp_max_syn_backlog=8192"):
             run("ip", "netns", "exec", self.net, "sysctl", "-qw", key)
 
+    def create_client(self) -> None:
+        """A machine that routes through `gw`, by an interface of it named build0, and has more than one address."""
+        overlay = Path("/etc/netns") / self.client
+        overlay.mkdir(parents=True)
+        for name in ("passwd", "group"):
+            (overlay / name).write_text((Path("/etc/netns") / self.gw / name).read_text())
+        (overlay / "resolv.conf").write_text("nameserver 9.9.9.9\noptions timeout:2 attempts:2\n")
+        run("ip", "netns", "add", self.client)
+        run("ip", "link", "add", "up0", "netns", self.client, "type", "veth", "peer", "name", CAPTURED, "netns", self.gw)
+        for ns, end, address, address6 in ((self.client, "up0", CLIENT_ADDRESS, CLIENT_ADDRESS6),
+                                           (self.gw, CAPTURED, ROUTER_ADDRESS, ROUTER_ADDRESS6)):
+            run("ip", "-n", ns, "link", "set", "lo", "up")
+            run("ip", "-n", ns, "link", "set", end, "up")
+            run("ip", "-n", ns, "addr", "add", f"{address}/16", "dev", end)
+            run("ip", "-n", ns, "addr", "add", f"{address6}/64", "dev", end, "nodad")
+        run("ip", "-n", self.client, "route", "add", "default", "via", ROUTER_ADDRESS)
+        run("ip", "-n", self.client, "-6", "route", "add", "default", "via", ROUTER_ADDRESS6)
+
+    def destroy_client(self) -> None:
+        remove_namespace(self.client)
+        run("ip", "-n", self.gw, "link", "del", CAPTURED, check=False)
+
     def destroy(self) -> None:
+        remove_namespace(self.client)
         remove_namespace(self.gw)
         remove_namespace(self.net)
         try:
@@ -106,8 +133,11 @@ class Network:
 
     def leftovers(self) -> list[str]:
         """What a finished run must not leave: namespaces, overlays, mounts."""
-        found = [line for line in run("ip", "netns", "list").stdout.splitlines() if self.net in line or self.gw in line]
-        found += [str(p) for p in (Path("/etc/netns") / self.net, Path("/etc/netns") / self.gw) if p.exists()]
+        found = [line for line in run("ip", "netns", "list").stdout.splitlines() if self._is_ours(line)]
+        found += [str(p) for p in (Path("/etc/netns") / ns for ns in (self.net, self.gw, self.client)) if p.exists()]
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-        found += [m for m in mounts if self.net in m or self.gw in m]
+        found += [m for m in mounts if self._is_ours(m)]
         return found
+
+    def _is_ours(self, text: str) -> bool:
+        return any(ns in text for ns in (self.net, self.gw, self.client))

@@ -1,4 +1,4 @@
-#include "nft/io/sealed_sockets.hpp"
+#include "nft/io/gateway_sockets.hpp"
 
 #include "nft/io/netlink.hpp"
 #include "nft/io/socket_address.hpp"
@@ -106,31 +106,29 @@ void throw_sealed(const error_code& ec, const std::string& what)
     throw sealed_network_error(ec, what);
 }
 
-descriptor sealed_sockets::stream_listener(const ip_address& address, std::uint16_t port, bool shared) const
+descriptor gateway_sockets::stream_listener(const ip_endpoint& at, bool shared) const
 {
-    const ip_endpoint at{address, port};
-    checked_socket out(address.is_v6(), SOCK_STREAM, "the listener on " + at.to_string());
+    checked_socket out(at.address.is_v6(), SOCK_STREAM, "the listener on " + at.to_string());
     // Accepted sockets hold the port that the job dialled; they inherit this, so that a server of the job (which sets it too, as
     // servers do) can still bind that port.
     out.set(SOL_SOCKET, SO_REUSEADDR, 1);
     if (shared) out.set(SOL_SOCKET, SO_REUSEPORT, 1);
     out.be_transparent();
     out.bind(at);
-    out.listen(options_.backlog);
+    out.listen(sizes_.backlog);
     return out.release();
 }
 
-descriptor sealed_sockets::name_socket(const ip_address& address) const
+descriptor gateway_sockets::name_socket(const ip_endpoint& at) const
 {
-    const ip_endpoint at{address, options_.rules.name_port};
-    checked_socket out(address.is_v6(), SOCK_DGRAM, "the DNS socket on " + at.to_string());
-    widen(out.number(), options_.name_buffer);
+    checked_socket out(at.address.is_v6(), SOCK_DGRAM, "the DNS socket on " + at.to_string());
+    widen(out.number(), sizes_.name_buffer);
     out.be_transparent(); // the address is not on lo
     out.bind(at);
     return out.release();
 }
 
-descriptor sealed_sockets::relay_socket(std::uint16_t port, bool v6) const
+descriptor gateway_sockets::relay_socket(std::uint16_t port, bool v6) const
 {
     const ip_endpoint at{v6 ? ip_address::v6({}) : ip_address(), port};
     checked_socket out(v6, SOCK_DGRAM, "the UDP relay on " + at.to_string());
@@ -140,22 +138,22 @@ descriptor sealed_sockets::relay_socket(std::uint16_t port, bool v6) const
     return out.release();
 }
 
-descriptor sealed_sockets::log_socket() const
+descriptor gateway_sockets::log_socket(const log_options& log) const
 {
     auto opened = netlink_socket::open(NETLINK_NETFILTER);
     if (!opened) throw_sealed(opened.error(), "cannot open the packet log");
-    widen(opened->number(), options_.log_buffer);
+    widen(opened->number(), sizes_.log_buffer);
     pass_over_overruns(opened->number());
-    log_configuration configuration(*opened, options_.rules.log_group);
+    log_configuration configuration(*opened, log.group);
     configuration.request("bind the group", [](nlmsghdr* m) {
         nfulnl_msg_config_cmd command{};
         command.command = NFULNL_CFG_CMD_BIND;
         mnl_attr_put(m, NFULA_CFG_CMD, sizeof command, &command);
     });
-    configuration.request("set the mode", [this](nlmsghdr* m) {
+    configuration.request("set the mode", [&log](nlmsghdr* m) {
         nfulnl_msg_config_mode mode{};
         mode.copy_mode = NFULNL_COPY_PACKET;
-        mode.copy_range = htonl(options_.rules.log_snaplen);
+        mode.copy_range = htonl(log.snaplen);
         mnl_attr_put(m, NFULA_CFG_MODE, sizeof mode, &mode);
         mnl_attr_put_u16(m, NFULA_CFG_FLAGS, htons(NFULNL_CFG_F_SEQ));
         mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1)); // each packet at once
@@ -165,7 +163,7 @@ descriptor sealed_sockets::log_socket() const
     return opened->release();
 }
 
-descriptor sealed_sockets::diagnostics_socket() const
+descriptor gateway_sockets::diagnostics_socket() const
 {
     auto opened = netlink_socket::open(NETLINK_SOCK_DIAG);
     if (!opened) throw_sealed(opened.error(), "cannot open the socket diagnostics");
@@ -173,54 +171,25 @@ descriptor sealed_sockets::diagnostics_socket() const
     return opened->release();
 }
 
-descriptor sealed_sockets::queue_socket(std::uint16_t number) const
+descriptor gateway_sockets::queue_socket(std::uint16_t number) const
 {
     const auto what = "packet queue " + std::to_string(number);
     auto opened = netlink_socket::open(NETLINK_NETFILTER);
     if (!opened) throw_sealed(opened.error(), "cannot open " + what);
-    widen(opened->number(), options_.queue_buffer);
+    widen(opened->number(), sizes_.queue_buffer);
     pass_over_overruns(opened->number());
-    for (const auto& request : encode_queue_setup(number, options_.queue))
+    for (const auto& request : encode_queue_setup(number, sizes_.queue))
         if (const auto ec = opened->request(request)) throw_sealed(ec, "cannot bind " + what);
     never_wait(opened->number());
     return opened->release();
 }
 
-descriptor sealed_sockets::answer_socket(bool v6) const
+descriptor gateway_sockets::answer_socket(bool v6, std::uint32_t mark) const
 {
     // IPPROTO_RAW: packets are sent with the header that they bring, and none is received (raw(7)).
-    return checked_socket(v6, SOCK_RAW, "the raw socket for answers", IPPROTO_RAW).release();
-}
-
-sealed_descriptors sealed_sockets::make() const
-{
-    const auto& rules = options_.rules;
-    const bool ipv6 = rules.ipv6;
-    const auto& a = rules.addresses;
-    sealed_descriptors out;
-    out.ipv6 = ipv6;
-    out.capture = rules.capture;
-    out.queueing = rules.queueing;
-    for (unsigned i = 0; i < options_.listeners; ++i) {
-        out.streams_v4.push_back(stream_listener(a.gateway_v4, rules.stream_port, true));
-        if (ipv6) out.streams_v6.push_back(stream_listener(a.gateway_v6, rules.stream_port, true));
-    }
-    out.names_udp_v4 = name_socket(a.gateway_v4);
-    out.names_tcp_v4 = stream_listener(a.gateway_v4, rules.name_port, false);
-    if (ipv6) {
-        out.names_udp_v6 = name_socket(a.gateway_v6);
-        out.names_tcp_v6 = stream_listener(a.gateway_v6, rules.name_port, false);
-    }
-    for (const auto port : rules.udp_ports) {
-        if (port == dns_port) continue;
-        out.relays.push_back({port, relay_socket(port, false), ipv6 ? relay_socket(port, true) : descriptor()});
-    }
-    out.log = log_socket();
-    out.diagnostics = diagnostics_socket();
-    for (std::uint16_t i = 0; i < rules.queues; ++i) out.queues.push_back(queue_socket(i));
-    out.answers_v4 = answer_socket(false);
-    if (ipv6) out.answers_v6 = answer_socket(true);
-    return out;
+    checked_socket out(v6, SOCK_RAW, "the raw socket for answers", IPPROTO_RAW);
+    if (mark != 0) out.set(SOL_SOCKET, SO_MARK, static_cast<int>(mark));
+    return out.release();
 }
 
 } // namespace cofferdam::nft

@@ -1,0 +1,73 @@
+#include "gateway/capture_rules.hpp"
+
+#include "nft/local_ruleset.hpp"
+#include "nft/router_ruleset.hpp"
+
+namespace cofferdam::gateway {
+namespace {
+
+/// Of packets that the gateway sends in another server's name.
+std::uint32_t answer_mark(const config::serve_settings& serve)
+{
+    return serve.mark ^ 1U;
+}
+
+template <class Options>
+void fill(Options& out, const config::serve_settings& serve, const config::settings& settings)
+{
+    out.stream_port = serve.listen_port;
+    out.name_port = serve.dns_port;
+    out.first_queue = serve.first_queue;
+    out.queues = static_cast<std::uint16_t>(settings.dns.queues);
+    out.log.group = serve.log_group;
+}
+
+nft::router_options router(const config::serve_settings& serve, const config::settings& settings)
+{
+    nft::router_options out;
+    fill(out, serve, settings);
+    out.interfaces = serve.interfaces;
+    out.mark = answer_mark(serve);
+    // Where every interface is captured, Prometheus comes by one of them.
+    if (serve.metrics && serve.interfaces.empty()) out.services.push_back(serve.metrics->port);
+    if (serve.proxy) out.services.push_back(serve.proxy->port);
+    return out;
+}
+
+nft::local_options local(const config::serve_settings& serve, const config::settings& settings)
+{
+    nft::local_options out;
+    fill(out, serve, settings);
+    out.mark = serve.mark;
+    out.answer_mark = answer_mark(serve);
+    return out;
+}
+
+} // namespace
+
+nft::ruleset capture_rules(const config::serve_settings& serve, const config::settings& settings, nft::queue_encoding queueing)
+{
+    if (serve.intercept == config::intercept_mode::local) {
+        auto options = local(serve, settings);
+        options.queueing = queueing;
+        return nft::local_ruleset(options);
+    }
+    auto options = router(serve, settings);
+    options.queueing = queueing;
+    return nft::router_ruleset(options);
+}
+
+entrance_sockets open_sockets(const config::serve_settings& serve, const config::settings& settings, std::size_t loops)
+{
+    nft::socket_sizes sizes;
+    sizes.queue.length = static_cast<std::uint32_t>(settings.dns.queue_length);
+    sizes.queue.copy_range = static_cast<std::uint32_t>(settings.dns.queue_copy_range);
+    sizes.queue_buffer = static_cast<int>(settings.dns.queue_buffer);
+    entrance_sockets out;
+    out.captured = nft::open_capture_sockets(router(serve, settings), sizes, static_cast<unsigned>(loops));
+    while (serve.proxy && out.proxies.size() < loops)
+        out.proxies.push_back(nft::gateway_sockets(sizes).stream_listener(*serve.proxy, true));
+    return out;
+}
+
+} // namespace cofferdam::gateway

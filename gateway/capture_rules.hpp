@@ -1,0 +1,14 @@
+#pragma once
+
+#include "config/load.hpp"
+#include "gateway/entrance.hpp"
+
+namespace cofferdam::gateway {
+
+/// The ruleset that the configuration calls for.
+nft::ruleset capture_rules(const config::serve_settings& serve, const config::settings& settings, nft::queue_encoding queueing);
+
+/// The sockets that go with it.
+entrance_sockets open_sockets(const config::serve_settings& serve, const config::settings& settings, std::size_t loops);
+
+} // namespace cofferdam::gateway

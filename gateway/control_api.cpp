@@ -1,0 +1,311 @@
+#include "gateway/control_api.hpp"
+
+#include "audit/report.hpp"
+#include "config/document.hpp"
+#include "core/text.hpp"
+#include "policy/policy.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <charconv>
+#include <ctime>
+
+namespace cofferdam::gateway {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::chrono::milliseconds default_drain{3000};
+constexpr std::chrono::milliseconds longest_drain{600'000};
+
+[[noreturn]] void bad_request(const std::string& message)
+{
+    throw job_error(job_error::kind::bad_request, message);
+}
+
+control_reply reply_json(unsigned status, const json::value& body)
+{
+    return {status, "application/json", json::serialize(body) + '\n'};
+}
+
+control_reply reply_error(unsigned status, const std::string& message)
+{
+    return reply_json(status, json::object{{"error", escape_line(message)}});
+}
+
+unsigned status_of(job_error::kind why)
+{
+    switch (why) {
+    case job_error::kind::no_such_job: return 404;
+    case job_error::kind::conflict: return 409;
+    case job_error::kind::too_many: return 429;
+    case job_error::kind::bad_request: break;
+    }
+    return 400;
+}
+
+/// The members of an object, each known and of its kind.
+class members {
+public:
+    explicit members(const std::string& body)
+    {
+        boost::system::error_code ec;
+        auto parsed = json::parse(body.empty() ? "{}" : body, ec);
+        if (ec || !parsed.is_object()) bad_request("expected a JSON object");
+        object_ = std::move(parsed.as_object());
+    }
+    std::string text(std::string_view name)
+    {
+        const auto value = take(name);
+        if (value.is_null()) return {};
+        if (!value.is_string()) bad_request(std::string(name) + ": expected a string");
+        return std::string(value.as_string());
+    }
+    bool flag(std::string_view name)
+    {
+        const auto value = take(name);
+        if (value.is_null()) return false;
+        if (!value.is_bool()) bad_request(std::string(name) + ": expected true or false");
+        return value.as_bool();
+    }
+    json::array list(std::string_view name)
+    {
+        const auto value = take(name);
+        if (value.is_null()) return {};
+        if (!value.is_array()) bad_request(std::string(name) + ": expected a list");
+        return value.as_array();
+    }
+    /// What is left is nothing that is known.
+    void end() const
+    {
+        if (!object_.empty()) bad_request("unknown member '" + escape_line(std::string(object_.begin()->key())) + "'");
+    }
+
+private:
+    json::value take(std::string_view name)
+    {
+        const auto found = object_.find(name);
+        if (found == object_.end()) return nullptr;
+        json::value out = std::move(found->value());
+        object_.erase(found);
+        return out;
+    }
+
+    json::object object_;
+};
+
+ip_prefix read_source(const json::value& value)
+{
+    const auto parsed =
+        value.is_string() ? ip_prefix::parse(std::string_view(value.as_string())) : result<ip_prefix>(errc::malformed);
+    if (!parsed) bad_request("sources: expected an address or a range, such as 10.0.0.7 or 10.0.1.0/24");
+    return *parsed;
+}
+
+policy::entry_source read_entry(const json::value& value)
+{
+    policy::entry_source out;
+    out.where = {"allow", 0, 0};
+    if (value.is_string()) {
+        out.text = value.as_string();
+        return out;
+    }
+    const auto* object = value.if_object();
+    const auto* text = object ? object->if_contains("entry") : nullptr;
+    if (!text || !text->is_string()) bad_request("allow: expected an entry, or an object with one");
+    out.text = text->as_string();
+    const auto* bits = object->if_contains("dns_bits");
+    if (!bits) return out;
+    if (!bits->is_int64() || bits->as_int64() < 0 || bits->as_int64() > 1'000'000) bad_request("dns_bits: expected 0 to 1000000");
+    out.dns_bits = static_cast<std::uint32_t>(bits->as_int64());
+    return out;
+}
+
+job_request read_request(const std::string& body)
+{
+    members in(body);
+    job_request out;
+    out.name = in.text("name");
+    for (const auto& each : in.list("sources")) out.sources.push_back(read_source(each));
+    out.policy = in.text("policy");
+    for (const auto& each : in.list("allow")) out.allow.push_back(read_entry(each));
+    out.presets_expanded = in.flag("presets_expanded");
+    out.mode = in.text("mode");
+    out.phase = in.text("phase");
+    in.end();
+    return out;
+}
+
+std::string time_text(std::chrono::system_clock::time_point when)
+{
+    const auto seconds = std::chrono::system_clock::to_time_t(when);
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+json::object describe(const job_view& job)
+{
+    json::array sources;
+    for (const auto& each : job.sources) sources.emplace_back(each.to_string());
+    return {{"id", job.id},
+            {"name", job.name},
+            {"sources", std::move(sources)},
+            {"phase", job.phase},
+            {"started", time_text(job.started)},
+            {"state", job.stopping ? "stopping" : "running"},
+            {"audit", job.audit},
+            {"ca_dir", job.ca_dir},
+            {"records", job.totals.records},
+            {"requests", job.totals.requests},
+            {"connections", job.totals.connections},
+            {"queries", job.totals.queries},
+            {"denied", job.totals.denied},
+            {"would_deny", job.totals.would_deny}};
+}
+
+json::object describe(const job_result& result)
+{
+    auto out = describe(result.job);
+    out["state"] = "ended";
+    out["records"] = result.written.records;
+    out["lost"] = result.written.lost;
+    out["chain_head"] = result.written.chain_head;
+    audit::log_report report;
+    report.totals = result.job.totals;
+    report.integrity.records = result.written.records;
+    report.integrity.chained = true;
+    report.integrity.chain_head = result.written.chain_head;
+    out["text"] = audit::report_text(report);
+    out["markdown"] = audit::report_markdown(report);
+    return out;
+}
+
+std::chrono::milliseconds read_drain(const std::string& query)
+{
+    if (query.empty()) return default_drain;
+    constexpr std::string_view key = "drain_ms=";
+    std::int64_t value = -1;
+    const char* end = query.data() + query.size();
+    if (query.starts_with(key)) {
+        const auto [stop, ec] = std::from_chars(query.data() + key.size(), end, value);
+        if (ec == std::errc() && stop == end && value >= 0 && value <= longest_drain.count())
+            return std::chrono::milliseconds(value);
+    }
+    bad_request("expected drain_ms=0 to 600000");
+}
+
+struct job_path {
+    std::string id, part, query;
+};
+
+/// "/v1/jobs/ID", "/v1/jobs/ID/PART".
+std::optional<job_path> read_path(std::string_view target)
+{
+    constexpr std::string_view root = "/v1/jobs/";
+    if (!target.starts_with(root)) return std::nullopt;
+    target.remove_prefix(root.size());
+    job_path out;
+    const auto mark = target.find('?');
+    if (mark != target.npos) out.query = target.substr(mark + 1);
+    target = target.substr(0, mark);
+    const auto slash = target.find('/');
+    out.id = target.substr(0, slash);
+    if (slash != target.npos) out.part = target.substr(slash + 1);
+    return out;
+}
+
+} // namespace
+
+void control_api::handle(const control_request& request, std::function<void(control_reply)> answer)
+{
+    try {
+        dispatch(request, answer);
+    }
+    catch (const job_error& e) {
+        answer(reply_error(status_of(e.why), e.what()));
+    }
+    catch (const config::config_error& e) {
+        answer(reply_error(422, e.what()));
+    }
+    catch (const policy::policy_error& e) {
+        answer(reply_error(422, e.what()));
+    }
+    catch (const std::exception& e) {
+        answer(reply_error(500, e.what()));
+    }
+}
+
+void control_api::dispatch(const control_request& request, const std::function<void(control_reply)>& answer)
+{
+    const auto& method = request.method;
+    if (request.target == "/v1/jobs") {
+        if (method == "GET") return answer(list());
+        if (method == "POST") return answer(start(request.body));
+        return answer(reply_error(405, "expected GET or POST"));
+    }
+    if (request.target == "/v1/reload") {
+        if (method != "POST") return answer(reply_error(405, "expected POST"));
+        reload_();
+        return answer(reply_json(200, json::object{{"reloaded", true}}));
+    }
+    const auto path = read_path(request.target);
+    if (path && path->part.empty() && method == "GET") return answer(reply_json(200, describe(jobs_.view(path->id))));
+    if (path && path->part.empty() && method == "DELETE") {
+        auto done = [answer](const job_result& result) { answer(reply_json(200, describe(result))); };
+        return jobs_.stop(path->id, read_drain(path->query), std::move(done));
+    }
+    if (path && path->part == "ca" && method == "GET") return answer({200, "application/x-pem-file", jobs_.view(path->id).ca});
+    if (path && path->part == "phase" && method == "PUT") return answer(set_phase(path->id, request.body));
+    if (path && path->part == "report" && method == "GET") return answer(report(path->id, path->query));
+    answer(reply_error(404, "there is no such thing"));
+}
+
+control_reply control_api::start(const std::string& body)
+{
+    const auto id = jobs_.start(read_request(body));
+    const auto job = jobs_.view(id);
+    auto out = describe(job);
+    out["ca"] = job.ca;
+    return reply_json(201, out);
+}
+
+control_reply control_api::set_phase(const std::string& id, const std::string& body)
+{
+    members in(body);
+    auto phase = in.text("phase");
+    in.end();
+    jobs_.set_phase(id, std::move(phase));
+    return reply_json(200, describe(jobs_.view(id)));
+}
+
+control_reply control_api::report(const std::string& id, const std::string& query) const
+{
+    constexpr std::string_view key = "format=";
+    const auto format = query.starts_with(key) ? audit::parse_report_format(std::string_view(query).substr(key.size()))
+                        : query.empty()        ? std::optional(audit::report_format::text)
+                                               : std::nullopt;
+    if (!format) bad_request("expected format=text, markdown, html, json or sarif");
+    audit::log_report report;
+    report.totals = jobs_.view(id).totals;
+    report.integrity.records = report.totals.records;
+    return {200, "text/plain; charset=utf-8", audit::render_report(report, *format)};
+}
+
+control_reply control_api::list() const
+{
+    json::array out;
+    for (const auto& each : jobs_.list()) out.push_back(describe(each));
+    return reply_json(200, json::object{{"jobs", std::move(out)}});
+}
+
+bool may_control(const control_peer& peer, std::uint32_t own_uid, std::optional<std::uint32_t> group)
+{
+    if (peer.uid == 0 || peer.uid == own_uid) return true;
+    if (!group) return false;
+    return peer.gid == *group || std::find(peer.groups.begin(), peer.groups.end(), *group) != peer.groups.end();
+}
+
+} // namespace cofferdam::gateway

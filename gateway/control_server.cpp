@@ -1,0 +1,201 @@
+#include "gateway/control_server.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <cerrno>
+#include <cstring>
+#include <grp.h>
+#include <stdexcept>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace cofferdam::gateway {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using unix_socket = asio::local::stream_protocol;
+using unix_stream = beast::basic_stream<unix_socket>;
+
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t max_connections = 64;
+constexpr std::size_t max_request = 8U << 20;
+constexpr std::size_t max_groups = 1024;
+constexpr std::chrono::seconds request_limit{30};
+
+std::optional<std::uint32_t> find_group(const std::string& name)
+{
+    if (name.empty()) return std::nullopt;
+    const auto* found = ::getgrnam(name.c_str());
+    if (!found) throw std::runtime_error("serve.control_group: there is no group " + name);
+    return found->gr_gid;
+}
+
+std::optional<control_peer> peer_of(int socket)
+{
+    ucred credentials{};
+    socklen_t size = sizeof credentials;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return std::nullopt;
+    std::vector<std::uint32_t> groups(max_groups);
+    socklen_t bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes) != 0) bytes = 0;
+    groups.resize(bytes / sizeof(gid_t));
+    return control_peer{credentials.uid, credentials.gid, std::move(groups)};
+}
+
+} // namespace
+
+struct control_server::impl : std::enable_shared_from_this<impl> {
+    impl(asio::io_context& context, control_api& made, control_socket listening)
+        : api(made), path(std::move(listening.path)), group(listening.group), own(::geteuid()),
+          acceptor(context, unix_socket(), listening.descriptor)
+    {
+    }
+
+    static asio::awaitable<void> accept(std::shared_ptr<impl> self)
+    {
+        while (self->acceptor.is_open()) {
+            auto [ec, socket] = co_await self->acceptor.async_accept(use_tuple);
+            if (!self->acceptor.is_open()) co_return;
+            if (ec) {
+                asio::steady_timer pause(self->acceptor.get_executor(), std::chrono::milliseconds(20));
+                co_await pause.async_wait(use_tuple);
+                continue;
+            }
+            if (self->open >= max_connections) continue;
+            asio::co_spawn(self->acceptor.get_executor(), serve(self, std::move(socket)), asio::detached);
+        }
+    }
+
+    static asio::awaitable<void> serve(std::shared_ptr<impl> self, unix_socket::socket socket)
+    {
+        const counted here(self->open);
+        const auto peer = peer_of(socket.native_handle());
+        const bool known = peer && may_control(*peer, self->own, self->group);
+        unix_stream stream(std::move(socket));
+        beast::flat_buffer buffer;
+        for (;;) {
+            beast::http::request_parser<beast::http::string_body> parser;
+            parser.body_limit(max_request);
+            stream.expires_after(request_limit);
+            auto [read_error, size] = co_await beast::http::async_read(stream, buffer, parser, use_tuple);
+            if (read_error || size == 0) co_return;
+            stream.expires_never();
+            const auto& message = parser.get();
+            control_reply reply{403, "application/json", "{\"error\":\"only root and the gateway's user and group may ask\"}\n"};
+            if (known) {
+                control_request request{std::string(message.method_string()), std::string(message.target()), message.body()};
+                reply = co_await ask(self, std::move(request));
+            }
+            auto response = to_response(std::move(reply), message);
+            stream.expires_after(request_limit);
+            auto [write_error, written] = co_await beast::http::async_write(stream, response, use_tuple);
+            if (write_error || written == 0 || !message.keep_alive()) co_return;
+        }
+    }
+
+    /// The answer may come much later.
+    static asio::awaitable<control_reply> ask(std::shared_ptr<impl> self, control_request request)
+    {
+        struct pending {
+            asio::steady_timer event;
+            std::optional<control_reply> reply;
+        };
+        auto state = std::make_shared<pending>(pending{asio::steady_timer(self->acceptor.get_executor()), std::nullopt});
+        state->event.expires_at(std::chrono::steady_clock::time_point::max());
+        auto answer = [state](control_reply reply) {
+            state->reply = std::move(reply);
+            state->event.cancel();
+        };
+        self->api.handle(request, std::move(answer));
+        if (!state->reply) co_await state->event.async_wait(use_tuple);
+        control_reply out = state->reply ? std::move(*state->reply) : control_reply{503, "application/json", "{}\n"};
+        co_return out;
+    }
+
+    using response = beast::http::response<beast::http::string_body>;
+    static response to_response(control_reply reply, const beast::http::request<beast::http::string_body>& asked)
+    {
+        response out;
+        out.version(asked.version());
+        out.keep_alive(asked.keep_alive());
+        out.result(reply.status);
+        out.set(beast::http::field::content_type, reply.content_type);
+        out.body() = std::move(reply.body);
+        out.prepare_payload();
+        return out;
+    }
+
+    struct counted {
+        explicit counted(std::size_t& n) : number(n) { ++number; }
+        ~counted() { --number; }
+        counted(const counted&) = delete;
+        counted& operator=(const counted&) = delete;
+        std::size_t& number;
+    };
+
+    control_api& api;
+    std::string path;
+    std::optional<std::uint32_t> group;
+    std::uint32_t own;
+    unix_socket::acceptor acceptor;
+    std::size_t open = 0;
+};
+
+control_socket open_control_socket(const std::string& path, const std::string& group)
+{
+    const auto fail = [&path] { throw std::runtime_error("serve.control " + path + ": " + std::strerror(errno)); };
+    control_socket out{-1, path, find_group(group)};
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    errno = ENAMETOOLONG;
+    if (path.size() >= sizeof name.sun_path) fail();
+    std::memcpy(name.sun_path, path.data(), path.size());
+    ::unlink(path.c_str());
+    out.descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (out.descriptor < 0) fail();
+    const mode_t before = ::umask(0177);
+    const int bound = ::bind(out.descriptor, reinterpret_cast<const sockaddr*>(&name), sizeof name);
+    ::umask(before);
+    if (bound != 0 || ::listen(out.descriptor, 64) != 0) fail();
+    if (!out.group) return out;
+    if (::chown(path.c_str(), static_cast<uid_t>(-1), *out.group) != 0 || ::chmod(path.c_str(), 0660) != 0) fail();
+    return out;
+}
+
+control_server::control_server(asio::io_context& context, control_api& api, control_socket listening)
+    : impl_(std::make_shared<impl>(context, api, std::move(listening)))
+{
+}
+
+control_server::~control_server()
+{
+    stop();
+}
+
+void control_server::start()
+{
+    asio::co_spawn(impl_->acceptor.get_executor(), impl::accept(impl_), asio::detached);
+}
+
+void control_server::stop()
+{
+    if (!impl_->acceptor.is_open()) return;
+    boost::system::error_code ignored;
+    impl_->acceptor.close(ignored);
+    ::unlink(impl_->path.c_str());
+}
+
+} // namespace cofferdam::gateway

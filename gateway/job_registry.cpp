@@ -1,0 +1,210 @@
+#include "gateway/job_registry.hpp"
+
+#include "config/load.hpp"
+#include "core/text.hpp"
+#include "gateway/ca_files.hpp"
+#include "gateway/worker.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <sys/stat.h>
+
+namespace cofferdam::gateway {
+namespace {
+
+constexpr std::chrono::milliseconds look_interval{20};
+/// After its drain time a job's connections are closed; what uses it then still is given this long.
+constexpr std::chrono::seconds grace{5};
+constexpr std::size_t max_name = 128;
+constexpr std::size_t max_sources = 256;
+
+void check(const job_request& request)
+{
+    using kind = job_error::kind;
+    if (request.sources.empty()) throw job_error(kind::bad_request, "a job needs a source: an address or a range");
+    if (request.sources.size() > max_sources) throw job_error(kind::bad_request, "a job has at most 256 sources");
+    if (request.name.size() > max_name) throw job_error(kind::bad_request, "a name has at most 128 characters");
+}
+
+std::string join(const std::vector<ip_prefix>& sources)
+{
+    std::string out;
+    for (const auto& each : sources) out += (out.empty() ? "" : ", ") + each.to_string();
+    return out;
+}
+
+} // namespace
+
+struct job_registry::entry {
+    shared_job job;
+    job_view shown;
+    std::chrono::steady_clock::time_point ends_at{};
+    std::function<void(job_result)> done;
+    bool told = false;
+};
+
+job_registry::job_registry(boost::asio::io_context& context, job_table& jobs, surroundings around)
+    : context_(context), jobs_(jobs), around_(std::move(around)), default_(std::make_unique<entry>()), timer_(context)
+{
+    default_->job = jobs_.fallback();
+    default_->shown.id = "default";
+    default_->shown.name = "default";
+    default_->shown.started = std::chrono::system_clock::now();
+    default_->shown.ca_dir = around_.serve.ca_dir;
+}
+
+job_registry::~job_registry() = default;
+
+config::settings job_registry::settings_for(const job_request& request, const std::string& id) const
+{
+    config::settings out = around_.settings;
+    out.policy = {};
+    out.files.clear();
+    out.fingerprint.clear();
+    if (!request.policy.empty()) {
+        out = config::load_job_text(request.policy, "policy", around_.settings);
+        if (!out.presets.empty() && !request.presets_expanded)
+            throw job_error(job_error::kind::bad_request,
+                            "presets are expanded by `cofferdam job start`, where the clients are configured");
+    }
+    out.policy.allow.insert(out.policy.allow.end(), request.allow.begin(), request.allow.end());
+    if (request.mode == "audit")
+        out.policy.how = policy::mode::audit;
+    else if (request.mode == "enforce")
+        out.policy.how = policy::mode::enforce;
+    else if (!request.mode.empty())
+        throw job_error(job_error::kind::bad_request, "mode: expected enforce or audit");
+    out.audit.sinks.clear();
+    if (!around_.serve.audit_dir.empty())
+        out.audit.sinks = {{audit::sink_settings::kind::file, around_.serve.audit_dir + '/' + id + ".jsonl"}};
+    return out;
+}
+
+std::string job_registry::start(job_request request)
+{
+    check(request);
+    if (entries_.size() >= around_.serve.max_jobs) throw job_error(job_error::kind::too_many, "serve.max_jobs is reached");
+    auto made = std::make_unique<entry>();
+    const std::string id = new_identifier();
+    auto settings = settings_for(request, id);
+    const auto rules = policy::policy::compile(settings.policy, request.phase);
+    job_facts facts{request.phase, {}, {}, join(request.sources), {}};
+    auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.metrics);
+    made->job = std::make_shared<served_job>(std::move(engine), around_.loops, around_.send);
+    auto& shown = made->shown;
+    shown.id = id;
+    shown.name = escape_line(request.name);
+    shown.sources = request.sources;
+    shown.started = std::chrono::system_clock::now();
+    auto& running = *made->job->engine;
+    const auto& sinks = running.context().settings().audit.sinks;
+    if (!sinks.empty()) shown.audit = sinks.front().path;
+    if (!around_.serve.ca_dir.empty()) {
+        shown.ca_dir = around_.serve.ca_dir + '/' + id;
+        write_ca_files(shown.ca_dir, running.context().ca());
+    }
+    running.start(std::string(config::to_string(around_.serve.intercept)) + ", " + running.facts().source);
+    entries_.push_back(std::move(made));
+    auto& kept = *entries_.back();
+    for (const auto& source : request.sources) {
+        if (jobs_.add(source, kept.job)) continue;
+        jobs_.remove(kept.job);
+        stop(id, std::chrono::milliseconds(0), {});
+        throw job_error(job_error::kind::conflict, source.to_string() + " is a source of another job");
+    }
+    return id;
+}
+
+job_registry::entry& job_registry::find(const std::string& id) const
+{
+    if (id == default_->shown.id) return *default_;
+    const auto found = std::find_if(entries_.begin(), entries_.end(), [&](const auto& e) { return e->shown.id == id; });
+    if (found == entries_.end()) throw job_error(job_error::kind::no_such_job, "no job " + escape_line(id));
+    return **found;
+}
+
+void job_registry::set_phase(const std::string& id, std::string phase)
+{
+    auto& which = find(id);
+    if (which.done || which.shown.stopping) throw job_error(job_error::kind::conflict, "the job ends");
+    which.job->engine->set_phase(std::move(phase));
+}
+
+void job_registry::stop(const std::string& id, std::chrono::milliseconds drain, std::function<void(job_result)> done)
+{
+    auto& which = find(id);
+    if (&which == default_.get()) throw job_error(job_error::kind::conflict, "the default job ends with the gateway");
+    if (which.shown.stopping) throw job_error(job_error::kind::conflict, "the job ends already");
+    which.shown.stopping = true;
+    which.done = std::move(done);
+    which.ends_at = std::chrono::steady_clock::now() + drain + grace;
+    jobs_.remove(which.job);
+    which.job->engine->stop(drain);
+    look_later();
+}
+
+void job_registry::stop_all(std::chrono::milliseconds drain)
+{
+    for (auto& each : entries_)
+        if (!each->shown.stopping) stop(each->shown.id, drain, {});
+    const auto untold = [](const auto& each) { return !each->told; };
+    while (std::any_of(entries_.begin(), entries_.end(), untold) && context_.run_one() != 0) continue;
+}
+
+void job_registry::look_later()
+{
+    if (std::exchange(looking_, true)) return;
+    timer_.expires_after(look_interval);
+    timer_.async_wait([this](boost::system::error_code ec) {
+        looking_ = false;
+        if (!ec) look();
+    });
+}
+
+void job_registry::look()
+{
+    std::erase_if(entries_, [this](const auto& each) { return each->shown.stopping && finish(*each); });
+    const auto ending = [](const auto& each) { return each->shown.stopping; };
+    if (std::any_of(entries_.begin(), entries_.end(), ending)) look_later();
+}
+
+// True when nothing is left of the job.
+bool job_registry::finish(entry& which)
+{
+    auto& engine = *which.job->engine;
+    // The entry's own is the last reference once no packet and no query of it is in hand.
+    const bool idle = engine.idle() && which.job.use_count() == 1;
+    const bool late = std::chrono::steady_clock::now() >= which.ends_at;
+    if ((idle || late) && !std::exchange(which.told, true)) {
+        job_result result{{}, engine.conclude(std::nullopt)};
+        result.job = describe(which);
+        std::error_code ignored;
+        if (!which.shown.ca_dir.empty()) std::filesystem::remove_all(which.shown.ca_dir, ignored);
+        if (which.done) which.done(std::move(result));
+    }
+    return idle;
+}
+
+job_view job_registry::describe(const entry& which) const
+{
+    job_view out = which.shown;
+    auto& engine = *which.job->engine;
+    out.phase = engine.facts().phase;
+    out.totals = engine.so_far();
+    out.ca = engine.context().ca().pem();
+    return out;
+}
+
+job_view job_registry::view(const std::string& id) const
+{
+    return describe(find(id));
+}
+
+std::vector<job_view> job_registry::list() const
+{
+    std::vector<job_view> out{describe(*default_)};
+    for (const auto& each : entries_) out.push_back(describe(*each));
+    return out;
+}
+
+} // namespace cofferdam::gateway

@@ -1,0 +1,107 @@
+#pragma once
+
+#include "audit/summary.hpp"
+#include "audit/writer.hpp"
+#include "config/serve.hpp"
+#include "gateway/job_table.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace cofferdam::gateway {
+
+/// What a job of `cofferdam serve` is asked for with.
+struct job_request {
+    std::string name;                        ///< the caller's own, for lists and records; may be empty
+    std::vector<ip_prefix> sources;          ///< whose traffic it is; at least one
+    std::string policy;                      ///< YAML, see config::load_job_text; empty: nothing but `allow`
+    std::vector<policy::entry_source> allow; ///< added to it
+    bool presets_expanded = false;           ///< `allow` holds what the policy's presets stand for
+    std::string mode;                        ///< "enforce", "audit"; empty: as the policy says
+    std::string phase;
+};
+
+/// Why a request to the registry was not done.
+class job_error : public std::runtime_error {
+public:
+    enum class kind : std::uint8_t { no_such_job, conflict, bad_request, too_many };
+    job_error(kind what, const std::string& message) : std::runtime_error(message), why(what) {}
+    kind why;
+};
+
+/// A job as lists show it.
+struct job_view {
+    std::string id, name, phase;
+    std::vector<ip_prefix> sources; ///< empty: the default job, of all sources that are no other's
+    std::chrono::system_clock::time_point started;
+    bool stopping = false;
+    std::string audit;  ///< path of its log; empty: none of its own
+    std::string ca;     ///< certificate, PEM
+    std::string ca_dir; ///< where it is written; empty: nowhere
+    audit::summary totals;
+};
+
+/// A job that has ended.
+struct job_result {
+    job_view job;
+    audit::writer_totals written;
+};
+
+/// The jobs of a running gateway. Lives on the main thread.
+class job_registry {
+public:
+    struct surroundings {
+        const event_loops& loops;
+        const config::settings& settings; ///< of which jobs have what is not policy
+        const config::serve_settings& serve;
+        std::shared_ptr<audit::metrics> metrics;
+        packet_sender send;
+    };
+
+    job_registry(boost::asio::io_context& context, job_table& jobs, surroundings around);
+    ~job_registry();
+    job_registry(const job_registry&) = delete;
+    job_registry& operator=(const job_registry&) = delete;
+
+    /// Its sources are judged by its policy when this returns. The job's id. Throws job_error, config_error, policy_error.
+    std::string start(job_request request);
+    /// Empty: the main allow-list. Throws job_error, policy_error.
+    void set_phase(const std::string& id, std::string phase);
+    /// Its sources are nobody's at once; its connections may end within `drain`. `done` is called then, with the sums. Throws
+    /// job_error.
+    void stop(const std::string& id, std::chrono::milliseconds drain, std::function<void(job_result)> done);
+    /// All of them. Returns when each has ended, or has been given up.
+    void stop_all(std::chrono::milliseconds drain);
+
+    job_view view(const std::string& id) const;
+    std::vector<job_view> list() const; ///< the default job first, the others by their start
+
+private:
+    struct entry;
+    using entries = std::list<std::unique_ptr<entry>>;
+
+    config::settings settings_for(const job_request& request, const std::string& id) const;
+    entry& find(const std::string& id) const;
+    void look();
+    void look_later();
+    bool finish(entry& which);
+    job_view describe(const entry& which) const;
+
+    boost::asio::io_context& context_;
+    job_table& jobs_;
+    surroundings around_;
+    entries entries_;
+    std::unique_ptr<entry> default_;
+    boost::asio::steady_timer timer_;
+    bool looking_ = false;
+};
+
+} // namespace cofferdam::gateway

@@ -1,0 +1,31 @@
+#include "gateway/queue_threads.hpp"
+
+namespace cofferdam::gateway {
+
+queue_threads::queue_threads(std::vector<nft::descriptor> queues, std::uint16_t first, std::uint32_t copy_range,
+                             const nft::queue_calls& calls)
+{
+    for (auto& each : queues) {
+        const auto number = static_cast<std::uint16_t>(first + readers_.size());
+        readers_.push_back(std::make_unique<nft::queue_reader>(std::move(each), number, copy_range, calls));
+    }
+}
+
+queue_threads::~queue_threads()
+{
+    stop();
+}
+
+void queue_threads::start()
+{
+    for (auto& each : readers_) threads_.emplace_back([&reader = *each] { reader.run(); });
+}
+
+void queue_threads::stop()
+{
+    for (auto& each : readers_) each->stop();
+    for (auto& each : threads_) each.join();
+    threads_.clear();
+}
+
+} // namespace cofferdam::gateway

@@ -1,0 +1,82 @@
+#include "gateway/ruleset_keeper.hpp"
+
+#include <linux/netlink.h>
+#include <unistd.h>
+
+namespace cofferdam::gateway {
+namespace {
+
+constexpr std::chrono::seconds alert_interval{1};
+
+nft::netlink_socket open_netfilter()
+{
+    auto opened = nft::netlink_socket::open(NETLINK_NETFILTER);
+    if (!opened) nft::throw_sealed(opened.error(), "cannot open nfnetlink");
+    return std::move(*opened);
+}
+
+std::string describe(const nft::ruleset_events& change)
+{
+    std::string out = "the ruleset was changed";
+    if (!change.process.empty()) out += " by " + change.process;
+    if (change.pid != 0) out += " (process " + std::to_string(change.pid) + ')';
+    return out;
+}
+
+} // namespace
+
+ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert)
+    : make_(std::move(make)), alert_(std::move(alert)), netfilter_(open_netfilter()), watch_(netfilter_),
+      events_(context, ::dup(watch_.number())), teller_(context)
+{
+}
+
+void ruleset_keeper::install()
+{
+    queueing_ = nft::install_ruleset(netfilter_, make_);
+    stands_ = true;
+    wait();
+}
+
+void ruleset_keeper::wait()
+{
+    events_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code ec) {
+        if (ec) return;
+        look();
+        wait();
+    });
+}
+
+void ruleset_keeper::look()
+{
+    const auto change = watch_.take();
+    if (!change) return;
+    last_ = describe(*change) + put_back();
+    if (++changes_ == 1) tell_later();
+}
+
+std::string ruleset_keeper::put_back()
+{
+    try {
+        nft::install_ruleset(netfilter_, make_);
+        stands_ = true;
+        return ", and put back";
+    }
+    catch (const nft::sealed_network_error& e) {
+        stands_ = false;
+        return std::string(", and can't be put back: ") + e.what();
+    }
+}
+
+void ruleset_keeper::tell_later()
+{
+    teller_.expires_at(told_ + alert_interval); // the first at once
+    teller_.async_wait([this](boost::system::error_code ec) {
+        if (ec) return;
+        told_ = std::chrono::steady_clock::now();
+        const auto count = std::exchange(changes_, 0U);
+        alert_(last_ + (count > 1 ? "; " + std::to_string(count) + " changes" : ""));
+    });
+}
+
+} // namespace cofferdam::gateway

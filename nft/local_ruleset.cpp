@@ -1,0 +1,92 @@
+#include "nft/local_ruleset.hpp"
+
+namespace cofferdam::nft {
+namespace {
+
+const match_interface to_loopback{packet_end::destination, "lo", false};
+
+/// The gateway's own packets.
+std::vector<rule> exempt(const local_options& options)
+{
+    return {{match_mark{mark_of::packet, options.mark}, accept()}, {match_mark{mark_of::packet, options.answer_mark}, accept()}};
+}
+
+chain untracked(const local_options& options)
+{
+    return {"untracked",
+            chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
+            {{match_mark{mark_of::packet, options.answer_mark}, notrack{}}}};
+}
+
+chain queued(const local_options& options)
+{
+    chain out{"queued",
+              chain_base{chain_kind::filter, chain_hook::output, priority::before_destination_nat, chain_policy::accept},
+              exempt(options)};
+    const queue ask{options.first_queue, options.queues, options.queues > 1, options.queueing};
+    out.rules.push_back({match_protocol{protocol::udp, true}, accept()});
+    out.rules.push_back({to_port(protocol::udp, dns_port), ask});
+    out.rules.push_back({to_loopback, accept()});
+    for (auto& r : queue_rules(ask, relayed_ports(options.udp_ports))) out.rules.push_back(std::move(r));
+    return out;
+}
+
+/// Before other NAT of the namespace: a container engine's own resolver on loopback is reached by a rule of its own.
+chain translated(const local_options& options)
+{
+    chain out{"translated", chain_base{chain_kind::nat, chain_hook::output, priority::before_other_nat, chain_policy::accept},
+              exempt(options)};
+    out.rules.push_back({to_port(protocol::udp, dns_port), redirect{options.name_port}});
+    out.rules.push_back({to_port(protocol::tcp, dns_port), redirect{options.name_port}});
+    out.rules.push_back({to_loopback, accept()});
+    out.rules.push_back({match_protocol{protocol::tcp}, redirect{options.stream_port}});
+    return out;
+}
+
+chain judged(const local_options& options)
+{
+    chain out{"judged", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::drop},
+              exempt(options)};
+    out.rules.push_back({match_dnat_status{}, accept()});
+    out.rules.push_back({match_reply{}, accept()});
+    out.rules.push_back({to_loopback, accept()});
+    for (const auto type : {icmpv6_type::neighbour_solicit, icmpv6_type::neighbour_advert})
+        out.rules.push_back({match_icmpv6_type{type}, accept()});
+    // The kernel's errors for what it got; a process has no way to send them without CAP_NET_RAW.
+    for (const auto family : {protocol_family::ipv4, protocol_family::ipv6})
+        out.rules.push_back({match_unreachable{family}, accept()});
+    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept()});
+    const verdict drop{verdict_code::drop, {}};
+    out.rules.push_back({match_protocol{protocol::igmp}, drop});
+    for (const auto type : {icmpv6_type::router_solicit, icmpv6_type::listener_report})
+        out.rules.push_back({match_icmpv6_type{type}, drop});
+    out.rules.push_back({go_to(refuse_chain)});
+    return out;
+}
+
+/// From elsewhere nothing is redirected, so whoever knocks at these ports dialled them.
+chain guarded(const local_options& options)
+{
+    chain out{"guarded", chain_base{chain_kind::filter, chain_hook::input, priority::filter, chain_policy::accept}, {}};
+    out.rules.push_back({match_interface{packet_end::source, "lo"}, accept()});
+    for (const auto& port : {to_port(protocol::tcp, options.stream_port), to_port(protocol::tcp, options.name_port),
+                             to_port(protocol::udp, options.name_port)})
+        out.rules.push_back({port, go_to(refuse_chain)});
+    return out;
+}
+
+chain forwarded()
+{
+    return {"forwarded", chain_base{chain_kind::filter, chain_hook::forward, priority::filter, chain_policy::drop}, {}};
+}
+
+} // namespace
+
+ruleset local_ruleset(const local_options& options)
+{
+    return {own_table,
+            {untracked(options), queued(options), translated(options), refused_chain(options.log), judged(options),
+             guarded(options), forwarded()}};
+}
+
+} // namespace cofferdam::nft

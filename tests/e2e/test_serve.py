@@ -1,0 +1,267 @@
+"""`cofferdam serve`, intercept: router. A machine without any configuration routes through the gateway."""
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from served import wait_until
+from world import names
+from world.network import CAPTURED, CLIENT_ADDRESS, ROUTER_ADDRESS, ROUTER_ADDRESS6, Network, run
+
+ALLOW = ["https://echo.example/", "http://files.example/small.txt", "raw.example:7"]
+
+
+def probe(world, protocol: str, address: str, port: int, text: str, way: str = "connected") -> str:
+    return f"/usr/bin/python3 {world.scripts}/datagram.py {protocol} {address} {port} {text} {way}"
+
+
+def works(served, nonce: str) -> None:
+    """The positive control."""
+    done = served.client(f"curl -fsS -m 10 --cacert $CA https://echo.example/{nonce}")
+    assert done.code == 0 and f'"target": "/{nonce}"' in done.out, done
+
+
+def leaked(served) -> list:
+    """Packets of the client on the wire of the internet: there is no way by which there could be any."""
+    served.world.settle()
+    return [p for p in served.world.evidence.packets(served.since) if p.source.startswith(("10.77.", "fd77:"))]
+
+
+def test_names_tls_http_and_raw_tcp_pass_by_the_policy(served, nonce):
+    served.start(ALLOW)
+    works(served, nonce)
+    record = served.await_about(nonce, "http")
+    assert len(record) == 1 and record[0]["source"]["address"].startswith(CLIENT_ADDRESS), record
+    assert record[0]["decision"]["action"] == "allow"
+    done = served.client("curl -fsS -m 10 http://files.example/small.txt; printf hello | socat -t2 - TCP:raw.example:7")
+    assert done.out == "small\nhello", done
+    assert served.stop() == 0
+    assert [r["lifecycle"]["event"] for r in served.records() if r["type"] == "job"] == ["start", "end"]
+
+
+def test_what_is_not_listed_is_refused_with_an_explanation(served, nonce):
+    served.start(ALLOW)
+    works(served, served.world.nonce())
+    done = served.client(f"curl -sS -m 10 --cacert $CA -o - -w '%{{http_code}}' https://denied.example/{nonce}; true")
+    assert "denied.example" in done.out + done.err and done.seconds < 8, done
+    done = served.client(f"curl -sS -m 10 -w '%{{http_code}}' http://files.example/{nonce}")
+    assert done.out.endswith("403"), done
+    assert served.world.traces(nonce) == [] and leaked(served) == []
+    assert len(served.await_about(nonce, "http")) == 1
+    works(served, served.world.nonce())
+
+
+@pytest.mark.parametrize("protocol,port", [("udp", 123), ("udp", 443), ("udp", 853), ("icmp", 0), ("sctp", 0), ("gre", 0)])
+@pytest.mark.parametrize("address", ["8.8.8.8", names.ORIGIN6])
+def test_other_protocols_are_refused_at_once(served, nonce, protocol, port, address):
+    if ":" in address and protocol == "icmp":
+        pytest.skip("the probe speaks ICMP of IPv4")
+    served.start(ALLOW)
+    done = served.client(probe(served.world, protocol, address, port, nonce))
+    assert done.out.startswith("refused") and float(done.out.split()[1]) < 1, done
+    assert served.world.traces(nonce) == [] and leaked(served) == []
+    refused = served.await_about(address, "connection")
+    assert len(refused) == 1 and refused[0]["decision"]["action"] == "deny", refused
+    works(served, served.world.nonce())
+
+
+def test_queries_are_judged_wherever_they_go(served, nonce):
+    served.start(ALLOW)
+    lookup = "dig +time=2 +tries=1 @{} {} {}"
+    for server in ("9.9.9.9", ROUTER_ADDRESS, names.DNS, names.DNS6, ROUTER_ADDRESS6):
+        for transport in ("+notcp", "+tcp"):
+            good = served.client(lookup.format(server, transport, "echo.example"))
+            assert "198.18." in good.out, good
+            bad = served.client(lookup.format(server, transport, f"{nonce}.denied.example"))
+            assert "REFUSED" in bad.out and bad.seconds < 2, bad
+    other = served.client(lookup.format("9.9.9.9", "-p 5300", f"{nonce}.echo.example"))
+    assert "REFUSED" in other.out, other
+    assert served.world.traces(nonce) == [] and leaked(served) == []
+    assert len(served.await_about(nonce, "dns", 10)) == 10
+
+
+def test_addresses_are_no_way_around_names(served, nonce):
+    served.start(ALLOW)
+    for target in (f"http://{names.ATTACKER}/", f"http://[{names.ATTACKER6}]/", "http://169.254.169.254/",
+                   "http://10.99.0.1:8080/", "http://198.18.77.77/"):
+        done = served.client(f"curl -gsS -m 10 -o /dev/null -w '%{{http_code}}' {target}{nonce}; true")
+        assert "200" not in done.out and done.seconds < 8, done
+    assert served.world.traces(nonce) == [] and leaked(served) == []
+    works(served, served.world.nonce())
+
+
+@pytest.mark.parametrize("host", [ROUTER_ADDRESS, f"[{ROUTER_ADDRESS6}]", "10.99.0.2"])
+def test_the_gateways_own_ports_are_refused_and_no_loop(served, nonce, host):
+    """Even where the policy lists them."""
+    served.start([*ALLOW, f"{ROUTER_ADDRESS}:15001", f"{ROUTER_ADDRESS}:9464", "10.99.0.2:15001"],
+                 {"metrics": "0.0.0.0:9464"})
+    for port in (15001, 15053, 22):
+        done = served.client(f"curl -gsS -m 5 -o /dev/null -w '%{{http_code}}' http://{host}:{port}/{nonce}; true")
+        assert "200" not in done.out and done.seconds < 4, done
+    works(served, served.world.nonce())
+    connections = [r for r in served.records() if r["type"] == "connection" and ":15001" in r["connection"]["destination"]]
+    assert len(connections) <= 3, "a loop would make many"
+    inside = served.world.run("curl -fsS -m 5 http://127.0.0.1:9464/metrics; curl -fsS http://127.0.0.1:9464/readyz", served.folder)
+    assert "cofferdam_connections_total" in inside.out and inside.out.endswith("ok\n"), inside
+
+
+def test_the_gateways_ports_are_closed_to_other_networks(served):
+    served.start(ALLOW)
+    for port in (15001, 15053):
+        done = served.world.run(["curl", "-sS", "-m", "3", f"http://10.99.0.2:{port}/"], served.folder,
+                                namespace=served.network.net)
+        assert done.code == 7 and done.seconds < 2, done  # refused
+
+
+def test_a_configuration_that_does_not_parse_is_located(served):
+    served.write_config(ALLOW, {"listen_port": 70000})
+    done = served.cofferdam("serve", "--config", str(served.config))
+    assert done.code == 78 and "serve.yaml:" in done.err and "listen_port" in done.err, done
+    assert "cofferdam" not in served.ruleset()
+
+
+# Fail closed
+
+def knock(served, nonce: str, patience: int = 4):
+    """What must not pass while there is no gateway."""
+    return served.client(f"curl -sS -m {patience} -o /dev/null http://{names.ORIGIN}/{nonce}; "
+                         f"curl -gsS -m {patience} -o /dev/null http://[{names.ORIGIN6}]/{nonce}; "
+                         f"dig +time=1 +tries=1 @{names.DNS} {nonce}.echo.example; "
+                         f"dig +tcp +time=1 +tries=1 @{names.DNS} {nonce}.echo.example; "
+                         f"{probe(served.world, 'udp', '8.8.8.8', 123, nonce)}; {probe(served.world, 'icmp', '8.8.8.8', 0, nonce)}; true")
+
+
+@pytest.fixture
+def forwarding(served):
+    """The worst case: without the ruleset the machine would pass everything on, and the internet answers."""
+    keys = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
+    for key in keys:
+        run(*Network.inside(served.network.gw, "sysctl", "-qw", f"{key}=1"))
+    run("ip", "-n", served.network.net, "route", "add", "10.77.0.0/16", "via", "10.99.0.2")
+    run("ip", "-n", served.network.net, "-6", "route", "add", "fd77::/64", "via", "2001:470:77::2")
+    yield
+    run("ip", "-n", served.network.net, "route", "del", "10.77.0.0/16")
+    run("ip", "-n", served.network.net, "-6", "route", "del", "fd77::/64")
+    for key in keys:
+        run(*Network.inside(served.network.gw, "sysctl", "-qw", f"{key}=0"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGSEGV])
+def test_without_its_gateway_everything_is_refused_until_the_ruleset_is_removed(served, nonce, number, forwarding):
+    served.start(ALLOW)
+    works(served, served.world.nonce())
+    served.stop(number)
+    assert "table inet cofferdam" in served.ruleset()
+    knock(served, nonce)
+    assert served.world.traces(nonce) == [] and leaked(served) == []
+    served.start()
+    works(served, served.world.nonce())
+    served.stop()
+    assert served.cofferdam("nft", "remove").code == 0 and "cofferdam" not in served.ruleset()
+    assert served.cofferdam("nft", "remove").code == 0
+    after = served.client(f"curl -sS -m 4 http://{names.ORIGIN}/{nonce}")
+    assert after.code == 0 and served.world.traces(nonce) != [], "the control: now the machine forwards"
+
+
+def test_a_ruleset_that_somebody_takes_away_is_put_back_and_that_is_told(served, nonce):
+    served.start(ALLOW)
+    works(served, served.world.nonce())
+    before = run(*Network.inside(served.network.gw, "nft", "--stateless", "list", "chains")).stdout
+    for command in (["flush", "ruleset"], ["delete", "table", "inet", "cofferdam"], ["flush", "chain", "inet", "cofferdam", "judged"],
+                    ["add", "rule", "inet", "cofferdam", "forwarded", "accept"]):
+        since = len(served.about("ruleset changed", "alert"))
+        run(*Network.inside(served.network.gw, "nft", *command))
+        alerts = served.await_about("ruleset changed", "alert", since + 1)  # at most one a second
+        assert "by nft" in alerts[-1]["alert"]["message"] and "put back" in alerts[-1]["alert"]["message"], alerts
+        wait_until(lambda: run(*Network.inside(served.network.gw, "nft", "--stateless", "list", "chains")).stdout == before,
+                   served.describe)
+        works(served, served.world.nonce())
+    run(*Network.inside(served.network.gw, "nft", "add", "table", "ip", "somebody"))
+    run(*Network.inside(served.network.gw, "nft", "delete", "table", "ip", "somebody"))
+    works(served, nonce)
+    assert len(served.about("ruleset changed", "alert")) == 4, "other tables are none of the gateway's business"
+
+
+KEPT = """
+import http.client, os, ssl, sys, time
+context = ssl.create_default_context(cafile=os.environ["CA"])
+kept = http.client.HTTPSConnection("echo.example", context=context, timeout=10)
+def ask(path):
+    kept.request("GET", path); answer = kept.getresponse(); answer.read(); print(answer.status, flush=True)
+ask("/before-" + sys.argv[1])
+while not os.path.exists(sys.argv[2]): time.sleep(0.01)
+ask("/after-" + sys.argv[1])
+"""
+
+
+def test_a_reload_judges_open_connections_anew(served, nonce):
+    served.start(ALLOW)
+    script, signal_file = served.folder / "kept.py", served.folder / "go"
+    script.write_text(KEPT)
+    client = served.world.start(["/usr/bin/python3", str(script), nonce, str(signal_file)], served.folder,
+                                env={"CA": str(served.ca)}, namespace=served.network.client)
+    served.await_about(f"before-{nonce}", "http")
+    served.write_config(["https://echo.example/elsewhere/"])
+    served.send_signal(signal.SIGHUP)
+    wait_until(lambda: "reloaded" in served.describe(), served.describe)
+    signal_file.touch()
+    out, _ = client.communicate(timeout=20)
+    assert out.decode().split() == ["200", "403"], out
+    assert [r["lifecycle"]["event"] for r in served.records() if r["type"] == "job"] == ["start", "reload"]
+    assert any(f"before-{nonce}" in t for t in served.world.traces(nonce)) and not served.world.traces(f"after-{nonce}")
+
+
+def test_a_reload_that_does_not_parse_changes_nothing(served, nonce):
+    served.start(ALLOW)
+    for broken in (["https://"], ["udp://raw.example:123"]):
+        served.write_config([*broken, "https://denied.example/"])
+        served.send_signal(signal.SIGHUP)
+        served.await_about("not reloaded", "alert", 1)
+        works(served, served.world.nonce())
+        done = served.client(f"curl -sS -m 10 --cacert $CA -o /dev/null -w '%{{http_code}}' https://denied.example/{nonce}; true")
+        assert "200" not in done.out, done
+    assert "serve.yaml:" in served.about("not reloaded", "alert")[0]["alert"]["message"]
+    assert served.world.traces(nonce) == []
+
+
+HAMMER = """
+import socket, sys, time
+nonce, until = sys.argv[1].encode(), time.monotonic() + float(sys.argv[2])
+query = b"\\x12\\x34\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0" + bytes([len(nonce)]) + nonce + b"\\6denied\\4test\\0\\0\\1\\0\\1"
+count = 0
+while time.monotonic() < until:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names, socket.socket() as stream:
+        for sock in (names, stream): sock.setblocking(False)
+        try:
+            names.sendto(query, (sys.argv[3], 53)); names.sendto(b"to ntp " + nonce, (sys.argv[3], 123))
+            stream.connect((sys.argv[3], 80))
+        except OSError: pass
+        time.sleep(0.001)
+        try: stream.send(b"GET /" + nonce + b" HTTP/1.1\\r\\nHost: denied.test\\r\\n\\r\\n")
+        except OSError: pass
+    count += 1
+print(count)
+"""
+
+
+def test_nothing_leaks_while_the_gateway_starts_reloads_dies_and_stops(served, nonce, forwarding):
+    """Once its ruleset has stood: before the first start nobody is there to refuse."""
+    served.start(ALLOW)
+    script = served.folder / "hammer.py"
+    script.write_text(HAMMER)
+    client = served.world.start(["/usr/bin/python3", str(script), nonce, "12", names.ORIGIN], served.folder,
+                                namespace=served.network.client)
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+        for n in range(34):
+            served.write_config(ALLOW if n % 2 else [*ALLOW, "https://other.example/"])
+            reloads = served.log.read_bytes().count(b"cofferdam: reloaded")
+            served.send_signal(signal.SIGHUP)
+            wait_until(lambda: served.log.read_bytes().count(b"cofferdam: reloaded") > reloads, served.describe, served.process)
+        works(served, served.world.nonce())
+        served.stop(number)
+        served.start()
+    out, _ = client.communicate(timeout=60)
+    assert int(out) > 500, out
+    assert served.world.traces(nonce) == [] and leaked(served) == []
+    works(served, served.world.nonce())
