@@ -101,9 +101,11 @@ class Pod:
         port = next(p["containerPort"] for p in gateway["ports"] if p["name"] == probe["port"])
         return self.world.run(["curl", "-fsS", "-m", "2", f"http://{ADDRESS}:{port}{probe['path']}"]).code == 0
 
-    def kill_gateway(self) -> None:
-        os.killpg(self._containers["gateway"].pid, signal.SIGKILL)
-        self._containers.pop("gateway").wait()
+    def kill(self, name: str) -> None:
+        process = self._containers.pop(name)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def runner(self, command: str, timeout: float = 60) -> subprocess.CompletedProcess:
         """`command` as the runner's container would run it."""
@@ -114,9 +116,8 @@ class Pod:
         return (self.folder / "gateway.log").read_text()
 
     def close(self) -> None:
-        for process in self._containers.values():
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        for name in list(self._containers):
+            self.kill(name)
         remove_namespace(self.namespace)
         run("ip", "-n", self.world.network.net, "route", "del", "10.98.0.0/30", check=False)
         run("ip", "netns", "exec", self.world.network.gw, "sysctl", "-qw", "net.ipv4.ip_forward=0")

@@ -99,7 +99,7 @@ def test_only_the_sidecar_may_touch_the_network(name):
     pod = of_kind(template(example(name)), "Deployment")["spec"]["template"]["spec"]
     (gateway,), (runner,) = pod["initContainers"], pod["containers"]
     assert gateway["restartPolicy"] == "Always" and gateway["startupProbe"]["httpGet"]["path"] == "/readyz"
-    assert gateway["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+    assert gateway["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"]}
     context = runner["securityContext"]
     assert context["capabilities"] == {"drop": ["ALL"]}
     assert context["privileged"] is False and context["allowPrivilegeEscalation"] is False
@@ -111,7 +111,7 @@ def test_only_the_sidecar_may_touch_the_network(name):
 def test_the_node_gateway_sees_the_bridges_of_its_node():
     pod = of_kind(template(example("node")), "DaemonSet")["spec"]["template"]["spec"]
     assert pod["hostNetwork"] and [c["name"] for c in pod["containers"]] == ["gateway"]
-    assert pod["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+    assert pod["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW"]}
 
 
 @pytest.mark.parametrize("values", EXAMPLES, ids=lambda p: p.stem)

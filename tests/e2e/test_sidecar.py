@@ -80,7 +80,7 @@ def test_prometheus_can_scrape_from_the_node(pod, world):
 def test_without_the_gateway_nothing_leaves(pod, world, nonce):
     """Killed, the pod is closed; when the kubelet has started it again, open as before."""
     assert works(pod)
-    pod.kill_gateway()
+    pod.kill("gateway")
     for way in LEAKS.values():
         pod.runner(way.format(nonce=nonce))
     assert world.traces(nonce) == []

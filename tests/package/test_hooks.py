@@ -35,9 +35,9 @@ def bundle(host: RunnerHost, runner: str):
 def test_the_service_tells_systemd_that_it_is_ready_and_alive(host):
     """With the unit's user and capability; as it comes, nothing gets out."""
     host.await_notice(b"WATCHDOG=1")
-    status = host.root.run("sh", "-c", "grep -E '^(Uid|CapEff|CapBnd|NoNewPrivs)' /proc/$(pgrep -x cofferdam)/status").stdout
+    status = host.root.run("sh", "-c", "grep -E '^(Uid|CapEff|CapPrm|NoNewPrivs)' /proc/$(pgrep -x cofferdam)/status").stdout
     fields = dict(line.split(":\t", 1) for line in status.splitlines())
-    assert fields["Uid"].split()[0] != "0" and fields["NoNewPrivs"] == "1" and int(fields["CapBnd"], 16) == 1 << 12, fields
+    assert fields["Uid"].split()[0] != "0" and fields["NoNewPrivs"] == "1" and int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 1 << 12, fields
     assert host.client(ALLOWED).code != 0
     assert host.stop_service() == 0
 

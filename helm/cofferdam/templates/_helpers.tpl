@@ -40,8 +40,9 @@ annotations:
   {{- with .Values.podAnnotations }}{{ toYaml . | nindent 2 }}{{ end }}
 {{- end }}
 
-{{- /* The gateway's container. Root inside the container, but of all capabilities only NET_ADMIN: for its nftables table and its
-       sockets' mark. Kubernetes cannot give a capability to another user. */ -}}
+{{- /* The gateway's container. Root inside the container, but with two capabilities: NET_ADMIN for its nftables table and its
+       sockets' mark, NET_RAW for the socket that answers refused queries; it gives that up once the socket is made. Kubernetes
+       cannot give a capability to another user. */ -}}
 {{- define "cofferdam.gateway" -}}
 name: gateway
 image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
@@ -64,7 +65,7 @@ securityContext:
   runAsUser: 0
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
-  capabilities: { drop: [ALL], add: [NET_ADMIN] }
+  capabilities: { drop: [ALL], add: [NET_ADMIN, NET_RAW] }
   seccompProfile: { type: RuntimeDefault }
 {{- with .Values.gateway.resources }}
 resources: {{ toYaml . | nindent 2 }}
