@@ -32,6 +32,7 @@ class Project:
         self.name = Path(file).stem + "-test"
         self._argv = ["docker-compose", "-p", self.name, "-f", str(REPOSITORY / "compose" / file), "-f", str(folder / "override.yaml")]
         self.gateway = f"{self.name}-gateway"
+        self._containers: dict[str, str] = {}
         self.environment = {**engine.environment, "COFFERDAM_CONFIG": str(folder / "serve.yaml"), "BUILD_IMAGE": "client",
                             "PROMETHEUS_IMAGE": "prometheus", "GATEWAY_NAME": self.gateway}
 
@@ -45,7 +46,10 @@ class Project:
             raise RuntimeError(f"compose up: {done.stdout}{done.stderr}\n{logs[-4000:]}")
 
     def container(self, service: str) -> str:
-        return self.compose("ps", "-q", service).stdout.strip()
+        """Its id: compose is asked once, for it takes its time."""
+        if service not in self._containers:
+            self._containers[service] = self.compose("ps", "-q", service).stdout.strip()
+        return self._containers[service]
 
     def inside(self, command: str, service: str = "build", timeout: float = 60) -> subprocess.CompletedProcess:
         """Runs `command` with sh in the service's container; its exit code is not judged here."""

