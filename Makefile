@@ -4,7 +4,8 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help build demo test unit e2e lint fuzz asan tsan bench-micro bench-dns deps deps-build deps-appliance deps-bench helm package package-test e2e-docker clean
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench bench-micro bench-dns soak h2spec deps deps-build deps-appliance deps-bench helm
+.PHONY: package package-test e2e-docker clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,13 +45,14 @@ test: unit e2e    ## all tests
 lint: deps        ## format, layering, coroutine and wording lints
 	python3 scripts/lint.py
 
-fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) or FUZZ_RUNS inputs each
+fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) or FUZZ_RUNS inputs
 	cmake --preset fuzz
 	cmake --build --preset fuzz -j $(JOBS)
 	scripts/fuzz.sh $(BUILD)/fuzz
 
-# Whole programs under a sanitizer: what the unit tests cannot put together. A finding ends the program with an error.
-SANITIZED_E2E := tests/e2e/test_http.py tests/e2e/test_dns.py
+# Whole programs under a sanitizer: what the unit tests cannot put together. A finding ends the program with an error. Bounds of
+# memory are for programs without one.
+SANITIZED_E2E := tests/e2e/test_http.py tests/e2e/test_http2.py tests/e2e/test_dns.py -k "not memory"
 SANITIZED = COFFERDAM=$(CURDIR)/$(BUILD)/$@/cofferdam scripts/as-root.sh python3 -m pytest -q -p no:cacheprovider $(SANITIZED_E2E)
 
 asan: deps        ## unit tests and main e2e tests under AddressSanitizer and UBSan
@@ -85,6 +87,22 @@ bench-micro: deps ## micro-benchmarks (Google Benchmark)
 
 bench-dns: deps-bench build ## the DNS beside dnsdist, unbound, dnsmasq; writes docs/performance.md (root)
 	scripts/as-root.sh python3 tests/bench/dns_bench.py
+
+H2SPEC ?= $(CURDIR)/$(BUILD)/tools/h2spec
+
+h2spec: deps build ## h2spec's cases against the gateway (root); H2SPEC names the binary, else go builds it
+	test -x $(H2SPEC) || GOBIN=$(CURDIR)/$(BUILD)/tools go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+	H2SPEC=$(H2SPEC) scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/e2e/h2spec.py
+
+bench: deps deps-bench bench-load ## HTTP and TLS beside sslsplit, squid, mitmproxy, HAProxy, nginx; writes docs/performance.md (root)
+	scripts/as-root.sh python3 tests/bench/bench.py
+
+soak: deps-bench bench-load ## SOAK_SECONDS (600) of mixed load: no failure, no lost record, stable memory (root)
+	scripts/as-root.sh python3 tests/bench/soak.py
+
+.PHONY: bench-load
+bench-load: build
+	cmake --build --preset release -j $(JOBS) --target bench_load
 
 clean:            ## remove build/
 	rm -rf $(BUILD)

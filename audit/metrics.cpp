@@ -19,7 +19,7 @@ constexpr std::array<const char*, 2> action_names{"allow", "deny"};
 constexpr std::array<const char*, 2> protocol_names{"http1", "http2"};
 constexpr std::array<const char*, 2> direction_names{"sent", "received"};
 constexpr std::array<const char*, 2> cache_names{"hit", "miss"};
-constexpr std::array<const char*, 4> packet_names{"accept", "drop", "reject", "overflow"};
+constexpr std::array<const char*, 5> packet_names{"accept", "drop", "reject", "overflow", "answer"};
 constexpr std::array<const char*, 5> type_names{"http", "dns", "connection", "alert", "job"};
 constexpr std::size_t reason_count = static_cast<std::size_t>(reason::internal_error) + 1;
 

@@ -17,7 +17,7 @@ enum class verdict_label : std::uint8_t { allow, deny };
 enum class http_version : std::uint8_t { http1, http2 };
 enum class byte_direction : std::uint8_t { sent, received };
 enum class leaf_cache : std::uint8_t { hit, miss };
-enum class packet_verdict : std::uint8_t { accept, drop, reject, overflow };
+enum class packet_verdict : std::uint8_t { accept, drop, reject, overflow, answer };
 
 /// The kind that counts a record's protocol.
 connection_kind kind_of(std::string_view protocol) noexcept;

@@ -1,6 +1,7 @@
 #include "core/zone.hpp"
 
 #include "core/embedded.hpp"
+#include "core/siphash.hpp"
 
 #include <algorithm>
 #include <array>
@@ -89,17 +90,42 @@ private:
 
 /// A terminated copy in place, for the C library. Names longer than any are cut, and so match nothing.
 struct terminated {
-    std::array<char, longest_name + 1> text{};
+    std::array<char, longest_name + 1> text;
 
     explicit terminated(std::string_view name) noexcept
     {
-        std::copy_n(name.begin(), std::min(name.size(), longest_name), text.begin());
+        const auto size = std::min(name.size(), longest_name);
+        std::copy_n(name.begin(), size, text.begin());
+        text[size] = '\0';
     }
 };
 
 bool is_public_suffix(std::string_view name, int sections) noexcept
 {
     return psl_is_public_suffix2(&suffix_list(), terminated(name).text.data(), sections) != 0;
+}
+
+/// What the list says of a suffix.
+struct listing {
+    bool any = false, icann = false;
+};
+
+/// The list takes its time, and most names share their suffixes with others: what it said last is remembered, by each thread. The
+/// hash is keyed, so that nobody makes one suffix pass for another.
+listing listing_of(std::string_view suffix) noexcept
+{
+    struct remembered {
+        std::uint64_t hash = 0;
+        listing said;
+    };
+    thread_local std::array<remembered, 512> last;
+    const auto hash = siphash(process_siphash_key(), suffix) | 1U; // 0 is nobody's
+    auto& place = last[(hash >> 1) % last.size()];
+    if (place.hash == hash) return place.said;
+    place.hash = hash;
+    place.said.any = is_public_suffix(suffix, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE);
+    place.said.icann = place.said.any && is_public_suffix(suffix, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE);
+    return place.said;
 }
 
 /// "s3.*.amazonaws.com" against the last labels of `name`: how many octets they have; 0 if they differ, or nothing is in front.
@@ -127,10 +153,11 @@ domains_of_name domains_of(std::string_view name) noexcept
     domains_of_name out{second, second};
     auto at = second;
     for (std::size_t labels = 2; labels <= longest_suffix && !at.empty(); ++labels, at = ends.next()) {
-        if (!is_public_suffix(at, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE)) continue;
+        const auto listed = listing_of(at);
+        if (!listed.any) continue;
         auto further = ends;
         out.registrable = further.next();
-        if (is_public_suffix(at, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE)) out.purchased = out.registrable;
+        if (listed.icann) out.purchased = out.registrable;
     }
     if (out.purchased.empty()) out.purchased = name;
     if (name == "arpa" || name.ends_with(".arpa")) out.purchased = name.substr(name.size() - 4);
@@ -172,7 +199,7 @@ bool is_shared_suffix(std::string_view name)
         return std::find(special_use.begin(), special_use.end(), name) == special_use.end();
     }
     if (delegating().names(name)) return true;
-    return !is_provider(purchased_domain(name)) && is_public_suffix(name, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE);
+    return !is_provider(purchased_domain(name)) && listing_of(name).any;
 }
 
 } // namespace cofferdam

@@ -145,13 +145,16 @@ struct budget::ledgers {
         return siphash({secret[0] ^ static_cast<std::uint64_t>(kind), secret[1]}, domain);
     }
 
-    bool is_known(std::string_view name) { return model.is_ci_host(name) || baseline.find(hash_of(name)) != nullptr; }
+    bool is_known(std::string_view name, const domains_of_name& domains)
+    {
+        return model.is_ci_host(name, domains.purchased) || baseline.find(hash_of(name)) != nullptr;
+    }
 
-    place place_of(std::string_view name, const name_rule& rule) const
+    place place_of(std::string_view name, const domains_of_name& domains, const name_rule& rule) const
     {
         if (rule.how == name_rule::kind::wildcard && name.ends_with(rule.suffix))
             return place_in(ledger_kind::wildcard, name.substr(name.size() - rule.suffix.size()), rule);
-        const auto [domain, registrable] = domains_of(name);
+        const auto [domain, registrable] = domains;
         if (is_provider(domain)) return place_in(ledger_kind::provider, domain, rule);
         // By the whole list, or a stranger's "evil.eu.org" would inherit what eu.org is worth.
         const bool popular = !registrable.empty() && model.popular.contains(registrable);
@@ -414,11 +417,12 @@ charge budget::spend(std::string_view canonical_name, std::uint16_t qtype, const
         const auto where = paid != nullptr ? ledgers_->place_of_paid(canonical_name, *paid, rule) : std::nullopt;
         if (where) return ledgers_->spend(canonical_name, qtype, *where);
     }
-    if (ledgers_->is_known(canonical_name)) {
+    const auto domains = domains_of(canonical_name);
+    if (ledgers_->is_known(canonical_name, domains)) {
         free.key = host_text(canonical_name);
         return free;
     }
-    const auto where = ledgers_->place_of(canonical_name, rule);
+    const auto where = ledgers_->place_of(canonical_name, domains, rule);
     const std::lock_guard lock(mutex_);
     return ledgers_->spend(canonical_name, qtype, where);
 }
@@ -432,7 +436,7 @@ void budget::unanswered(std::string_view canonical_name, std::uint16_t qtype)
 
 charge budget::block(std::string_view readable, const name_rule& rule)
 {
-    auto where = ledgers_->place_of(readable, rule);
+    auto where = ledgers_->place_of(readable, domains_of(readable), rule);
     if (where.kind == ledger_kind::provider) where = ledgers_->place_in(ledger_kind::tenants, where.key, rule);
     const std::lock_guard lock(mutex_);
     charge out;

@@ -12,10 +12,10 @@ constexpr std::size_t opt_size = 11;     // root, type, size, ttl, rdlength
 constexpr std::size_t max_pointer = 0x3FFF;
 constexpr std::size_t max_compression_entries = 64;
 
-// Octets of a message being built, with the names already in it.
+// Octets of a message being built, with the names already in it: views of names that outlive the writer.
 class writer {
 public:
-    explicit writer(std::size_t limit) : limit_(limit) { out_.reserve(std::min<std::size_t>(limit, 512)); }
+    explicit writer(std::size_t limit, std::size_t expected = 128) : limit_(limit) { out_.reserve(std::min(limit, expected)); }
 
     bool ok() const noexcept { return ok_; }
     std::size_t size() const noexcept { return out_.size(); }
@@ -50,6 +50,17 @@ public:
         out_[at + 1] = static_cast<std::uint8_t>(v);
     }
 
+    // Takes `seconds` off the time to live that stands at `at`.
+    void age(std::size_t at, std::uint32_t seconds)
+    {
+        if (!ok_ || seconds == 0) return;
+        std::uint32_t left = 0;
+        for (std::size_t i = 0; i < 4; ++i) left = left << 8 | out_[at + i];
+        left -= std::min(left, seconds);
+        patch_u16(at, left >> 16);
+        patch_u16(at + 2, left & 0xFFFFU);
+    }
+
     void plain(const name& n) { octets(n.wire()); }
 
     // RFC 1035, 4.1.4: the longest suffix that stands in the message already becomes a pointer.
@@ -78,26 +89,25 @@ public:
 
 private:
     struct known {
-        std::string suffix;
-        std::size_t offset;
+        std::string_view suffix;
+        std::size_t offset = 0;
     };
 
     void remember(byte_view suffix, std::size_t offset)
     {
-        if (offset <= max_pointer && known_.size() < max_compression_entries)
-            known_.push_back({std::string(as_text(suffix)), offset});
+        if (offset <= max_pointer && known_count_ < max_compression_entries) known_[known_count_++] = {as_text(suffix), offset};
     }
     std::optional<std::size_t> find(byte_view suffix) const noexcept
     {
-        for (const auto& k : known_) {
-            if (k.suffix == as_text(suffix)) return k.offset;
-        }
-        return std::nullopt;
+        const auto end = known_.begin() + static_cast<std::ptrdiff_t>(known_count_);
+        const auto at = std::find_if(known_.begin(), end, [&](const known& k) { return k.suffix == as_text(suffix); });
+        return at == end ? std::nullopt : std::optional(at->offset);
     }
 
     std::size_t limit_;
     std::vector<std::uint8_t> out_;
-    std::vector<known> known_;
+    std::array<known, max_compression_entries> known_;
+    std::size_t known_count_ = 0;
     bool ok_ = true;
 };
 
@@ -108,8 +118,9 @@ struct write_data {
     void operator()(const name& n) const { out.compressed(n); }
     void operator()(const soa_rdata& d) const
     {
+        static const name nobody;
         out.compressed(d.mname);
-        out.compressed(d.rname.is_host_like() ? d.rname : name()); // a mailbox with an odd octet is nothing to hand on
+        out.compressed(d.rname.is_host_like() ? d.rname : nobody); // a mailbox with an odd octet is nothing to hand on
         for (const auto v : {d.serial, d.refresh, d.retry, d.expire, d.minimum}) out.u32(v);
     }
     void operator()(const mx_rdata& d) const
@@ -186,21 +197,27 @@ std::size_t reply_limit(const query_head& to, transport how) noexcept
     return to.opt ? std::clamp<std::size_t>(to.opt->udp_size, min_udp_size, max_udp_size) : min_udp_size;
 }
 
-// Nothing if it does not fit.
-std::optional<std::vector<std::uint8_t>> try_build(const query_head& to, const reply& what, std::size_t limit,
-                                                   std::uint16_t more_flags)
+// Header and question of a reply.
+void write_head(writer& out, const query_head& to, rcode code, std::uint16_t more_flags, std::size_t answers)
 {
-    writer out(limit);
-    unsigned flags = flag_qr | flag_ra | more_flags | (unsigned{to.opcode} << 11) | (static_cast<unsigned>(what.code) & 0xFU);
+    unsigned flags = flag_qr | flag_ra | more_flags | (unsigned{to.opcode} << 11) | (static_cast<unsigned>(code) & 0xFU);
     if (to.recursion_desired) flags |= flag_rd;
     if (to.checking_disabled) flags |= flag_cd;
     out.u16(to.id);
     out.u16(static_cast<std::uint16_t>(flags));
     out.u16(to.question().empty() ? 0 : 1);
-    out.u16(static_cast<std::uint16_t>(what.answers.size()));
+    out.u16(static_cast<std::uint16_t>(answers));
     out.u16(0);
     out.u16(to.opt ? 1 : 0);
     out.octets(to.question());
+}
+
+// Nothing if it does not fit.
+std::optional<std::vector<std::uint8_t>> try_build(const query_head& to, const reply& what, std::size_t limit,
+                                                   std::uint16_t more_flags)
+{
+    writer out(limit);
+    write_head(out, to, what.code, more_flags, what.answers.size());
     if (!to.question().empty()) out.remember_all(to.qname, header_size);
     for (const auto& r : what.answers) write_record(out, r);
     if (to.opt) write_opt(out, what.code, &*to.opt, what.error);
@@ -227,6 +244,46 @@ std::vector<std::uint8_t> build_reply(const query_head& to, const reply& what, t
     const reply cut{how == transport::tcp ? rcode::servfail : what.code, {}, what.error};
     auto partial = try_build(to, cut, limit, how == transport::tcp ? 0 : flag_tc);
     return partial ? std::move(*partial) : std::vector<std::uint8_t>{};
+}
+
+std::optional<answer_section> take_answer_section(const query_head& to, byte_view message)
+{
+    const std::size_t begin = header_size + to.question().size(), tail = to.opt ? opt_size : 0;
+    if (message.size() < begin + tail || to.question().empty()) return std::nullopt;
+    byte_reader head(message);
+    const auto id = head.u16(), flags = head.u16(), questions = head.u16(), answers = head.u16();
+    if (!id || !flags || !questions || !answers || (*flags & flag_tc) != 0) return std::nullopt;
+    answer_section out;
+    out.code = static_cast<rcode>(*flags & 0xFU);
+    out.count = *answers;
+    const auto end = message.size() - tail;
+    auto at = begin;
+    for (std::size_t i = 0; i < out.count; ++i) {
+        if (!name::read_compressed(message, at, at) || at > end) return std::nullopt;
+        byte_reader record(message.subspan(at, end - at));
+        const auto type = record.u16(), kind = record.u16();
+        const auto ttl = record.u32();
+        const auto size = record.u16();
+        if (!type || !kind || !ttl || !size || !record.take(*size)) return std::nullopt;
+        out.ttls_at.push_back(static_cast<std::uint16_t>(at + 4 - begin));
+        at += record.position();
+    }
+    if (at != end) return std::nullopt; // an OPT record with an error, or something that is not ours
+    out.octets.assign(message.begin() + static_cast<std::ptrdiff_t>(begin), message.begin() + static_cast<std::ptrdiff_t>(end));
+    return out;
+}
+
+std::optional<std::vector<std::uint8_t>> build_reply(const query_head& to, const answer_section& section, std::uint32_t age,
+                                                     transport how)
+{
+    writer out(reply_limit(to, how), header_size + to.question().size() + section.octets.size() + opt_size);
+    write_head(out, to, section.code, 0, section.count);
+    const auto begin = out.size();
+    out.octets(section.octets);
+    for (const auto at : section.ttls_at) out.age(begin + at, age);
+    if (to.opt) write_opt(out, section.code, &*to.opt, std::nullopt);
+    if (!out.ok()) return std::nullopt;
+    return std::move(out).take();
 }
 
 std::vector<std::uint8_t> build_query(std::uint16_t id, const question& what, bool with_edns)

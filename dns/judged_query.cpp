@@ -16,25 +16,35 @@ rcode told(const query_head& to, rcode code, ede_code error) noexcept
 
 } // namespace
 
+query_facts take_facts(judged_query& w, clock::time_point now)
+{
+    query_facts out;
+    if (w.q.text.size() != 0)
+        out.qname = w.q.text.view();
+    else if (!w.q.question().empty())
+        out.qname = w.q.qname.text();
+    out.how = w.how;
+    out.decision = std::move(w.verdict);
+    out.paid = w.paid;
+    out.source = w.source;
+    out.duration = now - w.started;
+    return out;
+}
+
 answer finish(judged_query& w, reply what, clock::time_point now, std::string detail)
 {
     answer out;
     out.to = w.to;
     out.bytes = build_reply(w.q, what, w.how);
     auto& facts = out.facts;
-    facts.qname = w.q.text.size() != 0 ? std::string(w.q.text.view()) : w.q.question().empty() ? std::string() : w.q.qname.text();
+    facts = take_facts(w, now);
     if (!w.q.question().empty()) facts.qtype = type_text(w.q.qtype);
-    facts.how = w.how;
     facts.rcode = to_text(what.code);
     for (const auto& r : what.answers) {
         if (facts.answers.size() == max_recorded_answers) break;
         facts.answers.push_back(to_text(r));
     }
-    facts.decision = std::move(w.verdict);
-    facts.paid = w.paid;
     facts.detail = std::move(detail);
-    facts.source = w.source;
-    facts.duration = now - w.started;
     return out;
 }
 

@@ -18,9 +18,10 @@ struct policy_answer {
     bool allowed = false;
     bool would_allow = false;
     reason why = reason::not_in_allow_list;
-    std::string rule;  ///< the entry or rule that decided; empty where none matched
-    std::string hint;  ///< for a refusal: the allow-list line that would permit just this
-    name_rule matched; ///< by what the name may be resolved, for the information budget
+    std::string rule;        ///< the entry or rule that decided; empty where none matched
+    std::string hint;        ///< for a refusal: the allow-list line that would permit just this
+    name_rule matched;       ///< by what the name may be resolved, for the information budget
+    std::uint64_t rules = 0; ///< which policy said so: another number, another policy. 0: not told, nothing is kept for long
 };
 
 /// All that a record of evidence needs to know of one query. Every query has exactly one, whatever became of it.
@@ -61,6 +62,8 @@ struct judged_query {
     std::optional<charge> paid;
 };
 
+/// The record of `w`, whose verdict moves there: all of it but what was answered.
+query_facts take_facts(judged_query& w, clock::time_point now);
 /// The answer `what` to `w`, with its record.
 answer finish(judged_query& w, reply what, clock::time_point now, std::string detail = {});
 /// A refusal or a failure: `code` with an Extended DNS Error that explains `why`.

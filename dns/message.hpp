@@ -166,6 +166,22 @@ struct reply {
 /// not fit are left out, all of them, with TC set, so that the client comes back over TCP.
 std::vector<std::uint8_t> build_reply(const query_head& to, const reply& what, transport how);
 
+/// The answer section of a reply that was built once, to be given again to the same question, whatever the case of its letters.
+struct answer_section {
+    rcode code = rcode::noerror;
+    std::uint16_t count = 0;            ///< records
+    std::vector<std::uint8_t> octets;   ///< of the records, as they follow the question
+    std::vector<std::uint16_t> ttls_at; ///< where in `octets` each record's time to live stands
+};
+
+/// The answer section of `message`, a reply built for `to`. Nothing if it is truncated or explains an error.
+std::optional<answer_section> take_answer_section(const query_head& to, byte_view message);
+
+/// The reply to `to`, whose question `section` answers; `age` seconds are taken off each record's time to live, down to 0.
+/// Nothing if it does not fit: see build_reply.
+std::optional<std::vector<std::uint8_t>> build_reply(const query_head& to, const answer_section& section, std::uint32_t age,
+                                                     transport how);
+
 /// A query made from nothing but a name and a type: RD set, EDNS 0 with max_udp_size and no options.
 std::vector<std::uint8_t> build_query(std::uint16_t id, const question& what, bool with_edns = true);
 

@@ -2,9 +2,9 @@
 
 #include "core/embedded.hpp"
 #include "core/siphash.hpp"
-#include "core/zone.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -131,26 +131,49 @@ result<name_set> name_set::parse(byte_view file)
     return out;
 }
 
-bool name_set::contains(std::string_view name) const noexcept
+std::uint64_t name_set::head(std::size_t i) const noexcept
 {
-    const auto wanted = fingerprint(name);
+    std::uint64_t out = 0;
+    std::memcpy(&out, &file_[i * width], sizeof out);
+    static_assert(std::endian::native == std::endian::little);
+    return __builtin_bswap64(out);
+}
+
+/// The first fingerprint that begins with `wanted` or more.
+std::size_t name_set::find(std::uint64_t wanted) const noexcept
+{
+    // They are spread evenly: the one wanted is near its share of the list.
+    constexpr std::size_t near = 64;
     std::size_t low = 0, high = size();
+    const auto share = static_cast<std::size_t>((wanted >> 32) * high >> 32);
+    if (share > near && head(share - near) < wanted) low = share - near;
+    if (high - low > 2 * near && head(low + 2 * near) >= wanted) high = low + 2 * near;
     while (low < high) {
         const auto middle = low + (high - low) / 2;
-        const int order = std::memcmp(&file_[middle * width], wanted.data(), width);
-        if (order == 0) return true;
-        if (order < 0)
+        if (head(middle) < wanted)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+bool name_set::contains(std::string_view name) const noexcept
+{
+    const auto wanted = siphash(first_key, name);
+    auto at = find(wanted);
+    if (at == size() || head(at) != wanted) return false;
+    const auto whole = fingerprint(name);
+    for (; at < size() && head(at) == wanted; ++at) {
+        if (std::memcmp(&file_[at * width], whole.data(), width) == 0) return true;
+    }
     return false;
 }
 
-host_text pattern_of(std::string_view name) noexcept
+host_text pattern_of(std::string_view name, std::string_view purchased) noexcept
 {
     constexpr std::size_t longest_number = 3;
-    const auto below = name.size() - purchased_domain(name).size();
+    const auto below = name.size() - purchased.size();
     host_text out;
     bool any = false;
     for (std::size_t at = 0; at < name.size();) {
@@ -165,10 +188,10 @@ host_text pattern_of(std::string_view name) noexcept
     return any ? out : host_text();
 }
 
-bool name_model::is_ci_host(std::string_view name) const noexcept
+bool name_model::is_ci_host(std::string_view name, std::string_view purchased) const noexcept
 {
     if (ci_hosts.contains(name)) return true;
-    const auto pattern = pattern_of(name);
+    const auto pattern = pattern_of(name, purchased);
     return pattern.size() != 0 && ci_hosts.contains(pattern.view());
 }
 

@@ -64,15 +64,18 @@ public:
     std::size_t size() const noexcept { return file_.size() / width; }
 
 private:
+    std::uint64_t head(std::size_t i) const noexcept;
+    std::size_t find(std::uint64_t head) const noexcept;
+
     byte_view file_;
 };
 
 /// The fingerprint of a name: the first 64 bits are SipHash-2-4 under the first key, big-endian, the last 16 under the second.
 std::array<std::uint8_t, name_set::width> fingerprint(std::string_view name) noexcept;
 
-/// `name` with each run of up to three digits in front of its purchased domain replaced by '#'; empty if there is none, or a
-/// longer one.
-host_text pattern_of(std::string_view name) noexcept;
+/// `name` with each run of up to three digits in front of its purchased domain, its last octets, replaced by '#'; empty if there
+/// is none, or a longer one.
+host_text pattern_of(std::string_view name, std::string_view purchased) noexcept;
 
 /// What is known of names in the world, trained on public lists (dns/tools/train_model.py).
 struct name_model {
@@ -80,8 +83,8 @@ struct name_model {
     name_set popular;  ///< registrable domains that many visit
     name_set ci_hosts; ///< hosts that CI jobs commonly ask for, and their patterns (see pattern_of)
 
-    /// True for a listed host, and for one that differs from it in small numbers alone, within the same domain.
-    bool is_ci_host(std::string_view name) const noexcept;
+    /// True for a listed host, and for one that differs from it in small numbers alone, within the same purchased domain.
+    bool is_ci_host(std::string_view name, std::string_view purchased) const noexcept;
 
     /// The model built into the program.
     static const name_model& shipped();

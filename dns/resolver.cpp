@@ -50,7 +50,10 @@ action resolver::on_query(byte_view packet, transport how, const ip_endpoint& so
     auto inspected = gate_.inspect(packet, how, source, to, now);
     if (auto* refused = std::get_if<answer>(&inspected)) return std::move(*refused);
     if (auto* dropped = std::get_if<drop>(&inspected)) return std::move(*dropped);
-    waiter w{std::move(std::get<passed>(inspected)), false};
+    waiter w{std::move(std::get<passed>(inspected)), false, false};
+    if (calls_.ready != nullptr) {
+        if (auto known = calls_.ready->find(w, now)) return std::move(*known);
+    }
     auto next = advance(w, nullptr, now);
     if (auto* done = std::get_if<answer>(&next)) return std::move(*done);
     return enqueue(std::move(w), std::get<std::uint16_t>(next), now);
@@ -137,6 +140,7 @@ action resolver::enqueue(waiter w, std::uint16_t qtype, clock::time_point now)
     if (full || waiters_ >= waiters_per_flight * settings_.max_in_flight)
         return refuse(w, reason::overload, rcode::servfail, ede_code::other, now);
     ++waiters_;
+    w.waited = true;
     if (known != flight_of_.end()) {
         flights_.at(known->second).waiters.push_back(std::move(w));
         return waiting{};
@@ -156,11 +160,11 @@ std::variant<answer, std::uint16_t> resolver::advance(waiter& w, const fresh_res
 {
     const auto text = w.q.text.view();
     if (is_gateway_host(text)) {
-        if (w.q.qtype == rr::a) return answer_bound(w, gateway_host, now);
+        if (w.q.qtype == rr::a) return answer_bound(w, gateway_host, nullptr, now);
         return finish(w, {}, now);
     }
     const bool is_virtual = settings_.answers == answer_mode::virtual_addresses;
-    if (is_virtual && w.q.qtype == rr::aaaa) return finish(w, {}, now);
+    if (is_virtual && w.q.qtype == rr::aaaa) return finish_ready(w, {}, nullptr, now);
     const bool virtual_a = is_virtual && w.q.qtype == rr::a;
     const std::uint16_t wanted = virtual_a && w.ipv4_absent ? rr::aaaa : w.q.qtype;
     const upstream_result* known = fresh != nullptr && fresh->qtype == wanted ? fresh->value : find_cached(text, wanted, now);
@@ -181,7 +185,7 @@ std::optional<answer> resolver::answer_failure(waiter& w, const upstream_result&
     if (result.got.code == rcode::noerror) return std::nullopt;
     if (result.got.code == rcode::nxdomain) {
         w.verdict.why = reason::name_not_found;
-        return finish(w, {rcode::nxdomain, {}, {}}, now);
+        return finish_ready(w, {rcode::nxdomain, {}, {}}, &result, now);
     }
     return refuse(w, reason::resolve_failed, rcode::servfail, ede_code::other, now,
                   "upstream answered " + to_text(result.got.code));
@@ -264,7 +268,7 @@ answer resolver::answer_from(waiter& w, const upstream_result& result, clock::ti
         out.answers.push_back(std::move(r));
     }
     for (auto& r : out.answers) r.ttl = remaining_ttl(r.ttl, result, now);
-    return finish(w, std::move(out), now);
+    return finish_ready(w, std::move(out), &result, now);
 }
 
 // The answer, or the type that decides where A alone does not.
@@ -274,13 +278,13 @@ std::variant<answer, std::uint16_t> resolver::answer_virtual(waiter& w, const up
     if (auto denied = refuse_denied_hop(w, result, now)) return std::move(*denied);
     const auto fine = [&](const record& r) { return address_permitted(w.q.text.view(), std::get<ip_address>(r.data)); };
     const auto& addresses = result.got.answers;
-    if (std::any_of(addresses.begin(), addresses.end(), fine)) return answer_bound(w, w.q.text.view(), now);
+    if (std::any_of(addresses.begin(), addresses.end(), fine)) return answer_bound(w, w.q.text.view(), &result, now);
     if (!addresses.empty()) return refuse(w, reason::private_address, rcode::refused, ede_code::blocked, now);
     if (!w.ipv4_absent) return rr::aaaa;
     return finish(w, {}, now);
 }
 
-answer resolver::answer_bound(waiter& w, std::string_view name, clock::time_point now)
+answer resolver::answer_bound(waiter& w, std::string_view name, const upstream_result* from, clock::time_point now)
 {
     const auto address = names_.bind(name);
     if (!address)
@@ -288,7 +292,25 @@ answer resolver::answer_bound(waiter& w, std::string_view name, clock::time_poin
     const auto ttl = static_cast<std::uint32_t>(settings_.virtual_ttl.count());
     reply out;
     out.answers.push_back(address_record(w.q.qname, *address, ttl));
-    return finish(w, std::move(out), now);
+    return finish_ready(w, std::move(out), from, now);
+}
+
+// The answer. From the second time on it is kept for whoever asks next: as long as upstream's word holds, or for good where
+// there is none behind it.
+answer resolver::finish_ready(waiter& w, reply what, const upstream_result* from, clock::time_point now) const
+{
+    const auto expiry = from == nullptr || is_kept(w, *from) ? clock::time_point::max() : expiry_of(*from);
+    auto out = finish(w, std::move(what), now);
+    // A virtual address is given for its own time; one that two families decide on is decided anew.
+    const bool virtual_a = settings_.answers == answer_mode::virtual_addresses && w.q.qtype == rr::a;
+    const bool asked_again = !w.waited && !w.ipv4_absent;
+    if (calls_.ready != nullptr && asked_again) calls_.ready->keep(w.q, out, expiry, !virtual_a, now);
+    return out;
+}
+
+bool resolver::is_kept(const judged_query& w, const upstream_result& result) noexcept
+{
+    return w.paid && w.paid->tier != name_tier::known && is_answer(result);
 }
 
 // ---- time to live ----

@@ -5,6 +5,7 @@
 #include "dns/inspector.hpp"
 #include "dns/judged_query.hpp"
 #include "dns/message.hpp"
+#include "dns/ready_answers.hpp"
 #include "dns/settings.hpp"
 #include "dns/ttl_cache.hpp"
 
@@ -53,6 +54,8 @@ public:
         std::function<bool(std::string_view name, const ip_address& address)> address_allowed;
         /// Upstream gave no answer to an allowed query (budget::unanswered). Absent: nobody wants to know.
         std::function<void(std::string_view name, std::uint16_t qtype)> unanswered;
+        /// Where answers are kept that others may give too, and looked for first; outlives the resolver. Absent: nowhere.
+        ready_answers* ready = nullptr;
     };
 
     /// `names` and `gate` are the job's and outlive the resolver.
@@ -70,6 +73,7 @@ public:
 private:
     struct waiter : judged_query {
         bool ipv4_absent = false; // virtual answers: A exists not, AAAA decides
+        bool waited = false;      // for upstream's answer
     };
     struct upstream_result {
         error_code failed; // set: `got` is empty
@@ -98,7 +102,8 @@ private:
     std::variant<answer, std::uint16_t> advance(waiter& w, const fresh_result* fresh, clock::time_point now);
     answer answer_from(waiter& w, const upstream_result& result, clock::time_point now);
     std::variant<answer, std::uint16_t> answer_virtual(waiter& w, const upstream_result& result, clock::time_point now);
-    answer answer_bound(waiter& w, std::string_view name, clock::time_point now);
+    answer answer_bound(waiter& w, std::string_view name, const upstream_result* from, clock::time_point now);
+    answer finish_ready(waiter& w, reply what, const upstream_result* from, clock::time_point now) const;
     std::optional<answer> answer_failure(waiter& w, const upstream_result& result, clock::time_point now) const;
     std::optional<answer> refuse_denied_hop(waiter& w, const upstream_result& result, clock::time_point now) const;
     bool address_permitted(std::string_view name, const ip_address& address) const;
@@ -106,6 +111,7 @@ private:
     sifted sift(const waiter& w, const std::vector<record>& records) const;
     answer refuse_target(waiter& w, policy_answer verdict, std::string_view target, clock::time_point now) const;
     static bool is_answer(const upstream_result& result) noexcept;
+    static bool is_kept(const judged_query& w, const upstream_result& result) noexcept;
     const upstream_result* find_cached(std::string_view name, std::uint16_t qtype, clock::time_point now);
     void keep(const flight& landed, upstream_result result, bool paid);
     action enqueue(waiter w, std::uint16_t qtype, clock::time_point now);

@@ -38,8 +38,9 @@ void answer_sender::send(byte_view packet, const ip_address& destination) const
 }
 
 entrance::entrance(job_table& jobs, const event_loops& loops, entrance_sockets given, std::uint16_t first_queue)
-    : jobs_(jobs), loops_(loops), queries_(std::move(given.captured.queues), first_queue,
-                                           static_cast<std::uint32_t>(own().settings().dns.queue_copy_range), queue_calls())
+    : jobs_(jobs), loops_(loops),
+      queries_(std::move(given.captured.queues), first_queue, static_cast<std::uint32_t>(own().settings().dns.queue_copy_range),
+               [this](std::size_t) { return queue_calls(); })
 {
     auto& sockets = given.captured;
     for (std::size_t i = 0; i < loops_.size(); ++i) {

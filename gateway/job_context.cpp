@@ -21,7 +21,7 @@ job_context::job_context(std::string id, config::settings settings, std::shared_
                  {[this](std::string_view name, std::uint16_t qtype) { return judge_name(*this, name, qtype); }}),
       ca_(id_, settings_.tls, std::chrono::system_clock::now()), leaves_(ca_, settings_.tls.leaf_cache),
       server_tls_(tls::make_server_context(settings_.tls)), upstream_tls_(settings_.tls),
-      metrics_(shared ? std::move(shared) : std::make_shared<audit::metrics>(version))
+      metrics_(shared ? std::move(shared) : std::make_shared<audit::metrics>(version)), ready_answers_(settings_.dns.max_cache)
 {
 }
 

@@ -7,6 +7,7 @@
 #include "dns/budget.hpp"
 #include "dns/host_addresses.hpp"
 #include "dns/inspector.hpp"
+#include "dns/ready_answers.hpp"
 #include "gateway/lost_datagrams.hpp"
 #include "policy/policy.hpp"
 #include "tls/authority.hpp"
@@ -50,6 +51,8 @@ public:
     /// Addresses of names that were paid for: to look them up once more is a message to their domain. Bounded by the budget.
     std::optional<dns::host_addresses> kept_addresses(const std::string& name) const;
     void keep_addresses(const std::string& name, const dns::host_addresses& found);
+    /// What the job's queries that passed the inspector may have at once.
+    dns::ready_answers& ready_answers() noexcept { return ready_answers_; }
     /// Judges every DNS message of the job, wherever it came in.
     const dns::inspector& inspector() const noexcept { return inspector_; }
     std::optional<std::string> name_of(const ip_address& address) const;
@@ -104,6 +107,7 @@ private:
     std::atomic<std::size_t> connections_{0};
     std::atomic<std::size_t> tasks_{0};
     std::atomic<std::uint64_t> internal_errors_{0};
+    dns::ready_answers ready_answers_;
 };
 
 } // namespace cofferdam::gateway

@@ -56,6 +56,7 @@ private:
         out.address_allowed = [this](std::string_view name, const ip_address& address) {
             return may_resolve(*job_.rules(), job_.settings(), name, address);
         };
+        out.ready = &job_.ready_answers();
         return out;
     }
 
@@ -80,7 +81,10 @@ dns::policy_answer judge_name(job_context& job, std::string_view name, std::uint
     // What can't be recorded is not asked (law 5); the queue may still fill up before the answer, then the answer is refused.
     if (!job.audit().has_room()) return to_policy_answer(gateway_decision(reason::audit_failed, policy::stage::name));
     const policy::name_query query{name, qtype};
-    return to_policy_answer(named_refusal(job.rules()->decide(query), query));
+    const auto rules = job.rules();
+    auto out = to_policy_answer(named_refusal(rules->decide(query), query));
+    out.rules = rules->number();
+    return out;
 }
 
 void alert_of_charge(job_context& job, const dns::charge& paid, const ip_endpoint& source)

@@ -3,6 +3,7 @@
 #include "config/load.hpp"
 #include "core/text.hpp"
 #include "gateway/ca_files.hpp"
+#include "gateway/served_policy.hpp"
 #include "gateway/worker.hpp"
 
 #include <algorithm>
@@ -87,7 +88,7 @@ std::string job_registry::start(job_request request)
     auto made = std::make_unique<entry>();
     const std::string id = new_identifier();
     auto settings = settings_for(request, id);
-    const auto rules = policy::policy::compile(settings.policy, request.phase);
+    const auto rules = compile_served(settings.policy, request.phase);
     job_facts facts{request.phase, {}, {}, join(request.sources), {}};
     auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.metrics);
     made->job = std::make_shared<served_job>(std::move(engine), around_.loops, around_.send);

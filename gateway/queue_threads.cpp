@@ -3,11 +3,12 @@
 namespace cofferdam::gateway {
 
 queue_threads::queue_threads(std::vector<nft::descriptor> queues, std::uint16_t first, std::uint32_t copy_range,
-                             const nft::queue_calls& calls)
+                             const calls_of& calls)
 {
     for (auto& each : queues) {
-        const auto number = static_cast<std::uint16_t>(first + readers_.size());
-        readers_.push_back(std::make_unique<nft::queue_reader>(std::move(each), number, copy_range, calls));
+        const std::size_t n = readers_.size();
+        const auto number = static_cast<std::uint16_t>(first + n);
+        readers_.push_back(std::make_unique<nft::queue_reader>(std::move(each), number, copy_range, calls(n)));
     }
 }
 

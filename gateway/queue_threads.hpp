@@ -2,6 +2,7 @@
 
 #include "nft/io/queue_reader.hpp"
 
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -11,9 +12,9 @@ namespace cofferdam::gateway {
 /// The consumers of packet queues: one thread each. While they do not run, nothing that is queued passes.
 class queue_threads {
 public:
-    /// `queues[n]` is bound to queue `first` + n. `calls` are made on every thread.
-    queue_threads(std::vector<nft::descriptor> queues, std::uint16_t first, std::uint32_t copy_range,
-                  const nft::queue_calls& calls);
+    using calls_of = std::function<nft::queue_calls(std::size_t n)>;
+    /// `queues[n]` is bound to queue `first` + n; what `calls` gives for n is called on its thread.
+    queue_threads(std::vector<nft::descriptor> queues, std::uint16_t first, std::uint32_t copy_range, const calls_of& calls);
     ~queue_threads(); ///< stop()
     queue_threads(const queue_threads&) = delete;
     queue_threads& operator=(const queue_threads&) = delete;

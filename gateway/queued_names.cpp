@@ -77,23 +77,32 @@ nft::queue_verdict datagram_judge::judge(const nft::queued_packet& packet) const
 
 nft::queue_verdict datagram_judge::inspect(const nft::udp_datagram& datagram) const
 {
-    const auto said = inspect_(datagram.payload, datagram.source);
-    if (const auto* free = std::get_if<dns::passed>(&said)) {
-        if (free->paid) alert_of_charge(job_, *free->paid, datagram.source);
-        return accept();
-    }
+    auto said = inspect_(datagram.payload, datagram.source);
     if (const auto* nothing = std::get_if<dns::drop>(&said)) {
         record_query(job_, nothing->facts);
         return drop();
     }
-    const auto& refused = std::get<dns::answer>(said);
-    if (datagram.destination.port == nft::dns_port && !answers_(datagram.source.address)) {
-        if (refused.facts.paid) alert_of_charge(job_, *refused.facts.paid, datagram.source);
+    // The resolver and the relay answer whom no packet from here would reach, and a relay's flow is never answered for it.
+    const bool is_names = datagram.destination.port == nft::dns_port;
+    const bool may_answer = answers_(datagram.source.address);
+    if (auto* free = std::get_if<dns::passed>(&said)) {
+        if (is_names && may_answer) {
+            if (const auto known = job_.ready_answers().find(*free, dns::clock::now())) return answer_query(datagram, *known);
+        }
+        if (free->paid) alert_of_charge(job_, *free->paid, datagram.source);
         return accept();
     }
-    if (!record_query(job_, refused.facts)) return drop();
-    answer(datagram, refused.bytes);
-    job_.metrics().packet(audit::packet_verdict::reject);
+    const auto& made = std::get<dns::answer>(said);
+    if (!is_names || may_answer) return answer_query(datagram, made);
+    if (made.facts.paid) alert_of_charge(job_, *made.facts.paid, datagram.source);
+    return accept();
+}
+
+nft::queue_verdict datagram_judge::answer_query(const nft::udp_datagram& datagram, const dns::answer& made) const
+{
+    if (!record_query(job_, made.facts)) return drop();
+    answer(datagram, made.bytes);
+    job_.metrics().packet(made.facts.decision.allowed ? audit::packet_verdict::answer : audit::packet_verdict::reject);
     return nft::queue_verdict::drop;
 }
 
@@ -158,24 +167,47 @@ void datagram_judge::answer(const nft::udp_datagram& to, byte_view message) cons
     if (size) send_(byte_view(packet).first(*size), to.source.address);
 }
 
-queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
-    : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
-      judge_(job, inspector_of(job),
-             [this](byte_view packet, const ip_address& destination) {
-                 // A client that takes nothing any more loses its answer, as on any network.
-                 nft::send_packet((destination.is_v4() ? answers_v4_ : answers_v6_).number(), packet, destination);
-             }),
-      threads_(std::exchange(network.queues, {}), 0, static_cast<std::uint32_t>(job.settings().dns.queue_copy_range), calls())
+/// One queue's thread: its answers leave in the batches in which the queries came.
+struct queued_names::consumer {
+    consumer(job_context& owner, int answers_v4, int answers_v6)
+        : job(owner), v4(answers_v4), v6(answers_v6),
+          judge(job, inspector_of(job), [this](byte_view packet, const ip_address& destination) {
+              (destination.is_v4() ? v4 : v6).add(packet, destination);
+          })
+    {
+    }
+
+    nft::queue_calls calls()
+    {
+        nft::queue_calls out;
+        out.judge = [this](const nft::queued_packet& packet) { return judge.judge(packet); };
+        out.judged = [this] {
+            v4.flush();
+            v6.flush();
+        };
+        out.lost = [this](std::uint32_t count) { job.lost().note(count); };
+        out.failure = [this](std::string_view what) { job.count_internal_error(what); };
+        return out;
+    }
+
+    job_context& job;
+    nft::packet_batch v4, v6;
+    datagram_judge judge;
+};
+
+queued_names::consumers queued_names::make_consumers(job_context& job, std::size_t count, int answers_v4, int answers_v6)
 {
+    consumers out;
+    while (out.size() < count) out.push_back(std::make_unique<consumer>(job, answers_v4, answers_v6));
+    return out;
 }
 
-nft::queue_calls queued_names::calls()
+queued_names::queued_names(job_context& job, nft::sealed_descriptors& network)
+    : job_(job), answers_v4_(std::move(network.answers_v4)), answers_v6_(std::move(network.answers_v6)),
+      consumers_(make_consumers(job, network.queues.size(), answers_v4_.number(), answers_v6_.number())),
+      threads_(std::exchange(network.queues, {}), 0, static_cast<std::uint32_t>(job.settings().dns.queue_copy_range),
+               [this](std::size_t n) { return consumers_.at(n)->calls(); })
 {
-    nft::queue_calls out;
-    out.judge = [this](const nft::queued_packet& packet) { return judge_.judge(packet); };
-    out.lost = [this](std::uint32_t count) { job_.lost().note(count); };
-    out.failure = [this](std::string_view what) { job_.count_internal_error(what); };
-    return out;
 }
 
 queued_names::~queued_names()

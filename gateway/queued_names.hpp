@@ -7,6 +7,8 @@
 #include "policy/decision.hpp"
 
 #include <functional>
+#include <memory>
+#include <vector>
 
 namespace cofferdam::gateway {
 
@@ -25,7 +27,8 @@ using answerable = std::function<bool(const ip_address& client)>;
 query_inspector inspector_of(job_context& job);
 
 /// The verdict on each datagram of the job that may be DNS, before it reaches anybody. A query is answered here if it is refused,
-/// in the name of the server that it was sent to; a client's response is dropped. What is dropped here has its one record from
+/// or passes and its answer is ready (dns::ready_answers), in the name of the server that it was sent to; a client's response is
+/// dropped. What is dropped here has its one record from
 /// here, what is accepted has it from whoever gets it. No record, no answer. Thread-safe.
 class datagram_judge {
 public:
@@ -36,6 +39,7 @@ public:
 
 private:
     nft::queue_verdict inspect(const nft::udp_datagram& datagram) const;
+    nft::queue_verdict answer_query(const nft::udp_datagram& datagram, const dns::answer& made) const;
     nft::queue_verdict refuse_unreadable(byte_view packet, const error_code& why) const;
     nft::queue_verdict judge_other_port(const nft::udp_datagram& datagram) const;
     nft::queue_verdict refuse_other_port(const nft::udp_datagram& datagram, const connection_facts& facts,
@@ -64,11 +68,13 @@ public:
     void stop();
 
 private:
-    nft::queue_calls calls();
+    struct consumer;
+    using consumers = std::vector<std::unique_ptr<consumer>>;
+    static consumers make_consumers(job_context& job, std::size_t count, int answers_v4, int answers_v6);
 
     job_context& job_;
     nft::descriptor answers_v4_, answers_v6_;
-    datagram_judge judge_;
+    consumers consumers_;
     queue_threads threads_;
 };
 

@@ -133,6 +133,8 @@ asio::awaitable<relay_totals> relay_with(flow& owner, Mover& up, Mover& down, St
         downstream.close();
         upstream.close();
     }
+    // Whoever reads no more of what a client sent last (PostgreSQL: the end of its TLS) resets; the client had ended before.
+    if (state->done && state->why == reason::completed && totals.why == reason::upstream_closed) totals.why = reason::completed;
     // The client may still be sending; but once the server has ended, it has until the idle time-out.
     while (!state->done) co_await state->finished.async_wait(use_tuple);
     if (failure) std::rethrow_exception(failure);

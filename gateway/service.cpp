@@ -2,12 +2,12 @@
 
 #include "core/io/own_mark.hpp"
 #include "core/text.hpp"
-#include "gateway/attribution.hpp"
 #include "gateway/ca_files.hpp"
 #include "gateway/capture_rules.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/metrics_server.hpp"
 #include "gateway/run_command.hpp"
+#include "gateway/served_policy.hpp"
 #include "gateway/service_manager.hpp"
 #include "gateway/version.hpp"
 #include "gateway/worker.hpp"
@@ -33,14 +33,6 @@ config::settings load(const std::string& file, config::serve_settings& serve)
         break;
     }
     return out;
-}
-
-std::shared_ptr<const policy::policy> compile(const config::settings& settings, const std::string& file)
-{
-    auto rules = policy::policy::compile(settings.policy);
-    if (!rules->udp_ports().empty())
-        throw config::config_error({file, 0, 0}, "udp:// entries are not carried by `cofferdam serve`");
-    return rules;
 }
 
 } // namespace
@@ -75,7 +67,7 @@ void service::make_default_job()
     job_facts facts;
     facts.source = "default";
     auto engine =
-        std::make_unique<job_engine>(new_identifier(), settings_, compile(settings_, file_), std::move(facts), metrics_);
+        std::make_unique<job_engine>(new_identifier(), settings_, compile_served(settings_.policy), std::move(facts), metrics_);
     if (!serve_.ca_dir.empty()) write_ca_files(serve_.ca_dir, engine->context().ca());
     jobs_ = std::make_unique<job_table>(std::make_shared<served_job>(std::move(engine), loops_, send));
     registry_ =
@@ -84,13 +76,11 @@ void service::make_default_job()
 
 void service::start()
 {
-    compile(settings_, file_);
-    const bool local = serve_.intercept == config::intercept_mode::local;
-    if (local) own_mark() = serve_.mark;
+    compile_served(settings_.policy);
+    if (serve_.intercept == config::intercept_mode::local) own_mark() = serve_.mark;
     prepare_folders();
     loops_ = make_loops(count_loops(settings_.limits.workers));
     auto sockets = open_sockets(serve_, settings_, loops_.size());
-    auto diagnostics = local ? nft::gateway_sockets({}).diagnostics_socket() : nft::descriptor();
     answers_ = std::make_shared<answer_sender>(std::move(sockets.captured.answers_v4), std::move(sockets.captured.answers_v6));
     control_socket control;
     if (!serve_.control.empty()) control = open_control_socket(serve_.control, serve_.control_group);
@@ -98,7 +88,6 @@ void service::start()
     sandbox::drop_gateway_privileges(serve_.user);
     make_default_job();
     auto& own = *jobs_->fallback()->engine;
-    if (local) own.context().attribute_with(std::make_shared<attribution>(std::move(diagnostics), nft::process_finder_options{}));
     entrance_ = std::make_unique<entrance>(*jobs_, loops_, std::move(sockets), serve_.first_queue);
     if (serve_.metrics) serve_metrics(own.on(0), serve_.metrics->to_string(), [this] { return unready(); });
     if (control.descriptor >= 0) {
@@ -116,7 +105,7 @@ void service::reload()
     try {
         config::serve_settings serve;
         const auto fresh = load(file_, serve);
-        compile(fresh, file_);
+        compile_served(fresh.policy);
         jobs_->fallback()->engine->reload(fresh.policy, config::describe_files(fresh));
         std::fputs("cofferdam: reloaded\n", stderr);
     }
@@ -163,8 +152,7 @@ int service::run()
     own.stop(serve_.drain);
     for (auto& each : loops_) each->end_when_idle();
     for (auto& each : loops_) each->join();
-    own.context().attribute_with(nullptr); // its answers go to the loops' contexts
-    loops_.clear();                        // flows that did not end in time write their records now
+    loops_.clear(); // flows that did not end in time write their records now
     const auto written = own.conclude(std::nullopt);
     if (written.lost == 0) return 0;
     std::fprintf(stderr, "cofferdam: %llu records could not be written to the audit log\n",

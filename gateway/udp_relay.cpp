@@ -14,6 +14,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <map>
 #include <netinet/in.h>
+#include <utility>
 
 namespace cofferdam::gateway {
 namespace {
@@ -31,6 +32,15 @@ struct relay_socket {
     relay_socket(asio::io_context& context, int number, std::uint16_t at) : descriptor(context, number), port(at) {}
     asio::posix::stream_descriptor descriptor;
     std::uint16_t port;
+    std::uint32_t lost = 0; // datagrams that the kernel dropped here, as far as they were noted
+
+    /// Counts those dropped since the last call: no flow knows of them.
+    void note_lost(job_context& job)
+    {
+        const auto total = nft::dropped_datagrams(descriptor.native_handle());
+        const auto more = total - std::exchange(lost, total);
+        if (more != 0) job.lost().note(more);
+    }
 };
 
 struct datagram_flow final : expirable {
@@ -73,7 +83,11 @@ public:
     {
         boost::system::error_code ignored;
         stopping_ = true;
-        for (auto& each : sockets_) each->descriptor.close(ignored);
+        for (auto& each : sockets_) {
+            each->note_lost(worker_.job());
+            each->descriptor.close(ignored);
+        }
+        worker_.job().lost().flush();
         for (auto& each : flows_) each.second->expire();
     }
 
@@ -86,6 +100,7 @@ private:
         while (from->descriptor.is_open()) {
             auto [ec] = co_await from->descriptor.async_wait(asio::posix::stream_descriptor::wait_read, use_tuple);
             if (ec) co_return;
+            from->note_lost(worker_.job());
             for (unsigned n = 0; n < max_burst; ++n) {
                 const auto got = nft::receive_datagram(from->descriptor.native_handle(), buffer);
                 if (!got) break;

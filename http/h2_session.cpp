@@ -47,7 +47,7 @@ struct h2_session::callbacks {
     static int guarded(void* user, Body body) noexcept
     {
         auto& self = *static_cast<h2_session*>(user);
-        if (self.abused_) return 0; // what is left of the block that was read
+        if (self.over_) return 0; // what is left of the block that was read
         try {
             return body(self);
         }
@@ -89,6 +89,7 @@ struct h2_session::callbacks {
             auto& state = self.streams_[frame->hd.stream_id];
             state.fields.clear();
             state.list_size = 0;
+            state.peer_ended |= (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
             return 0;
         });
     }
@@ -253,7 +254,7 @@ void h2_session::session_delete::operator()(nghttp2_session* session) const noex
 
 h2_session::h2_session(role as, const limits& bounds, h2_listener& listener, bool connect_protocol)
     : listener_(listener), bounds_(bounds), role_(as), resets_(bounds.http2.max_resets),
-      idle_frames_(bounds.http2.max_idle_frames)
+      idle_frames_(bounds.http2.max_idle_frames), frames_(as == role::server ? NGHTTP2_CLIENT_MAGIC_LEN : 0)
 {
     const auto table = callbacks::make();
     nghttp2_option* made_option = nullptr;
@@ -294,15 +295,19 @@ void h2_session::submit_settings(role as, bool connect_protocol)
 
 bool h2_session::receive(byte_view bytes, time_point now)
 {
-    if (broken_ || abused_) return false;
+    if (broken_ || over_) return false;
     now_ = now;
-    const auto taken = nghttp2_session_mem_recv(session_.get(), bytes.data(), bytes.size());
-    rethrow();
-    if (taken < 0) {
+    while (!bytes.empty() && !broken_ && !over_) {
+        const auto piece = frames_.cut(bytes);
+        if (role_ == role::server && frames_.head()) check_state(*frames_.head());
+        if (over_) break;
+        const auto taken = nghttp2_session_mem_recv(session_.get(), piece.data(), piece.size());
+        rethrow();
+        if (taken >= 0) continue;
         broken_ = true;
         if (error_.empty()) error_ = nghttp2_strerror(static_cast<int>(taken));
     }
-    return !broken_ && !abused_ && !finished();
+    return !broken_ && !over_ && !finished();
 }
 
 void h2_session::send(std::string& out, std::size_t enough)
@@ -380,12 +385,34 @@ void h2_session::goaway(std::uint32_t code)
     check(nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last, code, nullptr, 0));
 }
 
-void h2_session::end_abuse(std::string why)
+void h2_session::end(h2_code code, std::string why)
 {
-    if (abused_) return;
-    abused_ = true;
+    if (over_) return;
+    over_ = true;
+    abused_ = code == h2_code::enhance_your_calm;
     error_ = std::move(why);
-    check(nghttp2_session_terminate_session(session_.get(), NGHTTP2_ENHANCE_YOUR_CALM));
+    check(nghttp2_session_terminate_session(session_.get(), static_cast<std::uint32_t>(code)));
+}
+
+// What nghttp2 lets pass: it keeps no closed streams, and reads no PRIORITY where the scheme of RFC 7540 is off.
+void h2_session::check_state(const h2_frame_head& frame)
+{
+    const auto id = frame.stream;
+    if (frame.type == NGHTTP2_PRIORITY && id == 0) end(h2_code::protocol_error, "PRIORITY on stream 0");
+    if (frame.dependency == id) end(h2_code::protocol_error, "a stream that depends on itself");
+    if (auto* state = find(id)) {
+        const bool last = frame.type == NGHTTP2_DATA && (frame.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+        state->peer_ended |= last || frame.type == NGHTTP2_RST_STREAM;
+        return;
+    }
+    if (frame.type != NGHTTP2_HEADERS && frame.type != NGHTTP2_DATA) return;
+    const auto fault = history_.check(id);
+    if (fault == h2_stream_history::fault::ended)
+        end(h2_code::stream_closed, "a frame on stream " + std::to_string(id) + ", which has ended");
+    else if (fault)
+        end(h2_code::protocol_error, "stream " + std::to_string(id) + " comes after a later one");
+    else if (frame.type == NGHTTP2_HEADERS && id % 2 == 1 && history_.is_new(id))
+        history_.open(id);
 }
 
 h2_session::stream_state* h2_session::find(stream_id id) noexcept
@@ -399,6 +426,7 @@ void h2_session::forget(stream_id id)
     const auto found = streams_.find(id);
     if (found == streams_.end()) return;
     const auto rest = found->second.unconsumed;
+    if (role_ == role::server && found->second.peer_ended) history_.end(id);
     streams_.erase(found);
     if (rest > 0) check(nghttp2_session_consume_connection(session_.get(), rest));
 }

@@ -3,7 +3,10 @@
 #include "core/bytes.hpp"
 #include "http/field_list.hpp"
 #include "http/h2_budget.hpp"
+#include "http/h2_frame_cutter.hpp"
+#include "http/h2_stream_history.hpp"
 #include "http/limits.hpp"
+#include "http/stream_id.hpp"
 
 #include <cstdint>
 #include <exception>
@@ -17,13 +20,12 @@ struct nghttp2_session;
 
 namespace cofferdam::http {
 
-using stream_id = std::int32_t;
-
 /// RFC 9113, 7: the error codes that the gateway uses by name; others pass through as numbers.
 enum class h2_code : std::uint32_t {
     no_error = 0,
     protocol_error = 1,
     internal_error = 2,
+    stream_closed = 5,
     refused_stream = 7,
     cancel = 8,
     enhance_your_calm = 11,
@@ -108,7 +110,7 @@ public:
     /// No new streams of the peer; those under way go on.
     void goaway(std::uint32_t code);
     /// At once, with ENHANCE_YOUR_CALM.
-    void end_abuse(std::string why);
+    void end_abuse(std::string why) { end(h2_code::enhance_your_calm, std::move(why)); }
 
 private:
     struct callbacks;
@@ -118,6 +120,7 @@ private:
         std::size_t unconsumed = 0;
         bool headed = false; // a final head was given to the listener
         bool malformed = false;
+        bool peer_ended = false; // END_STREAM or RST_STREAM came
     };
     struct session_delete {
         void operator()(nghttp2_session* session) const noexcept;
@@ -127,6 +130,8 @@ private:
     stream_state* find(stream_id id) noexcept;
     void forget(stream_id id);
     void take_head(stream_id id, bool ends);
+    void check_state(const h2_frame_head& frame);
+    void end(h2_code code, std::string why);
     void note_malformed(stream_id id);
     void pay_reset();
     void spend(refilling_budget& budget, const char* what);
@@ -143,6 +148,9 @@ private:
     std::size_t settled_resets_ = 0; // RST_STREAM still to be sent that are paid for, or not the peer's doing
     std::string error_;
     std::exception_ptr thrown_;
+    h2_frame_cutter frames_;
+    h2_stream_history history_; // a server's: of the peer's streams
+    bool over_ = false;         // the peer was told so by a GOAWAY with an error
     bool abused_ = false;
     bool broken_ = false;
     bool in_head_ = false;

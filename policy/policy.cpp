@@ -8,6 +8,7 @@
 #include "policy/url.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
 
 namespace cofferdam::policy {
@@ -209,6 +210,13 @@ struct policy::impl {
     list allow, passthrough;
     std::vector<rule> rules;
     std::vector<std::uint16_t> udp_ports;
+    std::uint64_t number = next_number();
+
+    static std::uint64_t next_number() noexcept
+    {
+        static std::atomic<std::uint64_t> last{0};
+        return ++last;
+    }
 
     bool closed() const noexcept { return !phase.empty() && allow.entries.empty(); }
 
@@ -450,6 +458,10 @@ mode policy::how() const noexcept
 std::string_view policy::phase() const noexcept
 {
     return impl_->phase;
+}
+std::uint64_t policy::number() const noexcept
+{
+    return impl_->number;
 }
 
 } // namespace cofferdam::policy

@@ -78,6 +78,8 @@ public:
     const std::vector<std::uint16_t>& udp_ports() const;
     mode how() const noexcept;
     std::string_view phase() const noexcept;
+    /// Of each compiled policy of this process another number, never 0.
+    std::uint64_t number() const noexcept;
 
 private:
     struct impl;

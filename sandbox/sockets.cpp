@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <set>
 #include <sys/stat.h>
@@ -145,20 +146,14 @@ public:
             sockets_.insert(*real);
     }
 
-    /// Sockets below `root`, by name.
+    /// Sockets below `root`, by name, those near it first: the number of entries looked at is bounded.
     void scan(const std::string& root)
     {
-        std::error_code ignored;
         int scanned = 0;
-        const auto options = fs::directory_options::skip_permission_denied;
-        for (fs::recursive_directory_iterator it(root, options, ignored), end; it != end; it.increment(ignored)) {
-            if (ignored) return;
-            if (++scanned > max_scanned_entries) {
-                plan_.complete = false;
-                return;
-            }
-            if (it.depth() >= max_scan_depth) it.disable_recursion_pending();
-            if (it->is_socket(ignored)) hide_socket(it->path().string());
+        for (std::deque<place> open{{root, 0}}; !open.empty(); open.pop_front()) {
+            if (scan_directory(open.front(), open, scanned)) continue;
+            plan_.complete = false;
+            return;
         }
     }
 
@@ -187,6 +182,26 @@ public:
     }
 
 private:
+    struct place {
+        fs::path directory;
+        int depth = 0;
+    };
+
+    /// Notes sockets, and directories to be looked at later. A directory that vanishes meanwhile (others work in /tmp too) or
+    /// can't be read ends no more than the look at itself. False: enough was looked at.
+    bool scan_directory(const place where, std::deque<place>& later, int& scanned)
+    {
+        std::error_code ended, ignored;
+        const auto options = fs::directory_options::skip_permission_denied;
+        for (fs::directory_iterator it(where.directory, options, ended), end; !ended && it != end; it.increment(ended)) {
+            if (++scanned > max_scanned_entries) return false;
+            if (it->is_socket(ignored)) hide_socket(it->path().string());
+            const bool descend = where.depth < max_scan_depth && fs::is_directory(it->symlink_status(ignored));
+            if (descend) later.push_back({it->path(), where.depth + 1});
+        }
+        return true;
+    }
+
     /// Directories that belong to everybody, the home, and those with the working directory in them.
     bool is_shared(const std::string& path) const
     {

@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh               everything
 #   scripts/install-deps.sh --build-only  what `make build` needs, no linters, no test tools
-#   scripts/install-deps.sh --bench       what `make bench-dns` needs: a build, and the servers it compares with
+#   scripts/install-deps.sh --bench       what `make bench`, `bench-dns` and `soak` need: a build, and what they compare with
 #   scripts/install-deps.sh --appliance   what `make package-test` and `make e2e-docker` need beside everything
 #   scripts/install-deps.sh --check       changes nothing; lists what is missing and exits 1 if anything is
 #
@@ -19,10 +19,11 @@ lint="clang-14 clang-format-14 clang-tidy-14 libclang-rt-14-dev shellcheck"
 tests="libgtest-dev libgmock-dev libbenchmark-dev
   nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils knot-dnsutils nginx-light openssl curl wget gpg gpgconf
   gpg-agent gpgv nghttp2-client nghttp2-proxy python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
-  python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp prometheus
-  python3-jsonschema"
+  python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp
+  openssh-server openssh-client rsync postgresql-15 redis-server redis-tools prometheus python3-jsonschema"
 
-bench="nftables iproute2 bind9-dnsutils python3 dnsperf dnsdist unbound dnsmasq nsd"
+bench="nftables iproute2 procps bind9-dnsutils python3 python3-yaml python3-cryptography dnsperf dnsdist unbound dnsmasq nsd
+  nginx-light haproxy squid-openssl sslsplit mitmproxy nghttp2-client curl openssl"
 appliance="debootstrap dpkg-dev docker.io docker-compose prometheus"
 
 # command:package for tools that often come from elsewhere
@@ -85,23 +86,24 @@ if [ "$(id -u)" -ne 0 ]; then
   as_root="sudo"
 fi
 $as_root apt-get update -qq
+# Packages start their services; tests and benchmarks start their own servers on addresses of their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap '$as_root rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+  $as_root chmod 755 $policy
+fi
 # shellcheck disable=SC2086  # a list of words
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
 if [ $scope = all ] && ! has_cargo; then
   say "install-deps.sh: the cargo on the PATH is older than 1.$cargo_minimum: $(command -v cargo)"
   exit 1
 fi
-# Packages start their services; tests and benchmarks start their own servers on addresses of their own.
-if [ $scope = bench ] && command -v systemctl >/dev/null; then
-  for service in dnsdist unbound dnsmasq nsd; do
-    case " $missing " in *" $service "*) $as_root systemctl disable --now --quiet "$service" 2>/dev/null || true ;; esac
+if command -v systemctl >/dev/null; then # nor do they start with the machine
+  for service in dnsdist unbound dnsmasq nsd nginx haproxy squid postgresql redis-server prometheus; do
+    case " $missing " in *" $service"[-\ ]*) $as_root systemctl disable --quiet "$service" 2>/dev/null || true ;; esac
   done
-fi
-if [ $scope = appliance ] && command -v systemctl >/dev/null; then
-  case " $missing " in *" docker.io "*) $as_root systemctl disable --now --quiet docker.socket docker containerd 2>/dev/null || true ;; esac
-fi
-if [ $scope = all ] && command -v systemctl >/dev/null; then
-  case " $missing " in *" nginx-light "*) $as_root systemctl disable --now --quiet nginx 2>/dev/null || true ;; esac
-  case " $missing " in *" prometheus "*) $as_root systemctl disable --now --quiet prometheus 2>/dev/null || true ;; esac
+  case " $missing " in *" openssh-server "*) $as_root systemctl disable --quiet ssh 2>/dev/null || true ;; esac
+  case " $missing " in *" docker.io "*) $as_root systemctl disable --quiet docker.socket docker containerd 2>/dev/null || true ;; esac
 fi
 say "install-deps.sh: installed"

@@ -4,6 +4,7 @@
 #include "nft/io/socket_address.hpp"
 
 #include <array>
+#include <linux/sock_diag.h>
 
 namespace cofferdam::nft {
 namespace {
@@ -62,6 +63,14 @@ result<received_datagram> receive_datagram(int socket, std::span<std::uint8_t> b
     const auto from = client.endpoint();
     if (!from) return from.error();
     return received_datagram{static_cast<std::size_t>(size), *from, *destination};
+}
+
+std::uint32_t dropped_datagrams(int socket) noexcept
+{
+    std::array<std::uint32_t, SK_MEMINFO_VARS> values{};
+    socklen_t size = sizeof values;
+    const bool told = ::getsockopt(socket, SOL_SOCKET, SO_MEMINFO, values.data(), &size) == 0;
+    return told && size > SK_MEMINFO_DROPS * sizeof values[0] ? values[SK_MEMINFO_DROPS] : 0;
 }
 
 error_code send_datagram(int socket, byte_view bytes, const ip_address& source, const ip_endpoint& client) noexcept

@@ -56,6 +56,7 @@ void queue_reader::run()
         if (!more && !wait()) continue;
         const int count = slots.receive(socket_.number());
         for (int i = 0; i < count; ++i) take(slots[static_cast<std::size_t>(i)]);
+        if (count > 0 && calls_.judged) calls_.judged();
         if (count > 0) send_verdicts();
         more = count == static_cast<int>(batch);
     }

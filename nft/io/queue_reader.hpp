@@ -13,6 +13,8 @@ namespace cofferdam::nft {
 struct queue_calls {
     /// Of each packet, in order. An exception drops the packet. The bytes are valid during the call.
     std::function<queue_verdict(const queued_packet&)> judge;
+    /// A batch of packets was judged; their verdicts are sent next. May be empty.
+    std::function<void()> judged;
     /// Packets that the kernel dropped because the receive buffer was full, found at the next one that had room.
     std::function<void(std::uint32_t count)> lost;
     /// A packet that could not be read, a verdict that the kernel refused, an exception: the packet is dropped.

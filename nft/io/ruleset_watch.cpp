@@ -19,11 +19,14 @@ ruleset_watch::ruleset_watch(const netlink_socket& own)
     : socket_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER))
 {
     if (!socket_) throw_sealed(last_error(), "cannot open the ruleset's notifications");
+    sockaddr_nl name{};
+    name.nl_family = AF_NETLINK;
+    // A socket without a port gets no notifications: those that exclude nobody exclude port 0.
+    if (::bind(socket_.number(), reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0)
+        throw_sealed(last_error(), "cannot bind the ruleset's notifications");
     const int group = NFNLGRP_NFTABLES;
     if (::setsockopt(socket_.number(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
         throw_sealed(last_error(), "cannot subscribe to the ruleset's notifications");
-    sockaddr_nl name{};
-    name.nl_family = AF_NETLINK;
     ::bind(own.number(), reinterpret_cast<const sockaddr*>(&name), sizeof name); // or it gets its port when it first sends
     socklen_t size = sizeof name;
     if (::getsockname(own.number(), reinterpret_cast<sockaddr*>(&name), &size) != 0)

@@ -21,19 +21,10 @@ from pathlib import Path
 
 import dns_peers
 import dns_report
+from rig import PREFIX, REPOSITORY, cpu_seconds, inside, remove_stale, run
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-CLIENT, ORIGIN = f"cdbench-c{os.getpid()}", f"cdbench-o{os.getpid()}"
-TICKS = os.sysconf("SC_CLK_TCK")
+CLIENT, ORIGIN = f"{PREFIX}-{os.getpid()}-client", f"{PREFIX}-{os.getpid()}-origin"
 LOOP = 'while read -r line; do eval "$line"; echo "done $?"; done'
-
-
-def run(*command: str, **more) -> subprocess.CompletedProcess:
-    return subprocess.run(command, check=True, **more)
-
-
-def inside(namespace: str, *command: str) -> list[str]:
-    return ["ip", "netns", "exec", namespace, *command]
 
 
 class Network:
@@ -79,12 +70,6 @@ class Shell:
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait(timeout=30)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, its children not counted."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 class Bench:
@@ -229,6 +214,7 @@ def main() -> int:
         print(f"dns_bench: needs root, {options.binary}, and the tools of scripts/install-deps.sh --bench"
               + (f" (missing: {', '.join(missing)})" if missing else ""), file=sys.stderr)
         return 1
+    remove_stale()
     with tempfile.TemporaryDirectory(prefix="cofferdam-bench-") as text:
         folder = Path(text)
         folder.chmod(0o755)

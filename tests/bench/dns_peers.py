@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from authority_server import nsd
+
 AUTHORITY = "10.77.0.2"  # the authoritative server, at the other end of the veth
 ZONE = "bench.example"
 ANSWER = "93.184.216.34"  # what every name of the zone has
@@ -21,30 +23,8 @@ class Server:
 
 
 def authority(folder: Path) -> list[str]:
-    """nsd, with one wildcard zone and no rate limit."""
-    zone = folder / "zone"
-    zone.write_text(f"$ORIGIN {ZONE}.\n$TTL 86400\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A {AUTHORITY}\n"
-                    f"* A {ANSWER}\n")
-    text = folder / "nsd.conf"
-    text.write_text(f"""server:
-  ip-address: {AUTHORITY}
-  server-count: 1
-  username: ""
-  zonesdir: "{folder}"
-  database: ""
-  pidfile: ""
-  xfrdfile: ""
-  zonelistfile: "{folder}/zones.list"
-  xfrdir: "{folder}"
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-remote-control:
-  control-enable: no
-zone:
-  name: {ZONE}
-  zonefile: zone
-""")
-    return ["nsd", "-d", "-c", str(text)]
+    """One wildcard zone."""
+    return nsd(folder, AUTHORITY, ZONE, f"* A {ANSWER}\n")
 
 
 def dnsdist(folder: Path, port: int) -> list[str]:

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
 import subprocess
 from pathlib import Path
+
+from report_page import cell, machine, replace_section
 
 ORDER = ("direct", "dnsdist", "unbound", "dnsmasq", "cofferdam")
 BEGIN, END = "<!-- bench-dns -->", "<!-- /bench-dns -->"
@@ -23,10 +23,6 @@ def ratios(result: dict) -> dict[str, float | None]:
 
 TARGETS = {"cached, of dnsdist": "≥ 0.75", "uncached, of unbound": "≥ 1.0", "uncached, of dnsdist": "stretch: 1.0",
            "p99 at the offered rate, of unbound": "≤ 1.0"}
-
-
-def cell(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
 
 
 def table(result: dict) -> str:
@@ -57,13 +53,10 @@ def inspector_lines(repository: Path) -> str:
 def write(repository: Path, options, result: dict, samples: dict) -> None:
     results = repository / "tests/bench/results"
     results.mkdir(exist_ok=True)
-    machine = {"kernel": ".".join(platform.release().split(".")[:2]), "cores": os.cpu_count()}
-    (results / "dns.json").write_text(json.dumps({"machine": machine, "rounds": options.rounds, "seconds": options.seconds,
+    here = machine()
+    (results / "dns.json").write_text(json.dumps({"machine": here, "rounds": options.rounds, "seconds": options.seconds,
                                                   "rate": options.rate, "ratios": ratios(result), "medians": result,
                                                   "samples": samples}, indent=1) + "\n")
-    page = repository / "docs/performance.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    setup = (f"Medians of {options.rounds} alternating rounds of {options.seconds:g} s; {machine['cores']} cores shared by dnsperf, "
-             f"server and authority; kernel {machine['kernel']}; {options.rate:,} queries/s offered for the percentiles.\n\n")
-    page.write_text(f"{before}{BEGIN}\n{setup}{table(result)}{inspector_lines(repository)}{END}{after}")
+    setup = (f"Medians of {options.rounds} alternating rounds of {options.seconds:g} s; {here['cores']} cores shared by dnsperf, "
+             f"server and authority; kernel {here['kernel']}; {options.rate:,} queries/s offered for the percentiles.\n\n")
+    replace_section(repository / "docs/performance.md", BEGIN, END, setup + table(result) + inspector_lines(repository))

@@ -163,6 +163,8 @@ std::optional<packet> fake_authority::respond(const packet& query, bool tcp, uns
         forged.push_back(header({.id = id ^ 1U, .flags = 0x8180U, .an = 1}) + question + evil);
         forged.push_back(header({.id = id, .flags = 0x8180U, .an = 1}) + question_octets(labels("evil.example"), q.type) + evil);
     }
+    for (unsigned i = 1; i <= how.strays; ++i)
+        forged.push_back(header({.id = id ^ i, .flags = 0x8180U, .an = how.answers}) + question + how.records);
     return header({.id = id, .flags = 0x8180U | how.code, .an = how.answers}) + question + how.records;
 }
 

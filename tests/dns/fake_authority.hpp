@@ -34,6 +34,7 @@ public:
         bool truncate_udp = false; ///< TC over UDP, whole over TCP
         bool refuses_edns = false; ///< FORMERR to a query with OPT
         bool forged_first = false; ///< over UDP: before the answer, one with another id and one to another question
+        unsigned strays = 0;       ///< over UDP: before the answer, so many with ids of their own
         std::chrono::milliseconds delay{0};
     };
 

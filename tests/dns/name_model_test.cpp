@@ -1,6 +1,8 @@
 #include "core/siphash.hpp"
+#include "core/zone.hpp"
 #include "dns/name_model.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -65,8 +67,22 @@ TEST(name_set, finds_what_is_listed)
     EXPECT_FALSE(known.popular.contains("exf6.net"));
     EXPECT_FALSE(known.popular.contains(""));
     EXPECT_FALSE(known.popular.contains("duckdns.org")) << "anybody gets a name below";
-    EXPECT_TRUE(known.is_ci_host("api.github.com"));
-    EXPECT_FALSE(known.is_ci_host("x.api.github.com"));
+    EXPECT_TRUE(known.is_ci_host("api.github.com", "github.com"));
+    EXPECT_FALSE(known.is_ci_host("x.api.github.com", "github.com"));
+}
+
+TEST(name_set, finds_each_of_many_and_no_other)
+{
+    for (const std::size_t count : {1U, 2U, 127U, 129U, 5000U}) {
+        std::vector<std::array<std::uint8_t, name_set::width>> prints;
+        for (std::size_t i = 0; i < count; ++i) prints.push_back(fingerprint("n" + std::to_string(i) + ".example"));
+        std::sort(prints.begin(), prints.end());
+        std::vector<std::uint8_t> file;
+        for (const auto& each : prints) file.insert(file.end(), each.begin(), each.end());
+        const auto set = name_set::parse(file).value();
+        for (std::size_t i = 0; i < 2 * count; ++i)
+            ASSERT_EQ(set.contains("n" + std::to_string(i) + ".example"), i < count) << i << " of " << count;
+    }
 }
 
 TEST(name_set, refuses_files_that_are_none)
@@ -80,9 +96,10 @@ TEST(name_set, refuses_files_that_are_none)
 
 TEST(pattern_of, lets_small_numbers_vary_within_a_domain)
 {
-    EXPECT_EQ(pattern_of("build7.eu12.ci4.example").view(), "build#.eu#.ci4.example");
-    EXPECT_EQ(pattern_of("build.ci4.example").size(), 0U);
-    EXPECT_EQ(pattern_of("build2024.ci.example").size(), 0U) << "too long to be a number of a host";
-    EXPECT_TRUE(name_model::shipped().is_ci_host("productionresultssa999.blob.core.windows.net"));
-    EXPECT_FALSE(name_model::shipped().is_ci_host("productionresultssa1234.blob.core.windows.net"));
+    const auto pattern = [](std::string_view name) { return pattern_of(name, purchased_domain(name)); };
+    EXPECT_EQ(pattern("build7.eu12.ci4.example").view(), "build#.eu#.ci4.example");
+    EXPECT_EQ(pattern("build.ci4.example").size(), 0U);
+    EXPECT_EQ(pattern("build2024.ci.example").size(), 0U) << "too long to be a number of a host";
+    EXPECT_TRUE(name_model::shipped().is_ci_host("productionresultssa999.blob.core.windows.net", "windows.net"));
+    EXPECT_FALSE(name_model::shipped().is_ci_host("productionresultssa1234.blob.core.windows.net", "windows.net"));
 }

@@ -26,7 +26,7 @@ public:
                {[this](std::string_view, const ip_address& a) {
                     return a.scope() == ip_scope::global || permitted_addresses.contains(a.to_string());
                 },
-                [this](std::string_view name, std::uint16_t qtype) { spent.unanswered(name, qtype); }})
+                [this](std::string_view name, std::uint16_t qtype) { spent.unanswered(name, qtype); }, &ready})
     {
         source = {ip_address::parse("100.64.0.2").value(), 4242};
     }
@@ -34,6 +34,13 @@ public:
     policy_answer judge(std::string_view name, std::uint16_t)
     {
         judged.emplace_back(name);
+        auto out = word_on(name);
+        out.rules = rules;
+        return out;
+    }
+
+    policy_answer word_on(std::string_view name) const
+    {
         const std::string text(name);
         if (audit_only.contains(text)) return {true, false, reason::not_in_allow_list, {}, "dns:" + text};
         if (denied_by_rule.contains(text)) return {false, false, reason::denied_by_rule, "no " + text, {}};
@@ -83,7 +90,9 @@ public:
 
     std::set<std::string> allowed, denied_by_rule, audit_only, permitted_addresses;
     std::vector<std::string> judged;
+    std::uint64_t rules = 1; ///< to be changed with the sets above
     bindings names;
+    ready_answers ready{1024};
     budget spent;
     inspector gate;
     resolver core;

@@ -136,6 +136,34 @@ TEST_F(upstream, forged_answers_change_nothing)
     EXPECT_EQ(addresses("forged.example"), "93.184.216.34");
 }
 
+TEST_F(upstream, a_flood_of_strays_neither_ends_a_query_nor_uses_up_sockets)
+{
+    constexpr unsigned each = 200; // a socket is replaced after 64 of them
+    const auto descriptors = [] {
+        const std::filesystem::directory_iterator open("/proc/self/fd");
+        return std::distance(begin(open), end(open));
+    };
+    how.upstream_timeout = 30s; // longer than the test: no query is asked again
+    (void)client();
+    const auto ask = [this](const std::string& name) {
+        bytes_result out = errc::ambiguous;
+        asio::co_spawn(io, keep_answer(client(), name, rr::a, out), asio::detached);
+        const auto start = std::chrono::steady_clock::now();
+        io.restart();
+        while (!out && std::chrono::steady_clock::now() - start < 5s) io.run_one_for(10ms);
+        return out;
+    };
+    const auto before = descriptors();
+    for (int i = 0; i < 40; ++i) {
+        const auto name = "n" + std::to_string(i) + ".example";
+        world.set(name, rr::a, {.answers = 1, .records = record_octets(to_question, 1, 60, {93, 184, 216, 34}), .strays = each});
+        ASSERT_TRUE(ask(name)) << name;
+        ASSERT_EQ(world.count(name), 1U);
+    }
+    EXPECT_EQ(client().sent(), 40U);
+    EXPECT_LE(descriptors() - before, 2 * 8) << "sockets of one server, those that are replaced included";
+}
+
 TEST_F(upstream, a_dead_server_costs_nothing_where_there_is_another)
 {
     const int closed = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0); // bound, so that its port stays free, then closed
@@ -160,6 +188,7 @@ TEST_F(upstream, a_silent_server_is_left_for_the_next_in_time)
         world.set_address(n, {93, 184, 216, 34});
     }
     how.upstreams.insert(how.upstreams.begin(), {ip_address::v4({127, 0, 0, 1}), silent.port()});
+    how.upstream_timeout = 1s; // that the other server surely answers in
     EXPECT_TRUE(answer("a.example", rr::a));
     EXPECT_TRUE(answer("b.example", rr::a));
     EXPECT_EQ(silent.count("a.example"), 1U);

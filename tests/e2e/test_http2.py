@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from world import names
+from world import cargo_packages, names
 from world.fake_internet import PYTHON, SERVERS
 
 ALLOW = ["https://h2.example/", "http://h2.example/", "https://h2.example:8443/", "https://echo.example/",
@@ -802,6 +802,40 @@ def test_git(world, gateway):
                        ["https://git.h2.example/team/"])
     assert done.code == 0 and len(done.out.split()) > 1, done
     assert len(http2_records(done)) >= 2 and all(r["close_reason"] == "completed" for r in http2_records(done)), done
+
+
+CARGO_SERVER = """
+const http2 = require('http2'), fs = require('fs'), path = require('path');
+const [pem, address, index, crates, origin] = process.argv.slice(2);
+const key = fs.readFileSync(pem);
+const server = http2.createSecureServer({ key, cert: key });
+server.on('stream', (stream, headers) => {
+  const where = headers[':path'];
+  if (where === '/index/config.json') {
+    stream.respond({ ':status': 200 });
+    stream.end(JSON.stringify({ dl: origin + '/dl' }));
+    return;
+  }
+  const [, kind, ...rest] = where.split('/');
+  stream.respondWithFile(path.join(kind === 'dl' ? crates : index, ...rest), {}, { onError() { stream.respond({ ':status': 404 }, { endStream: true }); } });
+});
+server.listen(8444, address);
+"""
+
+
+def test_cargo(world, gateway):
+    """A sparse index and its crates from a server that speaks HTTP/2 alone."""
+    origin = "https://node.example:8444"
+    server = world.folder / "state" / "cargo_server.js"
+    server.write_text(CARGO_SERVER)
+    world.serve_at("cargo", (names.NODE_H2, 8444), "node", str(server), str(world.authority.folder / "node.example.pem"),
+                   names.NODE_H2, str(world.www / names.CRATES_INDEX), str(world.www / names.CRATES / "crates"), origin)
+    folder = world.job_folder(project="cargo")
+    (folder / "work" / "Cargo.lock").unlink()  # it names the index of HTTP/1.1
+    done = gateway.run(["cargo", "fetch"], [f"{origin}/index/", f"{origin}/dl/"], folder=folder, env={"CARGO_REGISTRIES_FIXTURE_INDEX": f"sparse+{origin}/index/"})
+    crates = list((done.folder / "home/.cargo/registry/cache").glob("*/*.crate"))
+    assert done.code == 0 and len(crates) == cargo_packages.COUNT, done
+    assert len(http2_records(done)) == len(done.of_type("http")) >= 2 * cargo_packages.COUNT + 1, done
 
 
 WEBSOCKET_SERVER = """

@@ -65,7 +65,22 @@ struct fixture {
         const auto name = parsed ? std::string(parsed->text.view()) : "bad";
         if (name.starts_with("bad")) return refusal(name);
         if (name.starts_with("drop")) return dns::drop{refusal(name).facts};
-        return dns::passed{};
+        dns::passed out;
+        out.q = *parsed;
+        out.verdict = {true, true, reason::allowed_by_endpoint, "dns:" + name, {}, {}, rules};
+        return out;
+    }
+
+    /// What the resolver has said of a name before.
+    void make_ready(std::string_view name)
+    {
+        const auto asked = *dns::parse_query(query(name));
+        dns::answer given;
+        given.bytes = dns::build_reply(asked, {}, dns::transport::udp);
+        given.facts.rcode = "NOERROR";
+        given.facts.qtype = "A";
+        given.facts.decision = {true, true, reason::allowed_by_endpoint, {}, {}, {}, rules};
+        job.ready_answers().keep(asked, given, dns::clock::time_point::max(), false, dns::clock::now());
     }
 
     nft::queue_verdict judge(const ip_endpoint& from, const ip_endpoint& to, byte_view payload)
@@ -88,6 +103,7 @@ struct fixture {
         return at == std::string::npos ? 0 : std::stoull(text.substr(text.find("} ", at) + 2));
     }
 
+    std::uint64_t rules = 1;
     std::mutex mutex;
     std::vector<audit::record> records;
     std::vector<std::vector<std::uint8_t>> inspected, sent;
@@ -140,6 +156,50 @@ TEST(queued_names, a_refusal_is_answered_by_the_server_that_was_asked_and_record
         EXPECT_EQ("bad.example", std::get<audit::dns_fields>(records[0].what).qname);
         EXPECT_EQ(1U, f.counted("reject"));
     }
+}
+
+TEST(queued_names, what_passes_and_is_ready_is_answered_at_once_and_recorded_once)
+{
+    fixture f;
+    f.make_ready("good.example");
+    EXPECT_EQ(dropped, f.judge(client, server, query("good.example")));
+    ASSERT_EQ(1U, f.sent.size());
+    const auto reply = nft::parse_udp(f.sent[0]).value();
+    EXPECT_EQ(server, reply.source);
+    EXPECT_EQ(client, reply.destination);
+    EXPECT_EQ(0x12, reply.payload[0]);
+    const auto records = f.written();
+    ASSERT_EQ(1U, records.size());
+    EXPECT_EQ("allow", records[0].decision.action);
+    EXPECT_EQ("dns:good.example", records[0].decision.rule);
+    EXPECT_EQ("NOERROR", std::get<audit::dns_fields>(records[0].what).rcode);
+    EXPECT_EQ(1U, f.counted("answer"));
+    EXPECT_EQ(0U, f.counted("accept"));
+}
+
+TEST(queued_names, what_is_ready_is_left_to_the_resolver_where_the_answer_would_not_arrive_and_to_the_relay)
+{
+    fixture f(with_udp("udp://8.8.8.8:5300"));
+    f.make_ready("good.example");
+    EXPECT_EQ(accepted, f.judge(endpoint("5.6.7.8", 40000), server, query("good.example")));
+    EXPECT_EQ(accepted, f.judge(client, endpoint("8.8.8.8", 5300), query("good.example")));
+    f.rules = 2;
+    EXPECT_EQ(accepted, f.judge(client, server, query("good.example"))) << "of another policy";
+    EXPECT_TRUE(f.sent.empty());
+    EXPECT_TRUE(f.written().empty());
+}
+
+TEST(queued_names, what_is_ready_is_not_given_without_a_place_for_its_record)
+{
+    config::settings settings;
+    settings.audit.queue_records = 1;
+    fixture f(std::move(settings));
+    f.make_ready("good.example");
+    auto taken = f.job.audit().reserve();
+    ASSERT_TRUE(taken);
+    EXPECT_EQ(dropped, f.judge(client, server, query("good.example")));
+    EXPECT_TRUE(f.sent.empty());
+    taken->cancel();
 }
 
 TEST(queued_names, a_client_at_an_address_of_its_own_choice_is_answered_by_the_resolver)

@@ -304,6 +304,90 @@ TEST_F(h2_session_test, streams_beyond_the_bound_are_refused_and_told)
     EXPECT_FALSE(target.error().empty());
 }
 
+// What the last GOAWAY says; -1: there was none.
+int goaway_code(h2_session& session)
+{
+    std::string out;
+    session.send(out, 1U << 20);
+    int code = -1;
+    for (std::size_t at = 0; at + 9 <= out.size();) {
+        const auto byte = [&](std::size_t i) -> std::size_t { return static_cast<unsigned char>(out[at + i]); };
+        if (byte(3) == 7) code = static_cast<int>(byte(9 + 7));
+        at += 9 + (byte(0) << 16U) + (byte(1) << 8U) + byte(2);
+    }
+    return code;
+}
+
+TEST_F(h2_session_test, a_frame_on_a_stream_that_the_peer_ended_ends_the_connection)
+{
+    const std::string reset = frame(3, 0, 1, std::string("\0\0\0\x08", 4));
+    const std::vector<std::pair<std::string, std::string>> cases{
+        {frame(1, 4, 1, literal(get)) + reset, frame(0, 1, 1, "late")},
+        {frame(1, 4, 1, literal(get)) + reset, frame(1, 5, 1, literal(get))},
+        {frame(1, 5, 1, literal(get)), frame(0, 1, 1, "late")},
+        {frame(1, 5, 1, literal(get)), frame(1, 5, 1, literal(get))},
+    };
+    for (const auto& [before, late] : cases) {
+        h2_peer peer;
+        h2_session target(role::server, bounds, peer);
+        target.receive(as_bytes(std::string(preface) + frame(4, 0, 0, "") + before), now);
+        target.answer(1, {{":status", "204"}}, true);
+        EXPECT_EQ(goaway_code(target), -1);
+        EXPECT_TRUE(peer.streams[1].closed);
+        EXPECT_FALSE(target.receive(as_bytes(late), now));
+        EXPECT_EQ(goaway_code(target), 5) << "STREAM_CLOSED";
+        EXPECT_FALSE(target.abused());
+        EXPECT_FALSE(target.error().empty());
+        EXPECT_EQ(peer.streams[1].heads.size(), 1U);
+    }
+}
+
+TEST_F(h2_session_test, a_frame_that_was_on_its_way_when_we_reset_its_stream_is_harmless)
+{
+    start_raw();
+    raw(frame(1, 4, 1, literal(get)));
+    server.reset(1, h2_code::cancel);
+    EXPECT_EQ(goaway_code(server), -1);
+    EXPECT_TRUE(raw(frame(0, 0, 1, "on its way") + frame(1, 5, 1, literal({{"x-trailer", "1"}}))));
+    EXPECT_TRUE(raw(frame(8, 0, 1, std::string("\0\0\0\x08", 4)) + frame(3, 0, 1, std::string("\0\0\0\x08", 4))));
+    EXPECT_TRUE(raw(frame(1, 5, 3, literal(get))));
+    EXPECT_EQ(at_server.streams[3].heads.size(), 1U);
+}
+
+TEST_F(h2_session_test, a_stream_that_was_refused_may_go_on_sending)
+{
+    bounds.http2.max_streams = 1;
+    h2_peer peer;
+    h2_session target(role::server, bounds, peer);
+    target.receive(as_bytes(std::string(preface) + frame(4, 0, 0, "")), now);
+    EXPECT_EQ(goaway_code(target), -1);
+    for (const std::uint32_t id : {1U, 3U}) target.receive(as_bytes(frame(1, 4, id, literal(get))), now);
+    EXPECT_EQ(peer.refused, std::vector<stream_id>{3});
+    EXPECT_TRUE(target.receive(as_bytes(frame(0, 0, 3, "body") + frame(1, 5, 3, literal({{"x-trailer", "1"}}))), now));
+}
+
+TEST_F(h2_session_test, a_stream_below_an_earlier_one_ends_the_connection)
+{
+    start_raw();
+    EXPECT_TRUE(raw(frame(1, 5, 5, literal(get))));
+    EXPECT_FALSE(raw(frame(1, 5, 3, literal(get))));
+    EXPECT_EQ(goaway_code(server), 1);
+    EXPECT_FALSE(at_server.streams.contains(3));
+}
+
+TEST_F(h2_session_test, priority_is_ignored_but_for_what_it_can_not_mean)
+{
+    start_raw();
+    EXPECT_TRUE(raw(frame(2, 0, 1, std::string(5, '\0')) + frame(1, 5, 1, literal(get))));
+    EXPECT_FALSE(raw(frame(2, 0, 0, std::string(5, '\0'))));
+    EXPECT_EQ(goaway_code(server), 1);
+    h2_peer peer;
+    h2_session target(role::server, bounds, peer);
+    EXPECT_FALSE(target.receive(
+        as_bytes(std::string(preface) + frame(4, 0, 0, "") + frame(2, 0, 3, std::string("\0\0\0\x03\0", 5))), now));
+    EXPECT_EQ(goaway_code(target), 1) << "a stream that depends on itself";
+}
+
 TEST_F(h2_session_test, an_exception_of_the_listener_comes_out)
 {
     struct thrower : h2_peer {

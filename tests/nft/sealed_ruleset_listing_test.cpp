@@ -1,6 +1,8 @@
 #include "namespace_fixture.hpp"
 #include "nft/encode.hpp"
 #include "nft/io/netlink.hpp"
+#include "nft/local_ruleset.hpp"
+#include "nft/router_ruleset.hpp"
 
 #include <array>
 #include <cerrno>
@@ -65,6 +67,21 @@ TEST(listing, sealed_rulesets_read_back_as_printed)
                 seen_as::root);
 }
 
+TEST(listing, rulesets_of_serve_read_back_as_printed)
+{
+    in_namespace(
+        [] {
+            router_options router;
+            router.interfaces = {"build0", "build1"};
+            router.services = {3128};
+            router.udp_ports = {123};
+            expect_same_as_nft(with_drop_for_queue(router_ruleset(router)));
+            expect_same_as_nft(with_drop_for_queue(router_ruleset({})));
+            expect_same_as_nft(with_drop_for_queue(local_ruleset({})));
+        },
+        seen_as::root);
+}
+
 TEST(listing, each_expression_reads_back_as_printed)
 {
     in_namespace(
@@ -82,6 +99,10 @@ TEST(listing, each_expression_reads_back_as_printed)
                 {match_tcp_flags{0x06}, accept},
                 {match_unreachable{protocol_family::ipv4}, accept},
                 {match_unreachable{protocol_family::ipv6}, accept},
+                {match_icmpv6_type{icmpv6_type::listener_query}, match_local_destination{}, accept},
+                {match_icmpv6_type{icmpv6_type::router_solicit}, accept},
+                {match_icmpv6_type{icmpv6_type::neighbour_advert}, accept},
+                {match_icmpv6_type{icmpv6_type::listener_report}, accept},
                 {match_dnat_status{}, accept},
                 {match_reply{}, accept},
                 {match_port{protocol::udp, packet_end::destination, 53, true}, match_query_shape{}, accept},

@@ -1,12 +1,14 @@
 #include "sandbox/sockets.hpp"
 #include "stage.hpp"
 
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <thread>
 #include <unistd.h>
 
 namespace cofferdam::sandbox {
@@ -50,6 +52,24 @@ TEST_P(sockets_test, hides_a_socket_among_other_files)
     EXPECT_EQ(attempt("connect-unix " + path), "refused ECONNREFUSED");
     EXPECT_EQ(shell("cat " + directory + "/mixed/data").output, "data\n");
     EXPECT_THAT(shell("true").notes, Contains("hidden socket: " + path));
+}
+
+TEST_P(sockets_test, hides_a_socket_while_directories_beside_it_come_and_go)
+{
+    const auto path = made("mixed") + "/docker.sock";
+    write_to(directory + "/mixed/data", "", uid());
+    const auto daemon = listen_at(path);
+    std::atomic<bool> stop{false};
+    std::thread others([&] {
+        std::error_code ignored;
+        while (!stop) {
+            for (const auto* busy : {"/a", "/n", "/z"}) std::filesystem::create_directories(directory + busy + "/b/c", ignored);
+            for (const auto* busy : {"/a", "/n", "/z"}) std::filesystem::remove_all(directory + busy, ignored);
+        }
+    });
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(attempt("connect-unix " + path), "refused ECONNREFUSED");
+    stop = true;
+    others.join();
 }
 
 TEST_P(sockets_test, hides_a_directory_of_sockets_with_what_comes_later)

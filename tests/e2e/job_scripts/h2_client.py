@@ -35,11 +35,11 @@ def connect(host, port=443, tls=True, alpn=("h2",), sni=None):
 class Raw:
     """Frames as they are written here; answers as (kind, flags, stream, payload)."""
 
-    def __init__(self, host, **more):
+    def __init__(self, host, preface=PREFACE + frame(SETTINGS), **more):
         self.sock = connect(host, **more)
-        self.buffer = b""
+        self.buffer, self.ended = b"", False
         self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
-        self.sock.sendall(PREFACE + frame(SETTINGS))
+        self.sock.sendall(preface)
 
     def send(self, content):
         self.sock.sendall(content)
@@ -55,9 +55,12 @@ class Raw:
             while len(self.buffer) < 9 or len(self.buffer) < 9 + int.from_bytes(self.buffer[:3], "big"):
                 try:
                     got = self.sock.recv(65536)
-                except (socket.timeout, ConnectionError, ssl.SSLError):
+                except socket.timeout:
                     return
+                except (ConnectionError, ssl.SSLError):
+                    got = b""
                 if not got:
+                    self.ended = True
                     return
                 self.buffer += got
             size = int.from_bytes(self.buffer[:3], "big")

@@ -62,6 +62,7 @@ class FakeInternet:
     def _build(self) -> None:
         self.network.create(*homes.passwd_and_group())
         self.evidence = Evidence(self.folder / "evidence")
+        self._born: dict[str, dict[Path, int]] = {}  # nonces, and the end of the evidence when each was made
         self.www, self.projects, self.git_root = (self.folder / n for n in ("www", "projects", "git"))
         self._certificates()
         self._packages()
@@ -76,7 +77,7 @@ class FakeInternet:
         for host in [*names.NGINX_HOSTS, *names.BULK_HOSTS, names.GIT, names.ECHO, "approved-api", "denied.example",
                      "other.example", "svc.example", "alias.example", "v4only.example", "v6only.example", "raw.example",
                      "example.com", "attacker.example", "uploads.example", "xn--bcher-kva.example", "h2.example",
-                     "node.example", "go.example", "grpc.example", "git.h2.example"]:
+                     "node.example", "go.example", "grpc.example", "git.h2.example", names.SERVICES_HOST]:
             self.authority.leaf(host)
         self.authority.odd_leaves()
         self.root_file = self.authority.root_file
@@ -243,20 +244,24 @@ class FakeInternet:
 
     # Evidence
 
-    @staticmethod
-    def nonce() -> str:
-        return "n" + uuid.uuid4().hex[:20]
+    def nonce(self) -> str:
+        nonce = "n" + uuid.uuid4().hex[:20]
+        self._born[nonce] = self.evidence.mark()
+        return nonce
 
     def settle(self) -> None:
         """Returns when everything sent so far is in the packet capture."""
         token, since = self.nonce().encode(), self.evidence.mark()
-        probe = f"import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto({token!r}, ('192.0.2.9', 9))"
+        # Marked: where a gateway captures what this machine sends, that is how its own traffic looks.
+        probe = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                 f"s.setsockopt(socket.SOL_SOCKET, 36, 0xC0FFE); s.sendto({token!r}, ('192.0.2.9', 9))")
         subprocess.run(Network.inside(self.network.gw, PYTHON, "-c", probe), check=True)
         self.evidence.wait_for_packet(token, since)
 
-    def traces(self, nonce: str) -> list[str]:
+    def traces(self, text: str) -> list[str]:
+        """Every place in which `text` was seen: since its nonce was made, if it has one (what came before can't hold it)."""
         self.settle()
-        return self.evidence.traces(nonce)
+        return self.evidence.traces(text, next((mark for nonce, mark in self._born.items() if nonce in text), None))
 
     # The end
 

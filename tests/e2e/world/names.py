@@ -17,6 +17,8 @@ RAW = "93.184.216.40"  # plain TCP services
 RAW6 = "2606:4700:1::40"
 H2 = "93.184.216.60"  # servers of HTTP/2, started by the tests that need them
 NODE_H2, GO_H2, GRPC, GIT_H2 = "93.184.216.61", "93.184.216.62", "93.184.216.63", "93.184.216.64"
+SERVICES = "93.184.216.65"  # real servers of other protocols, started by the tests that need them
+SERVICES_HOST = "services.example"
 ATTACKER = "151.101.0.66"  # a recorder too, that no honest name points to
 ATTACKER6 = "2606:4700:1::66"
 IODINE = "151.101.0.67"  # authoritative servers of tunnels, which the fake internet's resolver asks as delegated
@@ -24,7 +26,7 @@ DNS2TCP = "151.101.0.68"
 IODINE_ZONE = "t.evil.example"
 DNS2TCP_ZONE = "d.evil.example"
 
-LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, H2, NODE_H2, GO_H2, GRPC, GIT_H2, ATTACKER, IODINE, DNS2TCP]
+LOCAL_ADDRESSES = [DNS, PACKAGES, BULK, ORIGIN, RAW, H2, NODE_H2, GO_H2, GRPC, GIT_H2, SERVICES, ATTACKER, IODINE, DNS2TCP]
 LOCAL_ADDRESSES6 = [DNS6, PACKAGES6, BULK6, ORIGIN6, RAW6, ATTACKER6]
 
 NPM = "registry.npm.example"
@@ -119,6 +121,7 @@ def zone() -> dict:
         "go.example": {"A": [GO_H2]},
         "git.h2.example": {"A": [GIT_H2]},
         "grpc.example": {"A": [GRPC]},
+        SERVICES_HOST: {"A": [SERVICES]},
         "v4only.example": {"A": [ORIGIN]},
         "v6only.example": {"AAAA": [ORIGIN6]},
         "svc.example": {"A": [ORIGIN], "AAAA": [ORIGIN6], "HTTPS": [_https_rdata()], "TXT": ["v=fixture"]},

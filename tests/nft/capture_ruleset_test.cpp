@@ -1,0 +1,156 @@
+#include "nft/local_ruleset.hpp"
+#include "nft/router_ruleset.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+namespace cofferdam::nft {
+namespace {
+
+const chain& chain_named(const ruleset& set, const std::string& name)
+{
+    const auto found = std::find_if(set.chains.begin(), set.chains.end(), [&](const chain& c) { return c.name == name; });
+    EXPECT_NE(set.chains.end(), found) << name;
+    return *found;
+}
+
+bool has_rule(const chain& where, const std::string& text)
+{
+    return std::any_of(where.rules.begin(), where.rules.end(), [&](const rule& r) { return to_string(r) == text; });
+}
+
+template <class Each>
+void for_each_queue(const ruleset& set, Each visit)
+{
+    for (const auto& c : set.chains)
+        for (const auto& r : c.rules)
+            for (const auto& e : r)
+                if (const auto* q = std::get_if<queue>(&e)) visit(*q);
+}
+
+TEST(router_ruleset, forwards_nothing)
+{
+    const auto set = router_ruleset({});
+    const auto& forwarded = chain_named(set, "forwarded");
+    EXPECT_EQ(chain_hook::forward, forwarded.base->hook);
+    EXPECT_EQ(chain_policy::drop, forwarded.base->policy);
+    EXPECT_TRUE(forwarded.rules.empty());
+}
+
+TEST(router_ruleset, refuses_what_is_left_before_it_is_routed)
+{
+    const auto set = router_ruleset({});
+    const auto& arrived = chain_named(set, "arrived");
+    EXPECT_EQ(chain_hook::prerouting, arrived.base->hook);
+    EXPECT_GT(arrived.base->order, priority::destination_nat);
+    EXPECT_EQ("goto refuse", to_string(chain_named(set, "judged").rules.back()));
+    EXPECT_FALSE(has_rule(chain_named(set, "judged"), "accept"));
+}
+
+TEST(router_ruleset, captures_the_named_interfaces_or_all_but_loopback)
+{
+    router_options options;
+    EXPECT_TRUE(has_rule(chain_named(router_ruleset(options), "translated"), "iifname != \"lo\" goto captured"));
+    options.interfaces = {"build0", "build1"};
+    for (const auto* name : {"queued", "translated", "arrived"}) {
+        const auto set = router_ruleset(options);
+        EXPECT_EQ(2, chain_named(set, name).rules.size()) << name;
+        EXPECT_EQ(0, to_string(chain_named(set, name).rules.back()).find("iifname \"build1\" ")) << name;
+    }
+}
+
+TEST(router_ruleset, redirects_names_before_streams)
+{
+    const auto set = router_ruleset({});
+    const auto& rules = chain_named(set, "captured").rules;
+    ASSERT_EQ(3, rules.size());
+    EXPECT_EQ("udp dport 53 redirect to :15053", to_string(rules[0]));
+    EXPECT_EQ("tcp dport 53 redirect to :15053", to_string(rules[1]));
+    EXPECT_EQ("meta l4proto tcp redirect to :15001", to_string(rules[2]));
+}
+
+TEST(router_ruleset, lets_clients_reach_the_services_of_this_machine_alone)
+{
+    router_options options;
+    options.services = {3128};
+    const auto set = router_ruleset(options);
+    for (const auto* name : {"captured", "judged"})
+        EXPECT_TRUE(has_rule(chain_named(set, name), "fib daddr type local tcp dport 3128 accept")) << name;
+}
+
+TEST(router_ruleset, takes_no_router_advertisement_and_no_redirect)
+{
+    const auto text = to_string(router_ruleset({}));
+    EXPECT_EQ(std::string::npos, text.find("nd-router-advert"));
+    EXPECT_EQ(std::string::npos, text.find("nd-redirect"));
+    EXPECT_NE(std::string::npos, text.find("icmpv6 type nd-neighbor-solicit accept"));
+}
+
+TEST(router_ruleset, keeps_its_ports_to_redirected_traffic)
+{
+    const auto set = router_ruleset({});
+    const auto& guarded = chain_named(set, "guarded");
+    EXPECT_EQ(chain_hook::input, guarded.base->hook);
+    for (const auto* text : {"tcp dport 15001 goto refuse", "tcp dport 15053 goto refuse", "udp dport 15053 goto refuse"})
+        EXPECT_TRUE(has_rule(guarded, text)) << text;
+}
+
+TEST(capture_rulesets, queue_without_bypass_from_the_first_queue_on)
+{
+    router_options router;
+    router.first_queue = 40;
+    router.queues = 3;
+    local_options local;
+    local.first_queue = 40;
+    local.queues = 3;
+    std::size_t count = 0;
+    for (const auto& set : {router_ruleset(router), local_ruleset(local)})
+        for_each_queue(set, [&](const queue& q) {
+            EXPECT_EQ(40, q.first);
+            EXPECT_EQ(3, q.total);
+            EXPECT_TRUE(q.by_cpu);
+            ++count;
+        });
+    EXPECT_EQ(5, count);
+}
+
+TEST(local_ruleset, drops_what_no_rule_names)
+{
+    const auto set = local_ruleset({});
+    const auto& judged = chain_named(set, "judged");
+    EXPECT_EQ(chain_hook::output, judged.base->hook);
+    EXPECT_EQ(chain_policy::drop, judged.base->policy);
+    EXPECT_EQ("goto refuse", to_string(judged.rules.back()));
+    EXPECT_EQ(chain_policy::drop, chain_named(set, "forwarded").base->policy);
+}
+
+TEST(local_ruleset, exempts_its_own_marks_first)
+{
+    local_options options;
+    options.mark = 0x10;
+    options.answer_mark = 0x11;
+    const auto set = local_ruleset(options);
+    for (const auto* name : {"queued", "translated", "judged"}) {
+        EXPECT_EQ("meta mark 0x00000010 accept", to_string(chain_named(set, name).rules[0])) << name;
+        EXPECT_EQ("meta mark 0x00000011 accept", to_string(chain_named(set, name).rules[1])) << name;
+    }
+    EXPECT_TRUE(has_rule(chain_named(set, "untracked"), "meta mark 0x00000011 notrack"));
+}
+
+TEST(local_ruleset, judges_names_asked_of_loopback_too)
+{
+    const auto set = local_ruleset({});
+    const auto position = [](const chain& c, const std::string& text) {
+        const auto found = std::find_if(c.rules.begin(), c.rules.end(), [&](const rule& r) { return to_string(r) == text; });
+        EXPECT_NE(c.rules.end(), found) << text;
+        return found - c.rules.begin();
+    };
+    const auto& queued = chain_named(set, "queued");
+    EXPECT_LT(position(queued, "udp dport 53 queue to 1500"), position(queued, "oifname \"lo\" accept"));
+    const auto& translated = chain_named(set, "translated");
+    EXPECT_LT(position(translated, "tcp dport 53 redirect to :15053"), position(translated, "oifname \"lo\" accept"));
+    EXPECT_LT(translated.base->order, priority::destination_nat);
+}
+
+} // namespace
+} // namespace cofferdam::nft
