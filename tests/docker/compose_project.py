@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import yaml
@@ -60,7 +61,18 @@ class Project:
         mounts = self.engine.inspect(self.container("gateway"))["Mounts"]
         folder = next(m["Source"] for m in mounts if m["Destination"] == "/var/log/cofferdam")
         log = Path(folder) / "audit.jsonl"
-        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        whole = log.read_text().rpartition("\n")[0] if log.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def await_record(self, action: str, text: str) -> dict:
+        """The HTTP record with this action in which `text` stands: it is written a few milliseconds after what it tells."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = [r for r in self.records() if r["type"] == "http" and r["decision"]["action"] == action and text in json.dumps(r)]
+            if found:
+                return found[-1]
+            assert time.monotonic() < deadline, self.records()[-10:]
+            time.sleep(0.05)
 
     def down(self) -> None:
         self.compose("down", "-v", "--remove-orphans", "-t", "2")

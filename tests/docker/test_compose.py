@@ -29,8 +29,7 @@ def works(project: Project) -> bool:
 def test_what_the_policy_allows_can_be_pulled(project):
     done = project.inside("curl -fsS https://files.example/small.txt -o /tmp/small && cat /tmp/small")
     assert done.stdout == "small\n", done
-    allowed = [r for r in project.records() if r["type"] == "http" and r["decision"]["action"] == "allow"]
-    assert allowed and allowed[-1]["request"]["url"] == "https://files.example/small.txt", allowed
+    assert project.await_record("allow", "small.txt")["request"]["url"] == "https://files.example/small.txt"
 
 
 def test_the_build_container_has_nothing_of_the_gateways(project):
@@ -77,8 +76,7 @@ def test_nothing_leaks(project, world, nonce, way):
 def test_a_refusal_is_explained_and_recorded(project):
     done = project.inside("curl -sS -m 5 -X DELETE https://files.example/small.txt")
     assert "method_not_allowed" in done.stdout, done
-    denied = [r for r in project.records() if r["type"] == "http" and r["decision"]["action"] == "deny"]
-    assert denied[-1]["decision"]["reason"] == "method_not_allowed"
+    assert project.await_record("deny", "method_not_allowed")["request"]["method"] == "DELETE"
 
 
 def test_prometheus_fills(project, world):

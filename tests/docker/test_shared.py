@@ -22,7 +22,7 @@ def project(engine, world):
 
 def test_what_the_policy_allows_can_be_pulled(project):
     assert works(project)
-    assert any(r["type"] == "http" and r["decision"]["action"] == "allow" for r in project.records())
+    assert project.await_record("allow", "small.txt")["request"]["url"] == "https://files.example/small.txt"
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -1,6 +1,7 @@
 """A pod of the Helm chart, run for real: its containers share a network namespace, with the rendered arguments, capabilities and mounts."""
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -114,6 +115,11 @@ class Pod:
 
     def log(self) -> str:
         return (self.folder / "gateway.log").read_text()
+
+    def records(self) -> list[dict]:
+        """The audit log, which goes to the gateway's standard output; a line that is not whole yet is left out."""
+        whole = self.log().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
     def close(self) -> None:
         for name in list(self._containers):
