@@ -4,7 +4,8 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 BUILD := build
 
-.PHONY: help build demo test unit e2e lint fuzz asan tsan bench bench-micro bench-dns soak h2spec deps deps-build deps-bench clean
+.PHONY: help build demo test unit e2e lint fuzz asan tsan bench bench-micro bench-dns soak h2spec deps deps-build deps-appliance deps-bench helm
+.PHONY: package package-test e2e-docker clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -14,6 +15,12 @@ deps-build:       ## install what a build needs (asks for root through sudo if i
 
 deps:             ## install what building and testing need
 	@scripts/install-deps.sh
+
+helm: deps        ## build/tools/helm, for the chart's tests
+	@scripts/install-helm.sh $(BUILD)/tools
+
+deps-appliance: deps
+	@scripts/install-deps.sh --appliance
 
 deps-bench:
 	@scripts/install-deps.sh --bench
@@ -30,7 +37,7 @@ unit: deps        ## unit and integration tests (GoogleTest)
 	cmake --build --preset dev -j $(JOBS)
 	ctest --test-dir $(BUILD)/dev --output-on-failure -j $(JOBS)
 
-e2e: deps build   ## end-to-end tests: real clients and servers in network namespaces (root)
+e2e: deps build helm ## end-to-end tests: real clients and servers in network namespaces (root)
 	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/e2e
 
 test: unit e2e    ## all tests
@@ -62,6 +69,16 @@ tsan: deps        ## tests of the threaded parts and main e2e tests under Thread
 	cmake --build --preset tsan -j $(JOBS) --target $(TSAN_TESTS) cofferdam
 	for t in $(TSAN_TESTS); do $(BUILD)/tsan/tests/$$t || exit 1; done
 	$(SANITIZED)
+
+package: build    ## the Debian package, in build/release/packages
+	rm -rf $(BUILD)/release/packages
+	cpack --config $(BUILD)/release/CPackConfig.cmake -B $(BUILD)/release/packages
+
+package-test: package deps-appliance ## the package in a clean Debian: install, upgrade, jobs from the hooks, purge (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/package
+
+e2e-docker: package deps-appliance ## the compose examples on a Docker engine of the tests' own (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/docker
 
 bench-micro: deps ## micro-benchmarks (Google Benchmark)
 	cmake --preset bench

@@ -118,6 +118,14 @@ struct metrics::impl {
         counters(registry, "cofferdam_nfqueue_packets_total", "Packets judged in the netfilter queue or refused by the ruleset")};
     counter_table<type_names.size()> records{counters(registry, "cofferdam_audit_records_total", "Audit records written")};
     prometheus::Gauge& depth = gauge(registry, "cofferdam_audit_queue_depth", "Audit records queued and reserved");
+
+    void count_request(http_version protocol, verdict_label action, double amount) noexcept
+    {
+        requests.add(index_of(protocol) * 2 + index_of(action), amount, [&] {
+            return prometheus::Labels{{"protocol", protocol_names[index_of(protocol)]},
+                                      {"action", action_names[index_of(action)]}};
+        });
+    }
 };
 
 metrics::metrics(std::string_view version) : impl_(std::make_unique<impl>())
@@ -127,6 +135,11 @@ metrics::metrics(std::string_view version) : impl_(std::make_unique<impl>())
         connection(kind, verdict_label::allow, 0);
         connection(kind, verdict_label::deny, 0);
     }
+    for (const auto protocol : {http_version::http1, http_version::http2}) {
+        impl_->count_request(protocol, verdict_label::allow, 0);
+        impl_->count_request(protocol, verdict_label::deny, 0);
+    }
+    for (std::size_t i = 0; i < packet_names.size(); ++i) packet(static_cast<packet_verdict>(i), 0);
     bytes(byte_direction::sent, 0);
     bytes(byte_direction::received, 0);
     impl_->budget_alerts.add(0, 0, [] { return prometheus::Labels{}; });
@@ -144,9 +157,7 @@ void metrics::connection(connection_kind kind, verdict_label action, unsigned co
 
 void metrics::request(http_version protocol, verdict_label action, std::chrono::nanoseconds duration) noexcept
 {
-    impl_->requests.add(index_of(protocol) * 2 + index_of(action), 1, [&] {
-        return prometheus::Labels{{"protocol", protocol_names[index_of(protocol)]}, {"action", action_names[index_of(action)]}};
-    });
+    impl_->count_request(protocol, action, 1);
     impl_->durations.Observe(in_seconds(duration));
 }
 

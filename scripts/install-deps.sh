@@ -4,13 +4,14 @@
 #   scripts/install-deps.sh               everything
 #   scripts/install-deps.sh --build-only  what `make build` needs, no linters, no test tools
 #   scripts/install-deps.sh --bench       what `make bench`, `bench-dns` and `soak` need: a build, and what they compare with
+#   scripts/install-deps.sh --appliance   what `make package-test` and `make e2e-docker` need beside everything
 #   scripts/install-deps.sh --check       changes nothing; lists what is missing and exits 1 if anything is
 #
 # Run it as root or as a user who may sudo. It can be run again at any time: what is there is left alone, and language
 # toolchains (node, go, cargo, java) that were installed by other means than apt are used as they are.
 set -eu
 
-build="g++ cmake ninja-build ccache make pkg-config git ca-certificates
+build="g++ cmake ninja-build ccache make pkg-config git ca-certificates dpkg-dev file
   libboost1.81-dev libboost-url1.81-dev libboost-json1.81-dev libssl-dev libc-ares-dev
   libnetfilter-queue-dev libnftnl-dev libmnl-dev prometheus-cpp-dev libnghttp2-dev libyaml-cpp-dev libre2-dev
   libpsl-dev libidn2-dev libcli11-dev libseccomp-dev openssl bind9-dnsutils python3 python3-pip python3-setuptools python3-wheel"
@@ -19,17 +20,18 @@ tests="libgtest-dev libgmock-dev libbenchmark-dev
   nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils knot-dnsutils nginx-light openssl curl wget gpg gpgconf
   gpg-agent gpgv nghttp2-client nghttp2-proxy python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
   python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp
-  openssh-server openssh-client rsync postgresql-15 redis-server redis-tools"
+  openssh-server openssh-client rsync postgresql-15 redis-server redis-tools prometheus python3-jsonschema"
 
 bench="nftables iproute2 procps bind9-dnsutils python3 python3-yaml python3-cryptography dnsperf dnsdist unbound dnsmasq nsd
   nginx-light haproxy squid-openssl sslsplit mitmproxy nghttp2-client curl openssl"
+appliance="debootstrap dpkg-dev docker.io docker-compose prometheus"
 
 # command:package for tools that often come from elsewhere
 toolchains="node:nodejs npm:npm go:golang-go java:default-jdk-headless javac:default-jdk-headless"
 cargo_minimum=68  # 1.68 speaks to sparse registries; Debian's own cargo does not, cargo-web does
 
 say() { printf '%s\n' "$*" >&2; }
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
 
 scope=all
 mode=install
@@ -37,6 +39,7 @@ for argument in "$@"; do
   case $argument in
     --build-only) scope=build ;;
     --bench) scope=bench ;;
+    --appliance) scope=appliance ;;
     --check) mode=check ;;
     -h | --help) usage; exit 0 ;;
     *) say "install-deps.sh: unknown option $argument"; usage >&2; exit 64 ;;
@@ -56,6 +59,7 @@ has_cargo() {
 wanted=$build
 [ $scope = all ] && wanted="$wanted $lint $tests"
 [ $scope = bench ] && wanted="$wanted $bench"
+[ $scope = appliance ] && wanted="$wanted $appliance"
 missing=
 for package in $wanted; do
   is_installed "$package" || missing="$missing $package"
@@ -96,9 +100,10 @@ if [ $scope = all ] && ! has_cargo; then
   exit 1
 fi
 if command -v systemctl >/dev/null; then # nor do they start with the machine
-  for service in dnsdist unbound dnsmasq nsd nginx haproxy squid postgresql redis-server; do
+  for service in dnsdist unbound dnsmasq nsd nginx haproxy squid postgresql redis-server prometheus; do
     case " $missing " in *" $service"[-\ ]*) $as_root systemctl disable --quiet "$service" 2>/dev/null || true ;; esac
   done
   case " $missing " in *" openssh-server "*) $as_root systemctl disable --quiet ssh 2>/dev/null || true ;; esac
+  case " $missing " in *" docker.io "*) $as_root systemctl disable --quiet docker.socket docker containerd 2>/dev/null || true ;; esac
 fi
 say "install-deps.sh: installed"

@@ -48,6 +48,19 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
     EXPECT_EQ(names.size(), 14U) << text;
 }
 
+TEST(metrics, small_families_are_there_at_zero_from_the_start)
+{
+    const auto text = metrics("0.1.0").render();
+    for (const auto* line : {"cofferdam_connections_total{action=\"deny\",kind=\"udp\"} 0",
+                             "cofferdam_requests_total{action=\"deny\",protocol=\"http1\"} 0",
+                             "cofferdam_requests_total{action=\"deny\",protocol=\"http2\"} 0",
+                             "cofferdam_nfqueue_packets_total{verdict=\"overflow\"} 0",
+                             "cofferdam_bytes_total{direction=\"sent\"} 0", "cofferdam_dns_budget_alerts_total 0"}) {
+        EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
+    }
+    EXPECT_THAT(text, HasSubstr("cofferdam_request_duration_seconds_count 0\n"));
+}
+
 TEST(metrics, nothing_that_a_client_sends_becomes_a_label)
 {
     metrics m("0.1.0");

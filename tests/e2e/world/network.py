@@ -50,7 +50,7 @@ def remove_namespace(name: str) -> None:
 def remove_stale_runs() -> None:
     """A run that was killed by SIGKILL could not clean up; its names carry its process id."""
     for line in run("ip", "netns", "list", check=False).stdout.splitlines():
-        found = re.match(rf"({PREFIX}-(\d+)-(?:net|gw|client))\b", line)
+        found = re.match(rf"({PREFIX}-(\d+)-(?:net|gw-pod|gw|client))\b", line)
         if found and not Path(f"/proc/{found[2]}").exists():
             remove_namespace(found[1])
     for path in Path("/tmp").glob(f"{PREFIX}-*"):

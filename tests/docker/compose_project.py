@@ -1,0 +1,79 @@
+"""A compose file that is up, and what its tests ask of it."""
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from engine import REPOSITORY, Engine, run
+from world import names
+from world.fake_internet import FakeInternet
+
+
+class Project:
+    """`compose/FILE` with the test's policy in place of its own, and the fake internet's root trusted by the gateway."""
+
+    def __init__(self, engine: Engine, world: FakeInternet, file: str, config: str, allow: list[str]) -> None:
+        self.engine, self.world = engine, world
+        self.folder = tempfile.TemporaryDirectory(prefix="cofferdam-compose-")
+        made = yaml.safe_load((REPOSITORY / "compose" / config).read_text())
+        made |= {"allow": allow, "tls": {"extra_roots": ["/etc/cofferdam/root.pem"]}, "dns": {"upstreams": [f"{names.DNS}:53"]}}
+        folder = Path(self.folder.name)
+        folder.chmod(0o755)
+        (folder / "serve.yaml").write_text(yaml.safe_dump(made))
+        root = folder / "root.pem"
+        root.write_bytes(world.root_file.read_bytes())
+        root.chmod(0o644)
+        override = {"services": {"gateway": {"volumes": [f"{root}:/etc/cofferdam/root.pem:ro"]}}}
+        (folder / "override.yaml").write_text(yaml.safe_dump(override))
+        self.name = Path(file).stem + "-test"
+        self._argv = ["docker-compose", "-p", self.name, "-f", str(REPOSITORY / "compose" / file), "-f", str(folder / "override.yaml")]
+        self.gateway = f"{self.name}-gateway"
+        self._containers: dict[str, str] = {}
+        self.environment = {**engine.environment, "COFFERDAM_CONFIG": str(folder / "serve.yaml"), "BUILD_IMAGE": "client",
+                            "PROMETHEUS_IMAGE": "prometheus", "GATEWAY_NAME": self.gateway}
+
+    def compose(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess:
+        return run(*self._argv, *argv, check=check, env=self.environment)
+
+    def up(self, *services: str) -> None:
+        done = self.compose("up", "-d", "--no-build", *services, check=False)
+        if done.returncode:
+            logs = self.compose("logs", "--no-color", check=False).stdout
+            raise RuntimeError(f"compose up: {done.stdout}{done.stderr}\n{logs[-4000:]}")
+
+    def container(self, service: str) -> str:
+        """Its id: compose is asked once, for it takes its time."""
+        if service not in self._containers:
+            self._containers[service] = self.compose("ps", "-q", service).stdout.strip()
+        return self._containers[service]
+
+    def inside(self, command: str, service: str = "build", timeout: float = 60) -> subprocess.CompletedProcess:
+        """Runs `command` with sh in the service's container; its exit code is not judged here."""
+        return self.engine.docker("exec", self.container(service), "sh", "-c", command, check=False, timeout=timeout)
+
+    def records(self) -> list[dict]:
+        """The audit log, read by its volume: the gateway need not run."""
+        mounts = self.engine.inspect(self.container("gateway"))["Mounts"]
+        folder = next(m["Source"] for m in mounts if m["Destination"] == "/var/log/cofferdam")
+        log = Path(folder) / "audit.jsonl"
+        whole = log.read_text().rpartition("\n")[0] if log.exists() else ""
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def await_record(self, action: str, text: str) -> dict:
+        """The HTTP record with this action in which `text` stands: it is written a few milliseconds after what it tells."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = [r for r in self.records() if r["type"] == "http" and r["decision"]["action"] == action and text in json.dumps(r)]
+            if found:
+                return found[-1]
+            assert time.monotonic() < deadline, self.records()[-10:]
+            time.sleep(0.05)
+
+    def down(self) -> None:
+        self.compose("down", "-v", "--remove-orphans", "-t", "2")
+        self.folder.cleanup()
