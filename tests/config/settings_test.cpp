@@ -223,6 +223,7 @@ TEST(settings, the_table_has_every_key_that_the_loader_knows)
                                                  "rules",
                                                  "phases",
                                                  "tls.passthrough",
+                                                 "tls.passthrough_on_reject",
                                                  "tls.extra_roots",
                                                  "dns.upstreams",
                                                  "capture.redact",
