@@ -4,6 +4,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from world.fake_internet import FakeInternet
 from world.homes import BUILDER, ROOT
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+# Ignored signals are inherited by what the tests start; a run from nohup or a shell's background ignores some.
+for _number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
