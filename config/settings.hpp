@@ -15,7 +15,7 @@ struct gateway_limits {
     std::size_t max_connections = 8192; ///< limits.max_connections, downstream, a job
     std::size_t workers = 0;            ///< limits.workers; 0: one a core, at most 4
     std::chrono::milliseconds sniff_timeout{
-        3000}; ///< limits.sniff_timeout: first byte, where a named server may speak first: server_first_delay
+        10000}; ///< limits.sniff_timeout: first byte, where a named server may speak first: server_first_delay
     std::chrono::milliseconds server_first_delay{
         150}; ///< limits.server_first_delay: silence after which the server is taken to speak first
     std::chrono::milliseconds connect_timeout{10'000};      ///< limits.connect_timeout

@@ -101,7 +101,7 @@ const std::vector<key_case>& key_cases()
         {"http.response_timeout", "300000", "1s", "1000", "1ms", COFFERDAM_GET(http.response_timeout)},
         {"limits.max_connections", "8192", "9", "9", "0", COFFERDAM_GET(limits.max_connections)},
         {"limits.workers", "0", "2", "2", "257", COFFERDAM_GET(limits.workers)},
-        {"limits.sniff_timeout", "3000", "20ms", "20", "9ms", COFFERDAM_GET(limits.sniff_timeout)},
+        {"limits.sniff_timeout", "10000", "20ms", "20", "9ms", COFFERDAM_GET(limits.sniff_timeout)},
         {"limits.server_first_delay", "150", "1ms", "1", "11s", COFFERDAM_GET(limits.server_first_delay)},
         {"limits.connect_timeout", "10000", "50ms", "50", "49ms", COFFERDAM_GET(limits.connect_timeout)},
         {"limits.stream_idle_timeout", "600000", "1m", "60000", "25h", COFFERDAM_GET(limits.stream_idle_timeout)},
