@@ -3,7 +3,7 @@
 namespace cofferdam::nft {
 namespace {
 
-const std::string asked_chain = "asked", captured_chain = "captured", judged_chain = "judged";
+const std::string asked_chain = "asked", captured_chain = "captured", judged_chain = "judged", foreign_chain = "foreign";
 
 const verdict drop{verdict_code::drop, {}};
 
@@ -19,6 +19,45 @@ std::vector<rule> for_captured(const router_options& options, const rule& match)
         each.insert(each.end(), match.begin(), match.end());
         out.push_back(std::move(each));
     }
+    return out;
+}
+
+/// First of all: a source that is not of the interface would have the gateway's answers, errors among them, sent to whomever it
+/// names. Before connection tracking, without an answer.
+chain proven(const router_options& options)
+{
+    chain out{"proven", chain_base{chain_kind::filter, chain_hook::prerouting, priority::raw, chain_policy::accept}, {}};
+    // A host without an address yet, which asks whether one is free: answered on that link, to all of its nodes.
+    const match_address unspecified = from(host_prefix(ip_address::v6({})));
+    for (auto& r : for_captured(options, {unspecified, match_icmpv6_type{icmpv6_type::neighbour_solicit}, accept()}))
+        out.rules.push_back(std::move(r));
+    for (auto& r : for_captured(options, {match_foreign_source{}, go_to(foreign_chain)})) out.rules.push_back(std::move(r));
+    return out;
+}
+
+chain foreign(const router_options& options)
+{
+    return {
+        foreign_chain, std::nullopt, {{log_packet{options.log.group, foreign_prefix, options.log.snaplen}}, {counter{}}, {drop}}};
+}
+
+/// `match` for packets that leave by an interface that is not captured. None where all are.
+std::vector<rule> for_other_ways_out(const router_options& options, const rule& match)
+{
+    if (options.interfaces.empty()) return {};
+    rule out{match_interface{packet_end::destination, "lo", true}};
+    for (const auto& name : options.interfaces) out.push_back(match_interface{packet_end::destination, name, true});
+    out.insert(out.end(), match.begin(), match.end());
+    return {std::move(out)};
+}
+
+/// The second wall: what answers a client leaves by no other way than clients come.
+chain answered(const router_options& options)
+{
+    chain out{"answered", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::accept}, {}};
+    for (const auto& match : {rule{match_mark{mark_of::packet, options.mark}, go_to(foreign_chain)},
+                              rule{match_dnat_status{}, match_reply{}, go_to(foreign_chain)}})
+        for (auto& r : for_other_ways_out(options, match)) out.rules.push_back(std::move(r));
     return out;
 }
 
@@ -114,8 +153,9 @@ chain forwarded()
 ruleset router_ruleset(const router_options& options)
 {
     return {own_table,
-            {untracked(options), asked(options), queued(options), captured(options), translated(options),
-             refused_chain(options.log), judged(options), refused_here(options), guarded(options), forwarded()}};
+            {proven(options), foreign(options), answered(options), untracked(options), asked(options), queued(options),
+             captured(options), translated(options), refused_chain(options.log), judged(options), refused_here(options),
+             guarded(options), forwarded()}};
 }
 
 } // namespace cofferdam::nft

@@ -15,6 +15,8 @@ inline constexpr std::uint16_t dns_port = 53;
 /// Table of either ruleset and prefix of its NFLOG messages.
 inline constexpr const char* own_table = "cofferdam";
 inline constexpr const char* refused_prefix = "refused";
+/// Of packets whose source is not of the interface that they came by. They get no answer.
+inline constexpr const char* foreign_prefix = "foreign source";
 inline constexpr const char* refuse_chain = "refuse";
 
 /// Refused packets: the NFLOG group they are copied to, and how much of each (headers, and a DNS question).

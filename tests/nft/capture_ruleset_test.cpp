@@ -59,6 +59,34 @@ TEST(router_ruleset, captures_the_named_interfaces_or_all_but_loopback)
     }
 }
 
+TEST(router_ruleset, drops_sources_that_are_not_of_the_interface_before_all_else)
+{
+    router_options options;
+    options.interfaces = {"build0", "build1"};
+    const auto set = router_ruleset(options);
+    const auto& proven = chain_named(set, "proven");
+    EXPECT_EQ(chain_hook::prerouting, proven.base->hook);
+    EXPECT_EQ(priority::raw, proven.base->order);
+    for (const std::string name : {"build0", "build1"})
+        EXPECT_TRUE(has_rule(proven, "iifname \"" + name + "\" fib saddr . iif oif missing goto foreign")) << name;
+    const auto& foreign = chain_named(set, "foreign");
+    EXPECT_EQ("log prefix \"foreign source\" group 1500 snaplen 320", to_string(foreign.rules.front()));
+    EXPECT_EQ("drop", to_string(foreign.rules.back())); // and not a reject, which would be an answer
+}
+
+TEST(router_ruleset, answers_only_by_the_interfaces_that_clients_come_by)
+{
+    router_options options;
+    options.interfaces = {"build0", "build1"};
+    options.mark = 0x11;
+    const auto set = router_ruleset(options);
+    const auto& answered = chain_named(set, "answered");
+    EXPECT_EQ(chain_hook::output, answered.base->hook);
+    const std::string elsewhere = "oifname != \"lo\" oifname != \"build0\" oifname != \"build1\" ";
+    EXPECT_TRUE(has_rule(answered, elsewhere + "meta mark 0x00000011 goto foreign"));
+    EXPECT_TRUE(has_rule(answered, elsewhere + "ct status dnat ct direction reply goto foreign"));
+}
+
 TEST(router_ruleset, redirects_names_before_streams)
 {
     const auto set = router_ruleset({});
