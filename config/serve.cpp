@@ -32,8 +32,9 @@ std::uint32_t read_mark(const node& n)
     const char* end = text.data() + text.size();
     std::uint32_t value = 0;
     const auto [stop, ec] = std::from_chars(begin, end, value, hex ? 16 : 10);
-    if (ec != std::errc() || stop != end || value == 0)
-        n.fail("expected a packet mark, such as 0xC0FFE, found '" + escape_line(text) + "'");
+    // The last bit tells what is sent in another server's name (see capture_rules): neither of the two may be no mark at all.
+    if (ec != std::errc() || stop != end || value < 2)
+        n.fail("expected a packet mark of 2 or more, such as 0xC0FFE, found '" + escape_line(text) + "'");
     return value;
 }
 

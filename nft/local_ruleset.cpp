@@ -8,14 +8,14 @@ const match_interface to_loopback{packet_end::destination, "lo", false};
 /// The gateway's own packets.
 std::vector<rule> exempt(const local_options& options)
 {
-    return {{match_mark{mark_of::packet, options.mark}, accept()}, {match_mark{mark_of::packet, options.answer_mark}, accept()}};
+    return {{own_packets(options.mark), accept()}, {own_packets(options.answer_mark), accept()}};
 }
 
 chain untracked(const local_options& options)
 {
     return {"untracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{match_mark{mark_of::packet, options.answer_mark}, notrack{}}}};
+            {{own_packets(options.answer_mark), notrack{}}}};
 }
 
 chain queued(const local_options& options)

@@ -55,8 +55,8 @@ std::vector<rule> for_other_ways_out(const router_options& options, const rule& 
 chain answered(const router_options& options)
 {
     chain out{"answered", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::accept}, {}};
-    for (const auto& match : {rule{match_mark{mark_of::packet, options.mark}, go_to(foreign_chain)},
-                              rule{match_dnat_status{}, match_reply{}, go_to(foreign_chain)}})
+    for (const auto& match :
+         {rule{own_packets(options.mark), go_to(foreign_chain)}, rule{match_dnat_status{}, match_reply{}, go_to(foreign_chain)}})
         for (auto& r : for_other_ways_out(options, match)) out.rules.push_back(std::move(r));
     return out;
 }
@@ -67,7 +67,7 @@ chain untracked(const router_options& options)
 {
     return {"untracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{match_mark{mark_of::packet, options.mark}, notrack{}}}};
+            {{own_packets(options.mark), notrack{}}}};
 }
 
 chain queued(const router_options& options)

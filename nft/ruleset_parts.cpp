@@ -1,6 +1,7 @@
 #include "nft/ruleset_parts.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace cofferdam::nft {
 
@@ -32,6 +33,12 @@ match_address from(const ip_prefix& prefix)
 match_port to_port(std::uint8_t transport, std::uint16_t port)
 {
     return {transport, packet_end::destination, port, false};
+}
+
+match_mark own_packets(std::uint32_t mark)
+{
+    if (mark == 0) std::abort();
+    return {mark_of::packet, mark};
 }
 
 std::vector<std::uint16_t> relayed_ports(std::vector<std::uint16_t> ports)

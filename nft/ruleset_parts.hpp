@@ -33,6 +33,9 @@ match_address to(const ip_prefix& prefix, bool negated = false);
 match_address from(const ip_prefix& prefix);
 match_port to_port(std::uint8_t transport, std::uint16_t port);
 
+/// For a mark that exempts packets. 0 is every packet's that has none: to exempt it is to exempt all, so the process is ended.
+match_mark own_packets(std::uint32_t mark);
+
 /// Sorted, each once, without port 53, which is the resolver's.
 std::vector<std::uint16_t> relayed_ports(std::vector<std::uint16_t> ports);
 

@@ -94,6 +94,7 @@ TEST(serve_settings, mistakes_are_located)
     EXPECT_THAT(error("serve: {interfaces: [a-name-of-16-chars]}"), HasSubstr("name of an interface"));
     EXPECT_THAT(error("serve: {interfaces: ['a b']}"), HasSubstr("name of an interface"));
     EXPECT_THAT(error("serve: {mark: 0}"), HasSubstr("packet mark"));
+    EXPECT_THAT(error("serve: {mark: 1}"), HasSubstr("serve.mark: expected a packet mark of 2 or more"));
     EXPECT_THAT(error("serve: {mark: 0x1FFFFFFFF}"), HasSubstr("packet mark"));
     EXPECT_THAT(error("serve: {control: here.sock}"), HasSubstr("absolute path"));
     EXPECT_THAT(error("serve: {metrics: \"9464\"}"), HasSubstr("address:port"));

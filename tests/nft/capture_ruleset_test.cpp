@@ -142,6 +142,19 @@ TEST(capture_rulesets, queue_without_bypass_from_the_first_queue_on)
     EXPECT_EQ(5, count);
 }
 
+TEST(capture_rulesets, never_exempt_packets_without_a_mark)
+{
+    router_options router;
+    router.mark = 0;
+    EXPECT_DEATH(router_ruleset(router), "");
+    local_options local;
+    local.mark = 0;
+    EXPECT_DEATH(local_ruleset(local), "");
+    local = {};
+    local.answer_mark = 0;
+    EXPECT_DEATH(local_ruleset(local), "");
+}
+
 TEST(local_ruleset, drops_what_no_rule_names)
 {
     const auto set = local_ruleset({});
