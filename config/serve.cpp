@@ -95,6 +95,7 @@ void read_serve(const node& n, serve_settings& out)
         {"listen_port", [&](const node& v) { out.listen_port = read_port(v); }},
         {"dns_port", [&](const node& v) { out.dns_port = read_port(v); }},
         {"interfaces", [&](const node& v) { v.each([&](const node& i) { out.interfaces.push_back(read_interface(i)); }); }},
+        {"inbound", [&](const node& v) { v.each([&](const node& i) { out.inbound.push_back(read_port(i)); }); }},
         {"mark", [&](const node& v) { out.mark = read_mark(v); }},
         {"first_queue", [&](const node& v) { out.first_queue = static_cast<std::uint16_t>(v.count(0, 65519)); }},
         {"log_group", [&](const node& v) { out.log_group = static_cast<std::uint16_t>(v.count(0, 65535)); }},

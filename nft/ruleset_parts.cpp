@@ -72,4 +72,23 @@ chain refused_chain(const log_options& log)
     return out;
 }
 
+chain foreign_source_chain(const log_options& log)
+{
+    return {foreign_chain,
+            std::nullopt,
+            {{log_packet{log.group, foreign_prefix, log.snaplen}}, {counter{}}, {verdict{verdict_code::drop, {}}}}};
+}
+
+chain forwarded_chain()
+{
+    return {"forwarded",
+            chain_base{chain_kind::filter, chain_hook::forward, priority::filter, chain_policy::drop},
+            {{match_foreign_source{}, go_to(foreign_chain)}, {go_to(refuse_chain)}}};
+}
+
+rule redirected_to_us()
+{
+    return {match_dnat_status{}, match_local_destination{}, accept()};
+}
+
 } // namespace cofferdam::nft

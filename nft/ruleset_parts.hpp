@@ -18,6 +18,7 @@ inline constexpr const char* refused_prefix = "refused";
 /// Of packets whose source is not of the interface that they came by. They get no answer.
 inline constexpr const char* foreign_prefix = "foreign source";
 inline constexpr const char* refuse_chain = "refuse";
+inline constexpr const char* foreign_chain = "foreign";
 
 /// Refused packets: the NFLOG group they are copied to, and how much of each (headers, and a DNS question).
 struct log_options {
@@ -46,5 +47,14 @@ std::vector<rule> queue_rules(const queue& ask, const std::vector<std::uint16_t>
 
 /// Logs to the group, counts, and refuses at once whatever comes here.
 chain refused_chain(const log_options& log);
+
+/// Logs to the group, counts, and drops whatever comes here: an answer would go to a stranger.
+chain foreign_source_chain(const log_options& log);
+
+/// Nothing is forwarded, and that is told: foreign sources go to their chain, the rest is refused.
+chain forwarded_chain();
+
+/// A flow that a rule of ours redirected. Other tables' destination NAT leads away from this machine, or to what is judged here.
+rule redirected_to_us();
 
 } // namespace cofferdam::nft

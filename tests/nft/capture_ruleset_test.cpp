@@ -34,7 +34,7 @@ TEST(router_ruleset, forwards_nothing)
     const auto& forwarded = chain_named(set, "forwarded");
     EXPECT_EQ(chain_hook::forward, forwarded.base->hook);
     EXPECT_EQ(chain_policy::drop, forwarded.base->policy);
-    EXPECT_TRUE(forwarded.rules.empty());
+    EXPECT_EQ("goto refuse", to_string(forwarded.rules.back()));
 }
 
 TEST(router_ruleset, refuses_what_is_left_before_it_is_routed)
@@ -104,6 +104,9 @@ TEST(router_ruleset, lets_clients_reach_the_services_of_this_machine_alone)
     const auto set = router_ruleset(options);
     for (const auto* name : {"captured", "judged"})
         EXPECT_TRUE(has_rule(chain_named(set, name), "fib daddr type local tcp dport 3128 accept")) << name;
+    options.interfaces = {"build0"};
+    EXPECT_TRUE(has_rule(chain_named(router_ruleset(options), "guarded"),
+                         "iifname != \"lo\" iifname != \"build0\" tcp dport 3128 goto refuse"));
 }
 
 TEST(router_ruleset, takes_no_router_advertisement_and_no_redirect)
@@ -139,7 +142,7 @@ TEST(capture_rulesets, queue_without_bypass_from_the_first_queue_on)
             EXPECT_TRUE(q.by_cpu);
             ++count;
         });
-    EXPECT_EQ(5, count);
+    EXPECT_EQ(6, count);
 }
 
 TEST(capture_rulesets, never_exempt_packets_without_a_mark)
@@ -178,6 +181,24 @@ TEST(local_ruleset, exempts_its_own_marks_first)
     EXPECT_TRUE(has_rule(chain_named(set, "untracked"), "meta mark 0x00000011 notrack"));
 }
 
+TEST(local_ruleset, answers_connections_from_outside_at_its_services_alone)
+{
+    local_options options;
+    options.services = {9464};
+    const auto set = local_ruleset(options);
+    const auto& judged = chain_named(set, "judged");
+    EXPECT_TRUE(has_rule(judged, "tcp sport 9464 ct direction reply accept"));
+    EXPECT_FALSE(has_rule(judged, "ct direction reply accept"));
+}
+
+TEST(capture_rulesets, take_no_other_tables_nat_for_theirs)
+{
+    for (const auto& set : {router_ruleset({}), local_ruleset({})}) {
+        EXPECT_TRUE(has_rule(chain_named(set, "judged"), "ct status dnat fib daddr type local accept"));
+        EXPECT_FALSE(has_rule(chain_named(set, "judged"), "ct status dnat accept"));
+    }
+}
+
 TEST(local_ruleset, judges_names_asked_of_loopback_too)
 {
     const auto set = local_ruleset({});
@@ -187,7 +208,11 @@ TEST(local_ruleset, judges_names_asked_of_loopback_too)
         return found - c.rules.begin();
     };
     const auto& queued = chain_named(set, "queued");
-    EXPECT_LT(position(queued, "udp dport 53 queue to 1500"), position(queued, "oifname \"lo\" accept"));
+    EXPECT_LT(position(queued, "oifname \"lo\" udp dport 53 queue to 1500"), position(queued, "oifname \"lo\" accept"));
+    EXPECT_LT(position(queued, "oifname \"lo\" meta l4proto udp @th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000 queue to 1500"),
+              position(queued, "oifname \"lo\" accept"));
+    const auto& judged = chain_named(set, "judged");
+    EXPECT_LT(position(judged, "ip daddr 127.0.0.11 goto refuse"), position(judged, "oifname \"lo\" accept"));
     const auto& translated = chain_named(set, "translated");
     EXPECT_LT(position(translated, "tcp dport 53 redirect to :15053"), position(translated, "oifname \"lo\" accept"));
     EXPECT_LT(translated.base->order, priority::destination_nat);
