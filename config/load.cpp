@@ -413,8 +413,12 @@ settings load_job_text(const std::string& text, const std::string& name, const s
     settings read = load_text(text, name);
     settings out = base;
     out.policy = std::move(read.policy);
-    out.audit.redact = std::move(read.audit.redact);
-    out.audit.max_body = read.audit.max_body;
+    // A job may keep more out of its log than the gateway does, not less.
+    for (auto& header : read.audit.redact)
+        if (std::find(out.audit.redact.begin(), out.audit.redact.end(), header) == out.audit.redact.end())
+            out.audit.redact.push_back(std::move(header));
+    const bool own_limit = read.audit.max_body != audit::settings{}.max_body;
+    if (own_limit) out.audit.max_body = std::min(out.audit.max_body, read.audit.max_body);
     out.presets = std::move(read.presets);
     out.files = std::move(read.files);
     out.fingerprint = std::move(read.fingerprint);

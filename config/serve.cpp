@@ -32,8 +32,9 @@ std::uint32_t read_mark(const node& n)
     const char* end = text.data() + text.size();
     std::uint32_t value = 0;
     const auto [stop, ec] = std::from_chars(begin, end, value, hex ? 16 : 10);
-    if (ec != std::errc() || stop != end || value == 0)
-        n.fail("expected a packet mark, such as 0xC0FFE, found '" + escape_line(text) + "'");
+    // The last bit tells what is sent in another server's name (see capture_rules): neither of the two may be no mark at all.
+    if (ec != std::errc() || stop != end || value < 2)
+        n.fail("expected a packet mark of 2 or more, such as 0xC0FFE, found '" + escape_line(text) + "'");
     return value;
 }
 
@@ -94,6 +95,7 @@ void read_serve(const node& n, serve_settings& out)
         {"listen_port", [&](const node& v) { out.listen_port = read_port(v); }},
         {"dns_port", [&](const node& v) { out.dns_port = read_port(v); }},
         {"interfaces", [&](const node& v) { v.each([&](const node& i) { out.interfaces.push_back(read_interface(i)); }); }},
+        {"inbound", [&](const node& v) { v.each([&](const node& i) { out.inbound.push_back(read_port(i)); }); }},
         {"mark", [&](const node& v) { out.mark = read_mark(v); }},
         {"first_queue", [&](const node& v) { out.first_queue = static_cast<std::uint16_t>(v.count(0, 65519)); }},
         {"log_group", [&](const node& v) { out.log_group = static_cast<std::uint16_t>(v.count(0, 65535)); }},

@@ -23,6 +23,7 @@ struct serve_settings {
     std::uint16_t listen_port = 15001;     ///< serve.listen_port: where TCP is redirected to
     std::uint16_t dns_port = 15053;        ///< serve.dns_port
     std::vector<std::string> interfaces;   ///< serve.interfaces; empty: all but lo
+    std::vector<std::uint16_t> inbound;    ///< serve.inbound: TCP ports of clients that connections from outside are answered at
     std::uint32_t mark = 0xC0FFE;          ///< serve.mark: of the gateway's own packets
     std::uint16_t first_queue = 1500;      ///< serve.first_queue: NFQUEUE number; dns.queues are taken from here on
     std::uint16_t log_group = 1500;        ///< serve.log_group: NFLOG group

@@ -4,23 +4,35 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <stdexcept>
+#include <string_view>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace cofferdam::gateway {
 namespace {
 
 namespace fs = std::filesystem;
 
+/// Not through links: clients may have a hand in the folder.
+bool write_anew(const std::string& path, std::string_view content)
+{
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return false;
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (file < 0) return false;
+    ssize_t size = 0;
+    while (!content.empty() && (size = ::write(file, content.data(), content.size())) > 0)
+        content.remove_prefix(static_cast<std::size_t>(size));
+    const bool readable = ::fchmod(file, 0644) == 0;
+    return ::close(file) == 0 && readable && content.empty();
+}
+
 void replace_file(const fs::path& path, const std::string& content)
 {
-    const fs::path fresh = path.string() + ".new";
-    std::ofstream out(fresh, std::ios::binary | std::ios::trunc);
-    out << content;
-    out.close();
-    if (!out || ::chmod(fresh.c_str(), 0644) != 0 || ::rename(fresh.c_str(), path.c_str()) != 0)
+    const std::string fresh = path.string() + ".new";
+    if (!write_anew(fresh, content) || ::rename(fresh.c_str(), path.c_str()) != 0)
         throw std::runtime_error(path.string() + ": " + std::strerror(errno));
 }
 

@@ -40,6 +40,8 @@ nft::local_options local(const config::serve_settings& serve, const config::sett
     fill(out, serve, settings);
     out.mark = serve.mark;
     out.answer_mark = answer_mark(serve);
+    out.services = serve.inbound;
+    if (serve.metrics) out.services.push_back(serve.metrics->port);
     return out;
 }
 

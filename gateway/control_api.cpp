@@ -99,7 +99,11 @@ ip_prefix read_source(const json::value& value)
     const auto parsed =
         value.is_string() ? ip_prefix::parse(std::string_view(value.as_string())) : result<ip_prefix>(errc::malformed);
     if (!parsed) bad_request("sources: expected an address or a range, such as 10.0.0.7 or 10.0.1.0/24");
-    return *parsed;
+    // Clients are known by their IPv4 address, by whatever socket they come.
+    constexpr unsigned mapped_bits = 96;
+    const auto plain = parsed->network().unmapped();
+    if (plain == parsed->network() || parsed->length() < mapped_bits) return *parsed;
+    return {plain, parsed->length() - mapped_bits};
 }
 
 policy::entry_source read_entry(const json::value& value)
@@ -126,7 +130,10 @@ job_request read_request(const std::string& body)
     members in(body);
     job_request out;
     out.name = in.text("name");
-    for (const auto& each : in.list("sources")) out.sources.push_back(read_source(each));
+    for (const auto& each : in.list("sources")) {
+        const auto source = read_source(each);
+        if (std::find(out.sources.begin(), out.sources.end(), source) == out.sources.end()) out.sources.push_back(source);
+    }
     out.policy = in.text("policy");
     for (const auto& each : in.list("allow")) out.allow.push_back(read_entry(each));
     out.presets_expanded = in.flag("presets_expanded");

@@ -163,7 +163,12 @@ control_socket open_control_socket(const std::string& path, const std::string& g
     errno = ENAMETOOLONG;
     if (path.size() >= sizeof name.sun_path) fail();
     std::memcpy(name.sun_path, path.data(), path.size());
-    ::unlink(path.c_str());
+    struct stat there {};
+    if (::lstat(path.c_str(), &there) == 0) {
+        errno = EEXIST;
+        if (!S_ISSOCK(there.st_mode)) fail();
+        ::unlink(path.c_str());
+    }
     out.descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (out.descriptor < 0) fail();
     const mode_t before = ::umask(0177);

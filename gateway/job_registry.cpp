@@ -84,6 +84,8 @@ config::settings job_registry::settings_for(const job_request& request, const st
 std::string job_registry::start(job_request request)
 {
     check(request);
+    if (around_.serve.audit_dir.empty())
+        throw job_error(job_error::kind::conflict, "a job needs a log: set serve.audit_dir, or a file in audit.sinks");
     if (entries_.size() >= around_.serve.max_jobs) throw job_error(job_error::kind::too_many, "serve.max_jobs is reached");
     auto made = std::make_unique<entry>();
     const std::string id = new_identifier();

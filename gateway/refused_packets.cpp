@@ -5,7 +5,7 @@
 #include "gateway/spawn.hpp"
 #include "gateway/worker.hpp"
 #include "nft/nflog.hpp"
-#include "nft/ruleset.hpp"
+#include "nft/ruleset_parts.hpp"
 #include "policy/hint.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -40,6 +40,7 @@ std::string describe_packet(const nft::refused_packet& packet, bool sender_known
         out += ", ";
     }
     out += std::to_string(packet.length) + " bytes";
+    if (packet.prefix == nft::foreign_prefix) out += ", its source is not of the interface that it came by";
     if (packet.uid && !sender_known) out += ", of uid " + std::to_string(*packet.uid);
     return out;
 }

@@ -14,6 +14,7 @@
 #include "policy/policy.hpp"
 #include "sandbox/gateway_process.hpp"
 
+#include <boost/asio/post.hpp>
 #include <cstdio>
 #include <filesystem>
 #include <unistd.h>
@@ -40,8 +41,8 @@ config::settings load(const std::string& file, config::serve_settings& serve)
 service::service(std::string file)
     : file_(std::move(file)), settings_(load(file_, serve_)), metrics_(std::make_shared<audit::metrics>(version)),
       ruleset_(
-          main_, [this](nft::queue_encoding queueing) { return capture_rules(serve_, settings_, queueing); },
-          [this](std::string message) { alert("ruleset changed", std::move(message)); })
+          keeping_, [this](nft::queue_encoding queueing) { return capture_rules(serve_, settings_, queueing); },
+          [this](std::string message) { boost::asio::post(main_, [this, message] { alert("ruleset changed", message); }); })
 {
     signal_events_.assign(::dup(signals_.descriptor()));
 }
@@ -51,6 +52,8 @@ service::~service()
     control_.reset();
     if (entrance_) entrance_->stop();
     loops_.clear();
+    keeping_.stop();
+    if (keeper_.joinable()) keeper_.join();
 }
 
 void service::prepare_folders() const
@@ -95,6 +98,7 @@ void service::start()
         control_ = std::make_unique<control_server>(main_, *api_, std::move(control));
     }
     own.start(std::string(config::to_string(serve_.intercept)) + ", " + nft::to_string(ruleset_.queueing()));
+    keeper_ = std::thread([this] { keeping_.run(); }); // has the few privileges that are left, like all threads from here on
     for (auto& each : loops_) each->start();
     entrance_->start();
 }
@@ -104,7 +108,8 @@ void service::reload()
 {
     try {
         config::serve_settings serve;
-        const auto fresh = load(file_, serve);
+        auto fresh = load(file_, serve);
+        if (!serve_.default_job) fresh.policy = {}; // to open the default job takes a restart
         compile_served(fresh.policy);
         jobs_->fallback()->engine->reload(fresh.policy, config::describe_files(fresh));
         std::fputs("cofferdam: reloaded\n", stderr);

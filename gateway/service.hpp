@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 namespace cofferdam::gateway {
 
@@ -50,7 +51,9 @@ private:
     boost::asio::posix::stream_descriptor signal_events_{main_};
     boost::asio::steady_timer watchdog_{main_};
     std::shared_ptr<audit::metrics> metrics_;
+    boost::asio::io_context keeping_{1}; // of the ruleset's own thread: slow work on the main one must not delay it
     ruleset_keeper ruleset_;
+    std::thread keeper_;
     std::atomic<bool> stopping_{false};
     std::shared_ptr<answer_sender> answers_;
     std::unique_ptr<job_table> jobs_;

@@ -95,6 +95,12 @@ struct match_local_destination {
     friend bool operator==(const match_local_destination&, const match_local_destination&) = default;
 };
 
+/// `fib saddr . iif oif missing`: answers to the source would not leave by the interface that the packet came in by (RFC 3704,
+/// strict reverse path).
+struct match_foreign_source {
+    friend bool operator==(const match_foreign_source&, const match_foreign_source&) = default;
+};
+
 /// `ct status dnat`: this flow's destination was changed by a dnat or redirect rule.
 struct match_dnat_status {
     friend bool operator==(const match_dnat_status&, const match_dnat_status&) = default;
@@ -186,7 +192,7 @@ struct verdict {
 
 using expression =
     std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags, match_unreachable,
-                 match_icmpv6_type, match_local_destination, match_dnat_status, match_reply, match_query_shape, match_mark,
-                 counter, log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
+                 match_icmpv6_type, match_local_destination, match_foreign_source, match_dnat_status, match_reply,
+                 match_query_shape, match_mark, counter, log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
 
 } // namespace cofferdam::nft

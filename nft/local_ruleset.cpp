@@ -3,19 +3,21 @@
 namespace cofferdam::nft {
 namespace {
 
+const ip_prefix docker_resolver = host_prefix(ip_address::v4({127, 0, 0, 11}));
+
 const match_interface to_loopback{packet_end::destination, "lo", false};
 
 /// The gateway's own packets.
 std::vector<rule> exempt(const local_options& options)
 {
-    return {{match_mark{mark_of::packet, options.mark}, accept()}, {match_mark{mark_of::packet, options.answer_mark}, accept()}};
+    return {{own_packets(options.mark), accept()}, {own_packets(options.answer_mark), accept()}};
 }
 
 chain untracked(const local_options& options)
 {
     return {"untracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{match_mark{mark_of::packet, options.answer_mark}, notrack{}}}};
+            {{own_packets(options.answer_mark), notrack{}}}};
 }
 
 chain queued(const local_options& options)
@@ -25,7 +27,9 @@ chain queued(const local_options& options)
               exempt(options)};
     const queue ask{options.first_queue, options.queues, options.queues > 1, options.queueing};
     out.rules.push_back({match_protocol{protocol::udp, true}, accept()});
-    out.rules.push_back({to_port(protocol::udp, dns_port), ask});
+    // A forwarder there asks the world, at whatever port it listens.
+    out.rules.push_back({to_loopback, to_port(protocol::udp, dns_port), ask});
+    out.rules.push_back({to_loopback, match_protocol{protocol::udp}, match_query_shape{}, ask});
     out.rules.push_back({to_loopback, accept()});
     for (auto& r : queue_rules(ask, relayed_ports(options.udp_ports))) out.rules.push_back(std::move(r));
     return out;
@@ -47,8 +51,12 @@ chain judged(const local_options& options)
 {
     chain out{"judged", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::drop},
               exempt(options)};
-    out.rules.push_back({match_dnat_status{}, accept()});
-    out.rules.push_back({match_reply{}, accept()});
+    out.rules.push_back(redirected_to_us());
+    // Of connections from outside. Any other would be a way out, for whoever knocks at a client's socket.
+    for (const auto port : options.services)
+        out.rules.push_back({match_port{protocol::tcp, packet_end::source, port}, match_reply{}, accept()});
+    // dockerd listens there, at a port of its choice, and asks from outside of this namespace.
+    out.rules.push_back({to(docker_resolver), go_to(refuse_chain)});
     out.rules.push_back({to_loopback, accept()});
     for (const auto type : {icmpv6_type::neighbour_solicit, icmpv6_type::neighbour_advert})
         out.rules.push_back({match_icmpv6_type{type}, accept()});
@@ -75,18 +83,13 @@ chain guarded(const local_options& options)
     return out;
 }
 
-chain forwarded()
-{
-    return {"forwarded", chain_base{chain_kind::filter, chain_hook::forward, priority::filter, chain_policy::drop}, {}};
-}
-
 } // namespace
 
 ruleset local_ruleset(const local_options& options)
 {
     return {own_table,
-            {untracked(options), queued(options), translated(options), refused_chain(options.log), judged(options),
-             guarded(options), forwarded()}};
+            {untracked(options), queued(options), translated(options), refused_chain(options.log),
+             foreign_source_chain(options.log), judged(options), guarded(options), forwarded_chain()}};
 }
 
 } // namespace cofferdam::nft

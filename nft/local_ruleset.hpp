@@ -11,6 +11,7 @@ namespace cofferdam::nft {
 struct local_options {
     std::uint16_t stream_port = 15001;    ///< the gateway's TCP listeners
     std::uint16_t name_port = 15053;      ///< the gateway's DNS sockets
+    std::vector<std::uint16_t> services;  ///< TCP ports that connections from outside are answered at
     std::vector<std::uint16_t> udp_ports; ///< of `udp://` entries: their datagrams are queued, and go no further than that
     std::uint16_t first_queue = 1500;     ///< NFQUEUE queues from here on; a packet goes to that of its CPU
     std::uint16_t queues = 1;
@@ -23,11 +24,12 @@ struct local_options {
 };
 
 /// The rules of a namespace whose processes are the clients. What they send
-/// - and is UDP that may be DNS, is queued first; to port 53 of loopback too, where a forwarder may listen;
+/// - and is UDP that may be DNS, is queued first; to loopback too, where a forwarder may listen;
 /// - and is TCP to anywhere but loopback, is redirected to the listeners; DNS to the resolver's sockets;
-/// - to loopback, is their own affair;
+/// - to loopback, is their own affair, but for Docker's resolver at 127.0.0.11, which is reached by redirected queries alone;
 /// - else is logged to the group, counted, and refused at once.
-/// Connections from outside are answered. Nothing is forwarded. Without the gateway the rules stand: TCP is reset, queues drop.
+/// Connections from outside are answered at the services' ports alone. Nothing is forwarded. Without the gateway the rules stand:
+/// TCP is reset, queues drop.
 ruleset local_ruleset(const local_options& options);
 
 } // namespace cofferdam::nft

@@ -17,7 +17,7 @@ struct refused_packet {
     std::uint8_t protocol = 0;             ///< IANA number; `nft::protocol_name` for the record
     ip_endpoint source, destination;       ///< port 0 where the protocol has none, or for a later fragment
     std::uint32_t length = 0;              ///< of the whole packet, bytes
-    std::string prefix;                    ///< of the log rule: nft::refused_prefix
+    std::string prefix;                    ///< of the log rule: nft::refused_prefix or nft::foreign_prefix
     std::optional<std::uint32_t> uid;      ///< of the sending socket, in the user namespace of the netlink socket's maker
     std::optional<std::uint32_t> sequence; ///< counts the packets of the group, lost ones too
     std::vector<std::uint8_t>

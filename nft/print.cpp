@@ -80,6 +80,7 @@ struct rule_printer {
     }
     std::string operator()(const match_icmpv6_type& m) const { return "icmpv6 type " + icmpv6_word(m.type); }
     std::string operator()(const match_local_destination&) const { return "fib daddr type local"; }
+    std::string operator()(const match_foreign_source&) const { return "fib saddr . iif oif missing"; }
     std::string operator()(const match_dnat_status&) const { return "ct status dnat"; }
     std::string operator()(const match_reply&) const { return "ct direction reply"; }
     std::string operator()(const match_query_shape&) const { return "@th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000"; }

@@ -22,13 +22,46 @@ std::vector<rule> for_captured(const router_options& options, const rule& match)
     return out;
 }
 
+/// First of all: a source that is not of the interface would have the gateway's answers, errors among them, sent to whomever it
+/// names. Before connection tracking, without an answer.
+chain proven(const router_options& options)
+{
+    chain out{"proven", chain_base{chain_kind::filter, chain_hook::prerouting, priority::raw, chain_policy::accept}, {}};
+    // A host without an address yet, which asks whether one is free: answered on that link, to all of its nodes.
+    const match_address unspecified = from(host_prefix(ip_address::v6({})));
+    for (auto& r : for_captured(options, {unspecified, match_icmpv6_type{icmpv6_type::neighbour_solicit}, accept()}))
+        out.rules.push_back(std::move(r));
+    for (auto& r : for_captured(options, {match_foreign_source{}, go_to(foreign_chain)})) out.rules.push_back(std::move(r));
+    return out;
+}
+
+/// `match` for packets of which that end is neither a captured interface nor lo. None where all are captured.
+std::vector<rule> for_others(packet_end end, const router_options& options, const rule& match)
+{
+    if (options.interfaces.empty()) return {};
+    rule out{match_interface{end, "lo", true}};
+    for (const auto& name : options.interfaces) out.push_back(match_interface{end, name, true});
+    out.insert(out.end(), match.begin(), match.end());
+    return {std::move(out)};
+}
+
+/// The second wall: what answers a client leaves by no other way than clients come.
+chain answered(const router_options& options)
+{
+    chain out{"answered", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::accept}, {}};
+    for (const auto& match :
+         {rule{own_packets(options.mark), go_to(foreign_chain)}, rule{match_dnat_status{}, match_reply{}, go_to(foreign_chain)}})
+        for (auto& r : for_others(packet_end::destination, options, match)) out.rules.push_back(std::move(r));
+    return out;
+}
+
 /// A refusal in the name of the server that was asked must not be tracked: the client's next query would pass for an answer to
 /// it, and would not be redirected.
 chain untracked(const router_options& options)
 {
     return {"untracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{match_mark{mark_of::packet, options.mark}, notrack{}}}};
+            {{own_packets(options.mark), notrack{}}}};
 }
 
 chain queued(const router_options& options)
@@ -68,14 +101,17 @@ chain translated(const router_options& options)
 
 chain judged(const router_options& options)
 {
-    chain out{judged_chain, std::nullopt, {{match_dnat_status{}, accept()}, {match_reply{}, accept()}}};
+    chain out{judged_chain, std::nullopt, {redirected_to_us()}};
+    // Errors that a client can make up: of a refusal that it no longer waits for, or about other people's connections. Where all
+    // interfaces are captured, those of the gateway's own connections come by here too.
+    if (options.interfaces.empty()) out.rules.push_back({match_reply{}, accept()});
+    for (const auto family : {protocol_family::ipv4, protocol_family::ipv6})
+        out.rules.push_back({match_unreachable{family}, drop});
+    if (!options.interfaces.empty()) out.rules.push_back({match_reply{}, accept()});
     for (auto& r : service_rules(options)) out.rules.push_back(std::move(r));
     // Without them no neighbour is found. Router advertisements and redirects are nobody's but the administrator's.
     for (const auto type : {icmpv6_type::neighbour_solicit, icmpv6_type::neighbour_advert})
         out.rules.push_back({match_icmpv6_type{type}, accept()});
-    // Of the refusals that are not tracked: a client that no longer waits.
-    for (const auto family : {protocol_family::ipv4, protocol_family::ipv6})
-        out.rules.push_back({match_unreachable{family}, accept()});
     // What every host sends of itself and no router passes on.
     out.rules.push_back({match_protocol{protocol::igmp}, drop});
     for (const auto type : {icmpv6_type::listener_query, icmpv6_type::router_solicit, icmpv6_type::listener_report})
@@ -101,12 +137,11 @@ chain guarded(const router_options& options)
     for (const auto& port : {to_port(protocol::tcp, options.stream_port), to_port(protocol::tcp, options.name_port),
                              to_port(protocol::udp, options.name_port)})
         out.rules.push_back({port, go_to(refuse_chain)});
+    // What clients may reach, nobody else may.
+    for (const auto port : options.services)
+        for (auto& r : for_others(packet_end::source, options, {to_port(protocol::tcp, port), go_to(refuse_chain)}))
+            out.rules.push_back(std::move(r));
     return out;
-}
-
-chain forwarded()
-{
-    return {"forwarded", chain_base{chain_kind::filter, chain_hook::forward, priority::filter, chain_policy::drop}, {}};
 }
 
 } // namespace
@@ -114,8 +149,9 @@ chain forwarded()
 ruleset router_ruleset(const router_options& options)
 {
     return {own_table,
-            {untracked(options), asked(options), queued(options), captured(options), translated(options),
-             refused_chain(options.log), judged(options), refused_here(options), guarded(options), forwarded()}};
+            {proven(options), foreign_source_chain(options.log), answered(options), untracked(options), asked(options),
+             queued(options), captured(options), translated(options), refused_chain(options.log), judged(options),
+             refused_here(options), guarded(options), forwarded_chain()}};
 }
 
 } // namespace cofferdam::nft

@@ -24,6 +24,7 @@ struct router_options {
 };
 
 /// The rules of a router that carries nothing itself. What comes in by a captured interface
+/// - and is of a source that answers would not go back to by it (strict reverse path), is logged and dropped without an answer;
 /// - and is UDP that may be DNS, is queued first (see queue_rules);
 /// - and is TCP, is redirected to the listeners; DNS over UDP and TCP to the resolver's sockets;
 /// - else is logged to the group, counted and refused at once, before it is routed: forwarding need not be on.

@@ -90,6 +90,15 @@ public:
         const std::uint32_t local = RTN_LOCAL;
         compare(NFT_CMP_EQ, &local, sizeof local);
     }
+    void operator()(const match_foreign_source&)
+    {
+        auto* e = add("fib");
+        set(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
+        set(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_OIF);
+        set(e, NFTNL_EXPR_FIB_DREG, working_register);
+        const std::uint32_t missing = 0;
+        compare(NFT_CMP_EQ, &missing, sizeof missing);
+    }
     void operator()(const match_dnat_status&)
     {
         load_ct(NFT_CT_STATUS);

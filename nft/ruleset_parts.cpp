@@ -1,6 +1,7 @@
 #include "nft/ruleset_parts.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace cofferdam::nft {
 
@@ -34,6 +35,12 @@ match_port to_port(std::uint8_t transport, std::uint16_t port)
     return {transport, packet_end::destination, port, false};
 }
 
+match_mark own_packets(std::uint32_t mark)
+{
+    if (mark == 0) std::abort();
+    return {mark_of::packet, mark};
+}
+
 std::vector<std::uint16_t> relayed_ports(std::vector<std::uint16_t> ports)
 {
     std::erase(ports, dns_port);
@@ -63,6 +70,25 @@ chain refused_chain(const log_options& log)
         {reject{refusal::admin_prohibited}},
     };
     return out;
+}
+
+chain foreign_source_chain(const log_options& log)
+{
+    return {foreign_chain,
+            std::nullopt,
+            {{log_packet{log.group, foreign_prefix, log.snaplen}}, {counter{}}, {verdict{verdict_code::drop, {}}}}};
+}
+
+chain forwarded_chain()
+{
+    return {"forwarded",
+            chain_base{chain_kind::filter, chain_hook::forward, priority::filter, chain_policy::drop},
+            {{match_foreign_source{}, go_to(foreign_chain)}, {go_to(refuse_chain)}}};
+}
+
+rule redirected_to_us()
+{
+    return {match_dnat_status{}, match_local_destination{}, accept()};
 }
 
 } // namespace cofferdam::nft

@@ -15,7 +15,10 @@ inline constexpr std::uint16_t dns_port = 53;
 /// Table of either ruleset and prefix of its NFLOG messages.
 inline constexpr const char* own_table = "cofferdam";
 inline constexpr const char* refused_prefix = "refused";
+/// Of packets whose source is not of the interface that they came by. They get no answer.
+inline constexpr const char* foreign_prefix = "foreign source";
 inline constexpr const char* refuse_chain = "refuse";
+inline constexpr const char* foreign_chain = "foreign";
 
 /// Refused packets: the NFLOG group they are copied to, and how much of each (headers, and a DNS question).
 struct log_options {
@@ -31,6 +34,9 @@ match_address to(const ip_prefix& prefix, bool negated = false);
 match_address from(const ip_prefix& prefix);
 match_port to_port(std::uint8_t transport, std::uint16_t port);
 
+/// For a mark that exempts packets. 0 is every packet's that has none: to exempt it is to exempt all, so the process is ended.
+match_mark own_packets(std::uint32_t mark);
+
 /// Sorted, each once, without port 53, which is the resolver's.
 std::vector<std::uint16_t> relayed_ports(std::vector<std::uint16_t> ports);
 
@@ -41,5 +47,14 @@ std::vector<rule> queue_rules(const queue& ask, const std::vector<std::uint16_t>
 
 /// Logs to the group, counts, and refuses at once whatever comes here.
 chain refused_chain(const log_options& log);
+
+/// Logs to the group, counts, and drops whatever comes here: an answer would go to a stranger.
+chain foreign_source_chain(const log_options& log);
+
+/// Nothing is forwarded, and that is told: foreign sources go to their chain, the rest is refused.
+chain forwarded_chain();
+
+/// A flow that a rule of ours redirected. Other tables' destination NAT leads away from this machine, or to what is judged here.
+rule redirected_to_us();
 
 } // namespace cofferdam::nft

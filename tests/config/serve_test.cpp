@@ -53,6 +53,7 @@ serve:
   dns_port: 2
   interfaces: [build0, build1]
   mark: 0x10
+  inbound: [8080, 8443]
   first_queue: 7
   log_group: 8
   ca_dir: /ca
@@ -71,6 +72,7 @@ serve:
     EXPECT_EQ(2, serve.dns_port);
     EXPECT_EQ((std::vector<std::string>{"build0", "build1"}), serve.interfaces);
     EXPECT_EQ(16U, serve.mark);
+    EXPECT_EQ((std::vector<std::uint16_t>{8080, 8443}), serve.inbound);
     EXPECT_EQ(7, serve.first_queue);
     EXPECT_EQ(8, serve.log_group);
     EXPECT_EQ("/ca", serve.ca_dir);
@@ -94,6 +96,7 @@ TEST(serve_settings, mistakes_are_located)
     EXPECT_THAT(error("serve: {interfaces: [a-name-of-16-chars]}"), HasSubstr("name of an interface"));
     EXPECT_THAT(error("serve: {interfaces: ['a b']}"), HasSubstr("name of an interface"));
     EXPECT_THAT(error("serve: {mark: 0}"), HasSubstr("packet mark"));
+    EXPECT_THAT(error("serve: {mark: 1}"), HasSubstr("serve.mark: expected a packet mark of 2 or more"));
     EXPECT_THAT(error("serve: {mark: 0x1FFFFFFFF}"), HasSubstr("packet mark"));
     EXPECT_THAT(error("serve: {control: here.sock}"), HasSubstr("absolute path"));
     EXPECT_THAT(error("serve: {metrics: \"9464\"}"), HasSubstr("address:port"));
@@ -125,7 +128,7 @@ TEST(serve_settings, let_the_default_jobs_ca_live_longer_unless_it_is_said)
 
 TEST(job_text, replaces_the_policy_and_keeps_the_rest)
 {
-    settings base = load_text("version: 1\nallow: [https://a.example/]\ndns: {max_names: 100}\ncapture: {max_body: 1}", "base");
+    settings base = load_text("version: 1\nallow: [https://a.example/]\ndns: {max_names: 100}\ncapture: {max_body: 3}", "base");
     const auto job =
         load_job_text("version: 1\nmode: audit\nallow: [https://b.example/]\ntls: {passthrough: [\"c.example:443\"]}\n"
                       "capture: {max_body: 2}\npresets: [github]",
@@ -137,6 +140,21 @@ TEST(job_text, replaces_the_policy_and_keeps_the_rest)
     EXPECT_EQ(100U, job.dns.max_names);
     EXPECT_EQ(2U, job.audit.max_body);
     EXPECT_EQ(std::vector<std::string>{"github"}, job.presets);
+}
+
+TEST(job_text, does_not_put_into_its_log_what_the_gateway_keeps_out)
+{
+    const settings base = load_text("version: 1\ncapture: {max_body: 1, redact: [x-secret]}", "base");
+    const auto has = [](const settings& in, const char* name) {
+        return std::count(in.audit.redact.begin(), in.audit.redact.end(), name);
+    };
+    const auto silent = load_job_text("version: 1", "job", base);
+    EXPECT_EQ(1, has(silent, "x-secret"));
+    EXPECT_EQ(1U, silent.audit.max_body);
+    const auto other = load_job_text("version: 1\ncapture: {max_body: 2, redact: [x-mine]}", "job", base);
+    EXPECT_EQ(1, has(other, "x-secret"));
+    EXPECT_EQ(1, has(other, "x-mine"));
+    EXPECT_EQ(1U, other.audit.max_body);
 }
 
 TEST(job_text, may_not_say_what_is_the_gateways)

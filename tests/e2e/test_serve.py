@@ -1,6 +1,7 @@
 """`cofferdam serve`, intercept: router. A machine without any configuration routes through the gateway."""
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
@@ -113,6 +114,24 @@ def test_the_gateways_ports_are_closed_to_other_networks(served):
         done = served.world.run(["curl", "-sS", "-m", "3", f"http://10.99.0.2:{port}/"], served.folder,
                                 namespace=served.network.net)
         assert done.code == 7 and done.seconds < 2, done  # refused
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_nobody_is_answered_who_is_not_behind_the_interface(served, nonce, family):
+    """A client with CAP_NET_RAW that poses as a host of the internet: each answer, refusal and error would be a message to it."""
+    served.start(ALLOW)
+    for key in ("all", CAPTURED):
+        run(*Network.inside(served.network.gw, "sysctl", "-qw", f"net.ipv4.conf.{key}.rp_filter=0"))
+    works(served, served.world.nonce())
+    spoofed, server = {4: ("203.0.113.66", "8.8.8.8"), 6: ("2001:db8:66::66", "2001:4860:4860::8888")}[family]
+    sent = served.client(f"/usr/bin/python3 {served.world.scripts}/spoof.py {spoofed} {server} {nonce}")
+    assert sent.out == "sent\n", sent
+    refused = served.await_about(spoofed, "connection", 3)
+    assert len(refused) == 3 and all("not of the interface" in json.dumps(r) for r in refused), refused
+    works(served, served.world.nonce())
+    served.world.settle()
+    assert [p for p in served.world.evidence.packets(served.since) if p.destination == spoofed] == []
+    assert served.world.traces(nonce) == [] and leaked(served) == []
 
 
 def test_a_configuration_that_does_not_parse_is_located(served):

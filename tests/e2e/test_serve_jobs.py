@@ -150,6 +150,18 @@ def api(served, method: str, target: str, body=None) -> tuple[int, dict]:
     return int(head.split()[1]), json.loads(rest or b"{}")
 
 
+def test_without_a_log_there_is_no_job(served, nonce):
+    served.socket = served.state / "control.sock"
+    served.start(["https://echo.example/"], {"control": str(served.socket)}, audit={"sinks": [{"stdout": {}}]})
+    status, said = api(served, "POST", "/v1/jobs", {"sources": ["10.77.0.2"], "allow": ["https://echo.example/"]})
+    assert status == 409 and "serve.audit_dir" in said["error"], said
+
+
+def test_sources_are_addresses_however_they_are_written(control):
+    status, made = api(control, "POST", "/v1/jobs", {"sources": ["::ffff:10.77.6.1", "10.77.6.1", "::ffff:10.78.0.0/112"]})
+    assert status == 201 and made["sources"] == ["10.77.6.1/32", "10.78.0.0/16"], made
+
+
 def test_only_root_the_gateway_and_the_group_may_control(served, nonce):
     served.socket = served.state / "control.sock"
     served.start([], {"control": str(served.socket), "control_group": "nogroup"})

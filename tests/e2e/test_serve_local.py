@@ -2,10 +2,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 
 import pytest
 
+from served import wait_until
 from world import names
+from world.network import Network
 
 ALLOW = ["https://echo.example/", "raw.example:7"]
 # What a container without extra rights has, and no more.
@@ -60,6 +63,54 @@ def test_queries_are_judged_even_to_loopback(local, nonce):
             assert "198.18." in good.out, good
             bad = beside(local, f"dig +time=2 +tries=1 {transport} @{server} {nonce}.denied.example")
             assert "REFUSED" in bad.out, bad
+    assert local.world.traces(nonce) == []
+
+
+def test_dockers_resolver_is_not_to_be_had_by_its_real_port(local, nonce):
+    """It listens on loopback of the shared namespace, at a port of dockerd's choice, and asks from outside of it."""
+    listener = (f"socat -T5 UDP4-RECVFROM:40053,bind=127.0.0.11,fork SYSTEM:\"cat >> {local.folder}/heard\" & u=$!; "
+                f"socat -T5 TCP4-LISTEN:40053,bind=127.0.0.11,fork SYSTEM:\"cat >> {local.folder}/heard\" & t=$!; "
+                "for n in 1 2 3 4 5 6 7 8 9; do ss -Hltn | grep -q 40053 && break; sleep 0.1; done; ")
+    asks = "".join(f"dig +time=1 +tries=1 {transport} -p 40053 @127.0.0.11 {nonce}.denied.example; " for transport in ("+notcp", "+tcp"))
+    done = local.world.run(["sh", "-c", f"{listener}{PLAIN} sh -c '{asks}'; kill $u $t"], local.folder)
+    heard = local.folder / "heard"
+    assert not heard.exists() or heard.read_bytes() == b"", done
+    assert len(local.await_about("127.0.0.11:40053", count=2)) >= 2, done
+
+
+def test_a_knock_from_outside_opens_no_way_out(local, nonce):
+    """What arrives from the world must not make what a client then sends an answer."""
+    knocker, client = names.ATTACKER, local.folder / "knocked.py"
+    client.write_text(f"""import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("0.0.0.0", 7777)); s.settimeout(10)
+print("bound", flush=True)
+assert s.recvfrom(100)[1] == ("{knocker}", 8888)
+for n in range(2):
+    try: s.sendto(b"{nonce}", ("{knocker}", 8888)); print("sent")
+    except OSError as e: print("refused")
+""")
+    knock = ("import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+             f"s.bind(('{knocker}', 8888)); s.sendto(b'knock', ('10.99.0.2', 7777))")
+    ready = local.folder / "ready"
+    run = subprocess.Popen(Network.inside(local.network.gw, *PLAIN.split(), "/usr/bin/python3", str(client)),
+                           stdout=ready.open("wb"), stderr=subprocess.STDOUT)
+    wait_until(lambda: b"bound" in ready.read_bytes(), ready.read_text, run)
+    local.world.run(["/usr/bin/python3", "-c", knock], local.folder, namespace=local.network.net)
+    assert run.wait(15) == 0, ready.read_text()
+    assert local.await_about(f"{knocker}:8888", "connection"), ready.read_text()
+    assert local.world.traces(nonce) == []
+
+
+def test_somebody_elses_nat_is_no_way_out(local, nonce):
+    """A published port, a cluster's service address: translated by another table, it is still judged."""
+    for rule in ("add table ip other", "add chain ip other out { type nat hook output priority -100; }",
+                 f"add rule ip other out ip daddr 10.96.0.10 udp dport 5000 dnat to {names.ATTACKER}:6000"):
+        local.world.run(["nft", rule], local.folder)
+    try:
+        beside(local, f"/usr/bin/python3 {local.world.scripts}/datagram.py udp 10.96.0.10 5000 {nonce}")
+    finally:
+        local.world.run(["nft", "delete table ip other"], local.folder)
+    assert local.await_about(f"{names.ATTACKER}:6000", "connection")
     assert local.world.traces(nonce) == []
 
 

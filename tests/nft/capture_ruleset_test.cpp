@@ -34,7 +34,7 @@ TEST(router_ruleset, forwards_nothing)
     const auto& forwarded = chain_named(set, "forwarded");
     EXPECT_EQ(chain_hook::forward, forwarded.base->hook);
     EXPECT_EQ(chain_policy::drop, forwarded.base->policy);
-    EXPECT_TRUE(forwarded.rules.empty());
+    EXPECT_EQ("goto refuse", to_string(forwarded.rules.back()));
 }
 
 TEST(router_ruleset, refuses_what_is_left_before_it_is_routed)
@@ -59,6 +59,34 @@ TEST(router_ruleset, captures_the_named_interfaces_or_all_but_loopback)
     }
 }
 
+TEST(router_ruleset, drops_sources_that_are_not_of_the_interface_before_all_else)
+{
+    router_options options;
+    options.interfaces = {"build0", "build1"};
+    const auto set = router_ruleset(options);
+    const auto& proven = chain_named(set, "proven");
+    EXPECT_EQ(chain_hook::prerouting, proven.base->hook);
+    EXPECT_EQ(priority::raw, proven.base->order);
+    for (const std::string name : {"build0", "build1"})
+        EXPECT_TRUE(has_rule(proven, "iifname \"" + name + "\" fib saddr . iif oif missing goto foreign")) << name;
+    const auto& foreign = chain_named(set, "foreign");
+    EXPECT_EQ("log prefix \"foreign source\" group 1500 snaplen 320", to_string(foreign.rules.front()));
+    EXPECT_EQ("drop", to_string(foreign.rules.back())); // and not a reject, which would be an answer
+}
+
+TEST(router_ruleset, answers_only_by_the_interfaces_that_clients_come_by)
+{
+    router_options options;
+    options.interfaces = {"build0", "build1"};
+    options.mark = 0x11;
+    const auto set = router_ruleset(options);
+    const auto& answered = chain_named(set, "answered");
+    EXPECT_EQ(chain_hook::output, answered.base->hook);
+    const std::string elsewhere = "oifname != \"lo\" oifname != \"build0\" oifname != \"build1\" ";
+    EXPECT_TRUE(has_rule(answered, elsewhere + "meta mark 0x00000011 goto foreign"));
+    EXPECT_TRUE(has_rule(answered, elsewhere + "ct status dnat ct direction reply goto foreign"));
+}
+
 TEST(router_ruleset, redirects_names_before_streams)
 {
     const auto set = router_ruleset({});
@@ -76,6 +104,9 @@ TEST(router_ruleset, lets_clients_reach_the_services_of_this_machine_alone)
     const auto set = router_ruleset(options);
     for (const auto* name : {"captured", "judged"})
         EXPECT_TRUE(has_rule(chain_named(set, name), "fib daddr type local tcp dport 3128 accept")) << name;
+    options.interfaces = {"build0"};
+    EXPECT_TRUE(has_rule(chain_named(router_ruleset(options), "guarded"),
+                         "iifname != \"lo\" iifname != \"build0\" tcp dport 3128 goto refuse"));
 }
 
 TEST(router_ruleset, takes_no_router_advertisement_and_no_redirect)
@@ -111,7 +142,20 @@ TEST(capture_rulesets, queue_without_bypass_from_the_first_queue_on)
             EXPECT_TRUE(q.by_cpu);
             ++count;
         });
-    EXPECT_EQ(5, count);
+    EXPECT_EQ(6, count);
+}
+
+TEST(capture_rulesets, never_exempt_packets_without_a_mark)
+{
+    router_options router;
+    router.mark = 0;
+    EXPECT_DEATH(router_ruleset(router), "");
+    local_options local;
+    local.mark = 0;
+    EXPECT_DEATH(local_ruleset(local), "");
+    local = {};
+    local.answer_mark = 0;
+    EXPECT_DEATH(local_ruleset(local), "");
 }
 
 TEST(local_ruleset, drops_what_no_rule_names)
@@ -137,6 +181,24 @@ TEST(local_ruleset, exempts_its_own_marks_first)
     EXPECT_TRUE(has_rule(chain_named(set, "untracked"), "meta mark 0x00000011 notrack"));
 }
 
+TEST(local_ruleset, answers_connections_from_outside_at_its_services_alone)
+{
+    local_options options;
+    options.services = {9464};
+    const auto set = local_ruleset(options);
+    const auto& judged = chain_named(set, "judged");
+    EXPECT_TRUE(has_rule(judged, "tcp sport 9464 ct direction reply accept"));
+    EXPECT_FALSE(has_rule(judged, "ct direction reply accept"));
+}
+
+TEST(capture_rulesets, take_no_other_tables_nat_for_theirs)
+{
+    for (const auto& set : {router_ruleset({}), local_ruleset({})}) {
+        EXPECT_TRUE(has_rule(chain_named(set, "judged"), "ct status dnat fib daddr type local accept"));
+        EXPECT_FALSE(has_rule(chain_named(set, "judged"), "ct status dnat accept"));
+    }
+}
+
 TEST(local_ruleset, judges_names_asked_of_loopback_too)
 {
     const auto set = local_ruleset({});
@@ -146,7 +208,11 @@ TEST(local_ruleset, judges_names_asked_of_loopback_too)
         return found - c.rules.begin();
     };
     const auto& queued = chain_named(set, "queued");
-    EXPECT_LT(position(queued, "udp dport 53 queue to 1500"), position(queued, "oifname \"lo\" accept"));
+    EXPECT_LT(position(queued, "oifname \"lo\" udp dport 53 queue to 1500"), position(queued, "oifname \"lo\" accept"));
+    EXPECT_LT(position(queued, "oifname \"lo\" meta l4proto udp @th,80,8 & 0xf8 == 0x0 @th,96,48 0x100000000 queue to 1500"),
+              position(queued, "oifname \"lo\" accept"));
+    const auto& judged = chain_named(set, "judged");
+    EXPECT_LT(position(judged, "ip daddr 127.0.0.11 goto refuse"), position(judged, "oifname \"lo\" accept"));
     const auto& translated = chain_named(set, "translated");
     EXPECT_LT(position(translated, "tcp dport 53 redirect to :15053"), position(translated, "oifname \"lo\" accept"));
     EXPECT_LT(translated.base->order, priority::destination_nat);

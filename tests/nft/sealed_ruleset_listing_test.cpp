@@ -77,7 +77,9 @@ TEST(listing, rulesets_of_serve_read_back_as_printed)
             router.udp_ports = {123};
             expect_same_as_nft(with_drop_for_queue(router_ruleset(router)));
             expect_same_as_nft(with_drop_for_queue(router_ruleset({})));
-            expect_same_as_nft(with_drop_for_queue(local_ruleset({})));
+            local_options local;
+            local.services = {9464};
+            expect_same_as_nft(with_drop_for_queue(local_ruleset(local)));
         },
         seen_as::root);
 }
