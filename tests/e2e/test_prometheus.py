@@ -63,7 +63,7 @@ def scraped(world, gateway):
 
     def ask(path: str, **query: str) -> dict:
         url = f"http://{PROMETHEUS}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        done = world.run(["curl", "-sS", url])
+        done = world.run(["curl", "-fsS", url])  # 503 while it starts
         return json.loads(done.out or "{}")
 
     page = world.run(["curl", "-fsS", f"http://{ENDPOINT}/metrics"]).out

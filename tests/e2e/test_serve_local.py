@@ -129,11 +129,11 @@ def test_the_mark_is_not_to_be_had(local, nonce):
 
 def test_loopback_is_the_clients_own(local):
     done = beside(local, "/usr/bin/python3 -m http.server 8123 --bind 127.0.0.1 >/dev/null 2>&1 & "
-                         "for n in 1 2 3 4 5 6 7 8 9; do curl -fs http://127.0.0.1:8123/ >/dev/null && break; sleep 0.2; done; "
+                         "for n in $(seq 100); do curl -fs http://127.0.0.1:8123/ >/dev/null && break; sleep 0.2; done; "
                          "curl -fsS http://localhost:8123/ >/dev/null && echo one; kill $!")
     assert "one" in done.out, done
     loop = beside(local, "curl -sS -m 3 -o /dev/null http://127.0.0.1:15001/; true")
-    assert loop.seconds < 3 and len(local.about("127.0.0.1:15001", "connection")) == 1, loop
+    assert loop.seconds < 3 and len(local.await_about("127.0.0.1:15001", "connection")) == 1, loop
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
