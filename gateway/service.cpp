@@ -64,13 +64,12 @@ void service::prepare_folders() const
     if (!serve_.audit_dir.empty()) sandbox::make_gateway_folder(serve_.audit_dir, serve_.user);
 }
 
-void service::make_default_job()
+void service::make_default_job(std::shared_ptr<const policy::policy> rules)
 {
     const packet_sender send = [answers = answers_](byte_view packet, const ip_address& to) { answers->send(packet, to); };
     job_facts facts;
     facts.source = "default";
-    auto engine =
-        std::make_unique<job_engine>(new_identifier(), settings_, compile_served(settings_.policy), std::move(facts), metrics_);
+    auto engine = std::make_unique<job_engine>(new_identifier(), settings_, std::move(rules), std::move(facts), metrics_);
     if (!serve_.ca_dir.empty()) write_ca_files(serve_.ca_dir, engine->context().ca());
     jobs_ = std::make_unique<job_table>(std::make_shared<served_job>(std::move(engine), loops_, send));
     registry_ =
@@ -79,7 +78,7 @@ void service::make_default_job()
 
 void service::start()
 {
-    compile_served(settings_.policy);
+    auto rules = compile_served(settings_.policy);
     if (serve_.intercept == config::intercept_mode::local) own_mark() = serve_.mark;
     prepare_folders();
     loops_ = make_loops(count_loops(settings_.limits.workers));
@@ -89,7 +88,7 @@ void service::start()
     if (!serve_.control.empty()) control = open_control_socket(serve_.control, serve_.control_group);
     ruleset_.install(); // closed until there is a job that answers
     sandbox::drop_gateway_privileges(serve_.user);
-    make_default_job();
+    make_default_job(std::move(rules));
     auto& own = *jobs_->fallback()->engine;
     entrance_ = std::make_unique<entrance>(*jobs_, loops_, std::move(sockets), serve_.first_queue);
     if (serve_.metrics) serve_metrics(own.on(0), serve_.metrics->to_string(), [this] { return unready(); });

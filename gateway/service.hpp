@@ -35,7 +35,7 @@ public:
 
 private:
     void prepare_folders() const;
-    void make_default_job();
+    void make_default_job(std::shared_ptr<const policy::policy> rules);
     void reload();
     void alert(std::string name, std::string message);
     void wait_for_signal();
