@@ -11,16 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from engine import Engine  # noqa: E402
 from world import names  # noqa: E402
-from world.fake_internet import FakeInternet  # noqa: E402
-
-
-@pytest.fixture(scope="session")
-def world():
-    made = FakeInternet()
-    atexit.register(made.close)
-    yield made
-    left = made.close()
-    assert left == [], f"the world left something behind: {left}"
+from world.session import world  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Fixtures of the end-to-end tests. They need root (network namespaces) and the tools of scripts/install-deps.sh."""
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import signal
@@ -12,8 +11,8 @@ import pytest
 
 from gateway import Gateway
 from served import Served
-from world.fake_internet import FakeInternet
 from world.homes import BUILDER, ROOT
+from world.session import world  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -21,15 +20,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 for _number in (signal.SIGHUP, signal.SIGINT):
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
-
-
-@pytest.fixture(scope="session")
-def world():
-    made = FakeInternet()
-    atexit.register(made.close)  # close() twice is harmless
-    yield made
-    left = made.close()
-    assert left == [], f"the world left something behind: {left}"
 
 
 @pytest.fixture(scope="session")

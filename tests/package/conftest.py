@@ -1,7 +1,6 @@
 """Fixtures of the tests of the Debian package: `make package-test`."""
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import tempfile
@@ -11,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from clean_root import CleanRoot  # noqa: E402
-from world.fake_internet import FakeInternet  # noqa: E402
+from world.session import world  # noqa: E402, F401
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -23,15 +22,6 @@ def package() -> Path:
     if not found:
         pytest.fail(f"no package in {folder}: make package")
     return found[-1]
-
-
-@pytest.fixture(scope="session")
-def world():
-    made = FakeInternet()
-    atexit.register(made.close)
-    yield made
-    left = made.close()
-    assert left == [], f"the world left something behind: {left}"
 
 
 @pytest.fixture
