@@ -256,7 +256,9 @@ asio::awaitable<void> http2_session::dial(std::string host, std::uint16_t port)
     }
     link.http2 = true;
     adopt(std::move(link));
-    for (const auto& stream : due) start(stream);
+    for (const auto& stream : due) {
+        if (stream->wants_origin()) start(stream);
+    }
     flush();
 }
 

@@ -56,6 +56,8 @@ public:
 
     // From the origin's side
 
+    /// False: it ended before there was a connection to an origin.
+    [[nodiscard]] bool wants_origin() const noexcept { return !closed_ && !refused_ && !cut_; }
     void start(std::shared_ptr<origin_request> origin);
     http::body_piece take_request(std::span<std::uint8_t> into);
     /// Something goes to the origin now.

@@ -228,6 +228,21 @@ print(len(got["interim"]), got["status"], got["reset"])
     assert int(count) <= 16 and status == "502", done
 
 
+def test_request_given_up_while_the_origin_is_dialled_is_not_sent(gateway):
+    """In one segment, so that both are read before a connection to the origin can stand."""
+    done = run_client(gateway, """
+c = Raw("h2.example", preface=b"", port=80, tls=False)
+get = lambda n, path: c.headers(n, [(":method", "GET"), (":scheme", "http"), (":authority", "h2.example"), (":path", path)])
+c.send(PREFACE + frame(SETTINGS) + get(1, "/given-up") + frame(RST, 0, 1, struct.pack(">I", 8)) + get(3, "/wanted"))
+print(dict(c.until(HEADERS, 3))[":status"])
+""", ALLOW)
+    assert done.out.split() == ["200"], done
+    assert [e["target"] for e in done.requests()] == ["/wanted"], done
+    ended = {r["request"]["path"]: r["decision"]["reason"] for r in http2_records(done)}
+    assert set(ended) == {"/given-up", "/wanted"}, done
+
+
+
 # Judgement
 
 def test_refused_stream_explains_itself_and_the_connection_goes_on(world, gateway, nonce):

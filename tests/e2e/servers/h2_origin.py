@@ -132,7 +132,10 @@ class Connection:
         handler = getattr(self, "route_" + stream.route.replace("-", "_"), self.account)
         if ":protocol" in stream.fields:
             handler = self.route_echo
-        handler(number, stream)
+        try:
+            handler(number, stream)
+        except h2.exceptions.StreamClosedError:  # its reset came in the same read
+            self.streams.pop(number, None)
 
     def answer(self, number: int, status: int, body: bytes = b"", headers=(), trailers=None) -> None:
         stream = self.streams[number]
