@@ -2,6 +2,7 @@
 
 #include "audit/json.hpp"
 #include "audit/summary.hpp"
+#include "core/io/thread_name.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -355,7 +356,10 @@ writer::writer(settings how, std::vector<sink> sinks, writer_hooks hooks)
     sigset_t all, before;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    part_->thread = std::thread([part = part_.get()] { part->run(); });
+    part_->thread = std::thread([part = part_.get()] {
+        name_this_thread("audit");
+        part->run();
+    });
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

@@ -19,6 +19,7 @@ struct gateway_limits {
     std::chrono::milliseconds server_first_delay{
         150}; ///< limits.server_first_delay: silence after which the server is taken to speak first
     std::chrono::milliseconds connect_timeout{10'000};      ///< limits.connect_timeout
+    std::size_t packet_log_buffer = 8U << 20;               ///< limits.packet_log_buffer: bytes
     std::size_t max_udp_flows = 1024;                       ///< limits.max_udp_flows, a job
     std::chrono::milliseconds udp_idle_timeout{60'000};     ///< limits.udp_idle_timeout: without a datagram either way
     std::chrono::milliseconds stream_idle_timeout{600'000}; ///< limits.stream_idle_timeout: spliced connections

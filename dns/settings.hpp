@@ -47,6 +47,7 @@ struct settings {
     std::chrono::seconds tcp_idle{10};                                        ///< dns.tcp_idle
     unsigned queues = 1;                                                      ///< dns.queues: packet queues, one thread each
     std::size_t queue_length = 16384;                                         ///< dns.queue_length: packets, each queue
+    std::size_t socket_buffer = 4U << 20;                                     ///< dns.socket_buffer: bytes, each UDP socket
     std::size_t queue_buffer = 4U << 20;                                      ///< dns.queue_buffer: bytes, each queue
     std::size_t queue_copy_range = 65531;                                     ///< dns.queue_copy_range: bytes of a packet
     std::vector<std::string> search_suffixes;                                 ///< dns.search_suffixes: answered here

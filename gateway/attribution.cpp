@@ -1,5 +1,7 @@
 #include "gateway/attribution.hpp"
 
+#include "core/io/thread_name.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -62,6 +64,7 @@ asio::awaitable<found_process> attribution::find(asio::io_context& context, std:
 
 void attribution::run()
 {
+    name_this_thread("attribution");
     for (;;) {
         question next;
         {

@@ -59,12 +59,20 @@ nft::ruleset capture_rules(const config::serve_settings& serve, const config::se
     return nft::router_ruleset(options);
 }
 
+nft::socket_sizes socket_sizes_of(const config::settings& settings)
+{
+    nft::socket_sizes out;
+    out.log_buffer = static_cast<int>(settings.limits.packet_log_buffer);
+    out.name_buffer = static_cast<int>(settings.dns.socket_buffer);
+    out.queue.length = static_cast<std::uint32_t>(settings.dns.queue_length);
+    out.queue.copy_range = static_cast<std::uint32_t>(settings.dns.queue_copy_range);
+    out.queue_buffer = static_cast<int>(settings.dns.queue_buffer);
+    return out;
+}
+
 entrance_sockets open_sockets(const config::serve_settings& serve, const config::settings& settings, std::size_t loops)
 {
-    nft::socket_sizes sizes;
-    sizes.queue.length = static_cast<std::uint32_t>(settings.dns.queue_length);
-    sizes.queue.copy_range = static_cast<std::uint32_t>(settings.dns.queue_copy_range);
-    sizes.queue_buffer = static_cast<int>(settings.dns.queue_buffer);
+    const auto sizes = socket_sizes_of(settings);
     entrance_sockets out;
     out.captured = nft::open_capture_sockets(router(serve, settings), sizes, static_cast<unsigned>(loops));
     while (serve.proxy && out.proxies.size() < loops)

@@ -8,6 +8,9 @@ namespace cofferdam::gateway {
 /// The ruleset that the configuration calls for.
 nft::ruleset capture_rules(const config::serve_settings& serve, const config::settings& settings, nft::queue_encoding queueing);
 
+/// What the configuration says about the sockets through which traffic is seen.
+nft::socket_sizes socket_sizes_of(const config::settings& settings);
+
 /// The sockets that go with it.
 entrance_sockets open_sockets(const config::serve_settings& serve, const config::settings& settings, std::size_t loops);
 

@@ -1,5 +1,6 @@
 #include "gateway/event_loop.hpp"
 
+#include "core/io/thread_name.hpp"
 #include "gateway/worker.hpp"
 
 #include <algorithm>
@@ -33,7 +34,10 @@ void event_loop::detach(worker& w)
 void event_loop::start()
 {
     wait();
-    thread_ = std::thread([this] { context_.run(); });
+    thread_ = std::thread([this] {
+        name_this_thread("loop");
+        context_.run();
+    });
 }
 
 void event_loop::end_when_idle()

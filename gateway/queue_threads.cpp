@@ -1,5 +1,7 @@
 #include "gateway/queue_threads.hpp"
 
+#include "core/io/thread_name.hpp"
+
 namespace cofferdam::gateway {
 
 queue_threads::queue_threads(std::vector<nft::descriptor> queues, std::uint16_t first, std::uint32_t copy_range,
@@ -19,7 +21,12 @@ queue_threads::~queue_threads()
 
 void queue_threads::start()
 {
-    for (auto& each : readers_) threads_.emplace_back([&reader = *each] { reader.run(); });
+    for (auto& each : readers_) {
+        threads_.emplace_back([&reader = *each] {
+            name_this_thread("queue");
+            reader.run();
+        });
+    }
 }
 
 void queue_threads::stop()

@@ -3,6 +3,7 @@
 #include "audit/summary.hpp"
 #include "core/text.hpp"
 #include "gateway/attribution.hpp"
+#include "gateway/capture_rules.hpp"
 #include "gateway/job_dns.hpp"
 #include "gateway/job_engine.hpp"
 #include "gateway/metrics_server.hpp"
@@ -91,9 +92,7 @@ sealed_job seal(const run_request& request, const config::settings& settings, st
         network.listeners = static_cast<unsigned>(loops);
         network.rules.udp_ports = udp_ports;
         network.rules.queues = static_cast<std::uint16_t>(settings.dns.queues);
-        network.queue.length = static_cast<std::uint32_t>(settings.dns.queue_length);
-        network.queue.copy_range = static_cast<std::uint32_t>(settings.dns.queue_copy_range);
-        network.queue_buffer = static_cast<int>(settings.dns.queue_buffer);
+        static_cast<nft::socket_sizes&>(network) = socket_sizes_of(settings);
         auto sockets = nft::build_sealed_network(network);
         *layout = nft::layout_of(sockets);
         auto numbers = nft::numbers_of(sockets);

@@ -1,6 +1,7 @@
 #include "gateway/service.hpp"
 
 #include "core/io/own_mark.hpp"
+#include "core/io/thread_name.hpp"
 #include "core/text.hpp"
 #include "gateway/ca_files.hpp"
 #include "gateway/capture_rules.hpp"
@@ -97,7 +98,10 @@ void service::start()
         control_ = std::make_unique<control_server>(main_, *api_, std::move(control));
     }
     own.start(std::string(config::to_string(serve_.intercept)) + ", " + nft::to_string(ruleset_.queueing()));
-    keeper_ = std::thread([this] { keeping_.run(); }); // has the few privileges that are left, like all threads from here on
+    keeper_ = std::thread([this] {
+        name_this_thread("ruleset"); // has the few privileges that are left, like all threads from here on
+        keeping_.run();
+    });
     for (auto& each : loops_) each->start();
     entrance_->start();
 }
