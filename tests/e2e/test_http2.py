@@ -812,7 +812,8 @@ async def echo(socket):
 async def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1])
-    async with websockets.serve(echo, sys.argv[2], 8443, ssl=context, max_size=None, compression=None): await asyncio.Future()
+    async with websockets.serve(echo, sys.argv[2], 8443, ssl=context, max_size=None, compression=None,
+                                ping_interval=None): await asyncio.Future()
 asyncio.run(main())
 """
 
@@ -821,7 +822,8 @@ import asyncio, ssl, websockets
 async def main():
     context = ssl.create_default_context()
     piece, count = bytes(range(256)) * 4096, 1024
-    async with websockets.connect("wss://node.example:8443/chat", ssl=context, max_size=None, compression=None) as socket:
+    async with websockets.connect("wss://node.example:8443/chat", ssl=context, max_size=None, compression=None,
+                                  ping_interval=None) as socket:  # a ping waits behind megabytes
         async def send():
             for _ in range(count): await socket.send(piece)
         sender = asyncio.create_task(send())
