@@ -22,13 +22,14 @@ print("refused", sum(each in ("closed", "alert", "handshake") for each in got))
 """
 
 
-def test_many_random_names(world, gateway, nonce):
+def test_many_random_names(world, gateway, nonce, record_property):
     """COFFERDAM_NAMES of them (1,500; 50,000 for the real thing) over few connections at once: leaves are made for few, kept for fewer."""
     count = int(os.environ.get("COFFERDAM_NAMES", "1500"))
     script = CONTROL + f"{PYTHON} - {count} {nonce} {world.scripts} && " + CONTROL
     running = gateway.start(script, ALLOW, policy={"tls": {"leaf_cache": 100}}, stdin=subprocess.PIPE)
     with MemoryWatch(running) as watch:
         out, err = running.process.communicate(MANY_NAMES.encode(), 60 + count / 50)
+    record_property("peak_memory_mib", watch.peak >> 20)
     assert out.decode().split() == ["control", "refused", str(count), "control"], err.decode()[-2000:]
     assert world.traces(nonce) == []
     assert 0 < watch.peak < MEMORY_BOUND, watch.peak
