@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <stdexcept>
+#include <utility>
 
 namespace cofferdam::gateway {
 namespace {
@@ -49,33 +50,35 @@ bool is_container_id(std::string_view id) noexcept
     return id.size() >= shortest_id && id.size() <= whole_id && id.find_first_not_of(digits) == id.npos;
 }
 
-std::string container_of(std::string_view cgroups, std::string_view id)
+std::optional<container_place> container_of(std::string_view cgroups, std::string_view id)
 {
     while (!cgroups.empty()) {
         const auto line = cgroups.substr(0, cgroups.find('\n'));
         cgroups.remove_prefix(std::min(line.size() + 1, cgroups.size()));
         const auto found = last_id(line);
-        if (!found.empty() && found.starts_with(id)) return std::string(found);
+        if (!found.empty() && found.starts_with(id))
+            return container_place{std::string(found), static_cast<std::size_t>(std::count(line.begin(), line.end(), '/'))};
     }
-    return {};
+    return std::nullopt;
 }
 
 int find_container_process(const std::string& id, const std::string& proc)
 {
     if (!is_container_id(id)) throw std::runtime_error("a container's id has 12 to 64 hexadecimal digits");
-    std::map<std::string, int> found;
+    std::map<std::string, std::pair<std::size_t, int>> found;
     std::error_code ec;
     for (const auto& each : std::filesystem::directory_iterator(proc, ec)) {
         const int number = process_number(each.path());
         if (number == 0) continue;
         const auto container = container_of(read_cgroups(each.path()), id);
-        if (container.empty()) continue;
-        const auto [known, added] = found.emplace(container, number);
-        if (!added) known->second = std::min(known->second, number);
+        if (!container) continue;
+        const std::pair place{container->depth, number};
+        const auto [known, added] = found.emplace(container->id, place);
+        if (!added) known->second = std::min(known->second, place);
     }
     if (found.empty()) throw std::runtime_error("no process runs in a container " + id);
     if (found.size() > 1) throw std::runtime_error("more than one container is called " + id + "...: give more digits");
-    return found.begin()->second;
+    return found.begin()->second.second;
 }
 
 } // namespace cofferdam::gateway

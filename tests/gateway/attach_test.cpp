@@ -20,24 +20,31 @@ namespace {
 const std::string one = "3f1c09aa12de" + std::string(52, '0');
 const std::string other = "3f1c09aa12de" + std::string(52, '1');
 
+/// The id of the container, or nothing.
+std::string id_in(const std::string& cgroups, const std::string& id)
+{
+    const auto found = container_of(cgroups, id);
+    return found ? found->id : "";
+}
+
 TEST(container_of, finds_the_id_wherever_an_engine_puts_it)
 {
     for (const auto& path :
          {"0::/system.slice/docker-" + one + ".scope\n", "0::/docker/" + one + "\n",
           "1:name=systemd:/\n12:pids:/kubepods/burstable/pod9b1c2d3e-aaaa/cri-containerd-" + one + ".scope\n0::/\n",
           "0::/machine.slice/libpod-" + one + ".scope/container"})
-        for (const auto& id : {one, one.substr(0, 12), one.substr(0, 40)}) EXPECT_EQ(one, container_of(path, id)) << path << id;
+        for (const auto& id : {one, one.substr(0, 12), one.substr(0, 40)}) EXPECT_EQ(one, id_in(path, id)) << path << id;
 }
 
 TEST(container_of, finds_none_elsewhere)
 {
     for (const std::string path :
          {"", "\n", "0::/\n", "0::/user.slice/session-3f1c09aa12de.scope\n", "0::/docker/3f1c09aa12de\n"})
-        EXPECT_EQ("", container_of(path, "3f1c09aa12de")) << path;
-    EXPECT_EQ("", container_of("0::/docker/" + one + "0\n", one)) << "65 digits";
-    EXPECT_EQ("", container_of("0::/docker/" + one + "\n", one.substr(1, 12))) << "its middle";
-    EXPECT_EQ(other, container_of("0::/docker/" + one + "/docker/" + other + "\n", one.substr(0, 12))) << "the inner one";
-    EXPECT_EQ("", container_of("0::/docker/" + one + "/docker/" + other + "\n", one));
+        EXPECT_EQ("", id_in(path, "3f1c09aa12de")) << path;
+    EXPECT_EQ("", id_in("0::/docker/" + one + "0\n", one)) << "65 digits";
+    EXPECT_EQ("", id_in("0::/docker/" + one + "\n", one.substr(1, 12))) << "its middle";
+    EXPECT_EQ(other, id_in("0::/docker/" + one + "/docker/" + other + "\n", one.substr(0, 12))) << "the inner one";
+    EXPECT_EQ("", id_in("0::/docker/" + one + "/docker/" + other + "\n", one));
 }
 
 TEST(is_container_id, twelve_to_sixty_four_digits)
@@ -94,6 +101,15 @@ TEST(find_container_process, is_the_first_of_the_container)
               failure_of([&] { find_container_process(one.substr(0, 12), proc.folder()); }).find("more than one"));
     EXPECT_EQ(32, find_container_process(other, proc.folder()));
     EXPECT_NE(std::string::npos, failure_of([&] { find_container_process("web", proc.folder()); }).find("12 to 64"));
+}
+
+TEST(find_container_process, is_not_misled_by_groups_that_another_container_makes)
+{
+    const processes proc;
+    proc.add("20", "0::/docker/" + other + "/" + one + "\n");
+    proc.add("400", "0::/docker/" + one + "/init\n");
+    proc.add("500", "0::/docker/" + one + "\n");
+    EXPECT_EQ(500, find_container_process(one, proc.folder()));
 }
 
 TEST(namespace_request, is_named_as_it_was_given)
