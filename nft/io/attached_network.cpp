@@ -104,7 +104,8 @@ attached_sockets open_attached_sockets(const socket_sizes& sizes)
     catch (const sealed_network_error& e) {
         const bool taken = e.code().value() == EADDRINUSE || e.code().value() == EBUSY;
         if (!taken || e.code().category() != boost::system::system_category()) throw;
-        throw_sealed(e.code(), "a gateway has this network namespace already (" + std::string(e.what()) + ")");
+        throw_sealed(e.code(), "a gateway has this network namespace already, or a process there one of its ports (" +
+                                   std::string(e.what()) + ")");
     }
     auto ruleset = open_ruleset_sockets();
     out.netfilter = ruleset.netfilter.release();

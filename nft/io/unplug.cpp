@@ -1,6 +1,7 @@
 #include "nft/io/unplug.hpp"
 
 #include "nft/io/gateway_sockets.hpp"
+#include "nft/io/loopback.hpp"
 #include "nft/io/route_message.hpp"
 #include "nft/sealed_ruleset.hpp"
 
@@ -83,6 +84,7 @@ void unplug_interfaces()
 {
     auto route = netlink_socket::open(NETLINK_ROUTE);
     if (!route) throw_sealed(route.error(), "cannot open rtnetlink");
+    must(raise_loopback(*route), "raise lo");
     take_down(*route);
     make_pair(*route);
     // The peer first, then there is a carrier at once.

@@ -31,6 +31,19 @@ def sealable(served):
     made.close()
 
 
+@pytest.fixture
+def sealable_by_nobody(served):
+    """The same; the gateway is an ordinary user after its start."""
+    for folder in (served.folder, served.state):
+        folder.chmod(0o777)
+    served.socket = served.state / "run" / "control.sock"
+    serve = {"user": "nobody", "control": str(served.socket), "audit_dir": str(served.state / "jobs"), "ca_dir": str(served.state / "ca")}
+    served.start([], serve, default_job="none")
+    made = Sealable(served)
+    yield made
+    made.close()
+
+
 def policy_file(sealable, allow: list[str]) -> Path:
     file = sealable.served.state / "attached.yaml"
     file.write_text(yaml.safe_dump({"version": 1, "allow": allow}))
@@ -225,6 +238,17 @@ def test_a_ruleset_that_somebody_takes_away_is_put_back(sealable, nonce):
     assert sealable.world.traces(f"{nonce}-no") == [] and left(sealable) == []
 
 
+def test_a_gateway_without_rights_keeps_it_sealed(sealable_by_nobody, nonce):
+    """It has CAP_NET_ADMIN and nothing else; what it may do in the namespace, it may by the sockets."""
+    sealable = sealable_by_nobody
+    made = attach(sealable)
+    sealable.root("nft", "flush", "ruleset")
+    assert "put back" in await_record(made, "ruleset changed", "alert")["alert"]["message"]
+    assert f"/{nonce}" in sealable.client(f"curl -sS -m 10 --cacert $CA https://echo.example/{nonce}").out
+    assert "REFUSED" in sealable.client(f"dig +time=2 +tries=1 @{names.DNS} {nonce}-no.denied.example").out
+    assert job(sealable.served, "stop", made["id"])["requests"] == 1
+
+
 def test_the_namespace_of_a_process_and_a_source_by_its_path(sealable, nonce):
     process = start_process_in(sealable)
     wait_until(lambda: Path(f"/proc/{process.pid}/ns/net").stat().st_ino == Path(sealable.path).stat().st_ino, lambda: "not inside yet")
@@ -343,6 +367,16 @@ def test_the_container_of_an_id(sealable, nonce):
         kill(process)
         wait_until(lambda: (group / "cgroup.procs").read_text() == "", lambda: "processes are left")
         group.rmdir()
+
+
+def test_a_namespace_without_any_interface(sealable, nonce):
+    """As `docker run --network none` makes it: the gateway is its only network."""
+    sealable.root("ip", "link", "del", "eth0")
+    sealable.root("ip", "link", "set", "lo", "down")
+    attach(sealable)
+    good = sealable.client(f"curl -sS -m 10 --cacert $CA https://echo.example/{nonce}; "
+                           f"curl -gsS -m 10 -o /dev/null -w '%{{http_code}}' http://[{names.ATTACKER6}]/")
+    assert f"/{nonce}" in good.out and good.out.endswith("403"), good
 
 
 def test_without_ipv6(sealable, nonce):
