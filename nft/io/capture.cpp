@@ -26,15 +26,15 @@ bool is_unknown_to_kernel(const error_code& ec)
            (ec.value() == ENOENT || ec.value() == EOPNOTSUPP || ec.value() == EPROTONOSUPPORT);
 }
 
-capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners)
+capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners, bool shared)
 {
     const gateway_sockets make(sizes);
     const bool ipv6 = has_ipv6();
     const ip_address any_v4, any_v6 = ip_address::v6({});
     capture_sockets out;
     for (unsigned i = 0; i < listeners; ++i) {
-        out.streams_v4.push_back(make.stream_listener({any_v4, rules.stream_port}, true));
-        if (ipv6) out.streams_v6.push_back(make.stream_listener({any_v6, rules.stream_port}, true));
+        out.streams_v4.push_back(make.stream_listener({any_v4, rules.stream_port}, shared));
+        if (ipv6) out.streams_v6.push_back(make.stream_listener({any_v6, rules.stream_port}, shared));
     }
     out.names_udp_v4 = make.name_socket({any_v4, rules.name_port});
     out.names_tcp_v4 = make.stream_listener({any_v4, rules.name_port}, false);

@@ -20,8 +20,10 @@ struct capture_sockets {
     descriptor answers_v4, answers_v6;              ///< raw, marked, for send_packet()
 };
 
-/// Binds all of them. Needs CAP_NET_ADMIN and CAP_NET_RAW. Throws sealed_network_error.
-capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners);
+/// Binds all of them. Needs CAP_NET_ADMIN and CAP_NET_RAW. `shared`: see gateway_sockets::stream_listener; a must for more than
+/// one listener. Throws sealed_network_error.
+capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners,
+                                     bool shared = true);
 
 /// Puts the ruleset in the place of any of its name, all at once. Where the kernel has no queue expression, the NFQUEUE target is
 /// tried: `make` gives the rules with either; returns which it is. Throws sealed_network_error; nothing has changed then.
