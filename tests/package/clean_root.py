@@ -30,9 +30,9 @@ def dependencies(package: Path) -> list[str]:
     return sorted({re.split(r"[ (|]", field.strip())[0] for field in fields.split(",")})
 
 
-def prepared(package: Path) -> Path:
-    """A folder with a minimal Debian and the package's dependencies, kept for the next run. Made with this machine's mirror."""
-    wanted = [*dependencies(package), "nftables", "iproute2", "procps"]
+def prepared(package: Path, extra: tuple[str, ...]) -> Path:
+    """A folder with a minimal Debian, the package's dependencies and `extra`, kept for the next run. Made with this machine's mirror."""
+    wanted = [*dependencies(package), "nftables", "iproute2", "procps", *extra]
     tag = hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:12]
     folder = CACHE / f"cofferdam-package-root-{tag}"
     if not folder.exists():
@@ -62,9 +62,10 @@ exec chroot . sh -c 'umount -l /tmp/old; rmdir /tmp/old; : > /run/entered; exec 
 
 class CleanRoot:
     """The machine of network namespace `namespace`, with nothing but Debian and the package's dependencies on its disk."""
+    EXTRA: tuple[str, ...] = ()
 
     def __init__(self, package: Path, namespace: str) -> None:
-        self.lower = prepared(package)
+        self.lower = prepared(package, self.EXTRA)
         self._scratch = tempfile.TemporaryDirectory(prefix="cofferdam-package-", dir=CACHE)
         folder = Path(self._scratch.name)
         paths = {name: folder / name.lower() for name in ("UPPER", "WORK", "ROOT")}
@@ -72,9 +73,17 @@ class CleanRoot:
             path.mkdir(mode=0o755)
         self.upper = paths["UPPER"]
         environment = {**ENVIRONMENT, "LOWER": str(self.lower), **{k: str(v) for k, v in paths.items()}}
-        self._process = subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--pid", "--uts", "--ipc",
-                                          "--fork", "--kill-child", "sh", "-c", ENTER], env=environment, stdin=subprocess.DEVNULL)
-        self.root = self._inner()
+        self.root = 0
+        self._process = self._enter(namespace, environment)
+        try:
+            self.root = self._inner()
+        except BaseException:
+            self.close()
+            raise
+
+    def _enter(self, namespace: str, environment: dict[str, str]) -> subprocess.Popen:
+        return subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--pid", "--uts", "--ipc",
+                                 "--fork", "--kill-child", "sh", "-c", ENTER], env=environment, stdin=subprocess.DEVNULL)
 
     def _inner(self) -> int:
         """Process id of the namespace's first process, once it has entered the root."""
