@@ -17,9 +17,10 @@ from world.fake_internet import FakeInternet
 class Project:
     """`compose/FILE` with the test's policy in place of its own, and the fake internet's root trusted by the gateway."""
 
-    def __init__(self, engine: Engine, world: FakeInternet, file: str, config: str, allow: list[str]) -> None:
+    def __init__(self, engine: Engine, world: FakeInternet, compose: list[str], file: str, allow: list[str]) -> None:
         self.engine, self.world = engine, world
         self.folder = tempfile.TemporaryDirectory(prefix="cofferdam-compose-")
+        config = {"compose.yaml": "serve.yaml", "shared.yaml": "serve-shared.yaml"}[file]
         made = yaml.safe_load((REPOSITORY / "compose" / config).read_text())
         made |= {"allow": allow, "tls": {"extra_roots": ["/etc/cofferdam/root.pem"]}, "dns": {"upstreams": [f"{names.DNS}:53"]}}
         folder = Path(self.folder.name)
@@ -31,7 +32,7 @@ class Project:
         override = {"services": {"gateway": {"volumes": [f"{root}:/etc/cofferdam/root.pem:ro"]}}}
         (folder / "override.yaml").write_text(yaml.safe_dump(override))
         self.name = Path(file).stem + "-test"
-        self._argv = ["docker-compose", "-p", self.name, "-f", str(REPOSITORY / "compose" / file), "-f", str(folder / "override.yaml")]
+        self._argv = [*compose, "-p", self.name, "-f", str(REPOSITORY / "compose" / file), "-f", str(folder / "override.yaml")]
         self.gateway = f"{self.name}-gateway"
         self._containers: dict[str, str] = {}
         self.environment = {**engine.environment, "COFFERDAM_CONFIG": str(folder / "serve.yaml"), "BUILD_IMAGE": "client",

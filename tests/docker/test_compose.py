@@ -14,8 +14,8 @@ HOST = "172.30.0.254"  # what would be the host's address on the build network
 
 
 @pytest.fixture(scope="module")
-def project(engine, world):
-    made = Project(engine, world, "compose.yaml", "serve.yaml", ["GET,HEAD https://files.example/", "dns:raw.example"])
+def project(engine, world, compose):
+    made = Project(engine, world, compose, "compose.yaml", ["GET,HEAD https://files.example/", "dns:raw.example"])
     made.up("gateway", "build", "prometheus")
     yield made
     made.down()

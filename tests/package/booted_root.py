@@ -31,8 +31,6 @@ def unified_hierarchy() -> Path:
 
 
 class BootedRoot(CleanRoot):
-    EXTRA = ("systemd", "systemd-sysv")
-
     def _enter(self, namespace: str, environment: dict[str, str]) -> subprocess.Popen:
         self._cgroup = unified_hierarchy() / f"cofferdam-package-{os.getpid()}"
         self._cgroup.mkdir()

@@ -30,9 +30,10 @@ def dependencies(package: Path) -> list[str]:
     return sorted({re.split(r"[ (|]", field.strip())[0] for field in fields.split(",")})
 
 
-def prepared(package: Path, extra: tuple[str, ...]) -> Path:
-    """A folder with a minimal Debian, the package's dependencies and `extra`, kept for the next run. Made with this machine's mirror."""
-    wanted = [*dependencies(package), "nftables", "iproute2", "procps", *extra]
+def prepared(package: Path) -> Path:
+    """A folder with a minimal Debian, a systemd to boot and the package's dependencies, kept for the next run. Made with this
+    machine's mirror."""
+    wanted = [*dependencies(package), "nftables", "iproute2", "procps", "systemd", "systemd-sysv"]
     tag = hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:12]
     folder = CACHE / f"cofferdam-package-root-{tag}"
     if not folder.exists():
@@ -62,10 +63,9 @@ exec chroot . sh -c 'umount -l /tmp/old; rmdir /tmp/old; : > /run/entered; exec 
 
 class CleanRoot:
     """The machine of network namespace `namespace`, with nothing but Debian and the package's dependencies on its disk."""
-    EXTRA: tuple[str, ...] = ()
 
     def __init__(self, package: Path, namespace: str) -> None:
-        self.lower = prepared(package, self.EXTRA)
+        self.lower = prepared(package)
         self._scratch = tempfile.TemporaryDirectory(prefix="cofferdam-package-", dir=CACHE)
         folder = Path(self._scratch.name)
         paths = {name: folder / name.lower() for name in ("UPPER", "WORK", "ROOT")}
