@@ -1,6 +1,8 @@
 """The gateway's image, as compose/Dockerfile makes it."""
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from engine import BASE
@@ -55,3 +57,28 @@ def test_its_entrypoint_is_the_program(engine, arguments, code, text):
     done = engine.docker("run", "--rm", "--network=none", "--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "cofferdam:local",
                          *arguments, check=False)
     assert done.returncode == code and text in done.stdout + done.stderr, done
+
+
+POLICY = """version: 1
+intercept: local
+allow: []
+audit: { sinks: [{ stdout: {} }] }
+serve: { ca_dir: /run/cofferdam/ca, metrics: 0.0.0.0:9464 }
+"""
+
+
+def test_it_runs_as_the_helm_chart_asks(engine, tmp_path):
+    """As root of the container, without other capabilities or privileges, on a file system that it cannot write."""
+    (tmp_path / "serve.yaml").write_text(POLICY)
+    container = engine.docker("run", "-d", "--user=0", "--read-only", "--cap-drop=ALL", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW",
+                              "--security-opt=no-new-privileges", "--tmpfs=/run/cofferdam", "--tmpfs=/run/cofferdam/ca",
+                              f"--volume={tmp_path}:/etc/cofferdam:ro", "cofferdam:local", "serve", "--config",
+                              "/etc/cofferdam/serve.yaml").stdout.strip()
+    try:
+        deadline = time.monotonic() + 30
+        while "cofferdam: ready" not in (logs := engine.docker("logs", container)).stdout + logs.stderr:
+            assert engine.inspect(container)["State"]["Running"] and time.monotonic() < deadline, logs
+            time.sleep(0.2)
+        assert "ca-certificates.crt" in engine.docker("exec", container, "ls", "/run/cofferdam/ca").stdout
+    finally:
+        engine.docker("rm", "-f", container)

@@ -17,7 +17,8 @@ mount --make-rprivate /
 mount -t overlay overlay -o lowerdir="$LOWER",upperdir="$UPPER",workdir="$WORK" "$ROOT"
 mount -t tmpfs tmpfs /run
 exec systemd-nspawn --quiet --directory="$ROOT" --boot --register=no --keep-unit --network-namespace-path=/proc/self/ns/net \
-  --settings=no --link-journal=no --resolv-conf=off --timezone=off --hostname=runner --console=pipe systemd.unit=multi-user.target
+  --capability=CAP_NET_ADMIN --settings=no --link-journal=no --resolv-conf=off --timezone=off --hostname=runner --console=pipe \
+  systemd.unit=multi-user.target
 """
 
 

