@@ -21,8 +21,13 @@ def pytest_addoption(parser):
 
 def pytest_generate_tests(metafunc):
     if "compose_program" in metafunc.fixturenames:
-        metafunc.parametrize("compose_program", metafunc.config.getoption("compose") or ["docker-compose"], scope="module",
-                             ids=lambda program: Path(program).name if "/" not in program else "compose2")
+        # Indirect: pytest 7 gives each test a value of its own otherwise, and reorders them by it.
+        metafunc.parametrize("compose_program", metafunc.config.getoption("compose") or ["docker-compose"], scope="module", indirect=True)
+
+
+@pytest.fixture(scope="module")
+def compose_program(request):
+    return request.param
 
 
 @pytest.fixture(scope="session")
