@@ -77,16 +77,16 @@ package: build    ## the Debian package, in build/release/packages
 package-test: package deps-appliance ## the package in a clean Debian: install, upgrade, jobs from the hooks, purge (root)
 	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/package
 
-compose2:         ## build/tools/docker-compose, version 2, for e2e-docker (Go 1.21)
+compose2:         ## build/tools/docker-compose, version 2, for e2e-docker's COMPOSE (needs Go 1.21)
 	@scripts/install-compose.sh $(BUILD)/tools
 
-COMPOSES := --compose=docker-compose --compose=$(BUILD)/tools/docker-compose
+COMPOSE ?= docker-compose
 
-e2e-docker: package deps-appliance compose2 ## the compose examples on a Docker engine of the tests' own, with Compose 1 and 2 (root)
-	scripts/as-root.sh python3 -m pytest -p no:cacheprovider $(COMPOSES) tests/docker
+e2e-docker: package deps-appliance ## the compose examples on a Docker engine of the tests' own, with each docker-compose in COMPOSE (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider $(addprefix --compose=,$(COMPOSE)) tests/docker
 
-e2e-image: deps-appliance ## the same with Compose 1 and an image that compose/Dockerfile compiled: half an hour on two cores (root)
-	scripts/as-root.sh python3 -m pytest -p no:cacheprovider --compile-image tests/docker
+e2e-image: deps-appliance ## the same with an image that compose/Dockerfile compiled: half an hour on two cores (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider --compile-image $(addprefix --compose=,$(COMPOSE)) tests/docker
 
 bench-micro: deps ## micro-benchmarks (Google Benchmark)
 	cmake --preset bench
