@@ -85,7 +85,7 @@ COMPOSE ?= docker-compose
 e2e-docker: package deps-appliance ## the compose examples on a Docker engine of the tests' own, with each docker-compose in COMPOSE (root)
 	scripts/as-root.sh python3 -m pytest -p no:cacheprovider $(addprefix --compose=,$(COMPOSE)) tests/docker
 
-e2e-image: deps-appliance ## the same with an image that compose/Dockerfile compiled: half an hour on two cores (root)
+e2e-image: deps-appliance ## the same with an image that compose/Dockerfile compiled, which takes long (root)
 	scripts/as-root.sh python3 -m pytest -p no:cacheprovider --compile-image $(addprefix --compose=,$(COMPOSE)) tests/docker
 
 bench-micro: deps ## micro-benchmarks (Google Benchmark)
