@@ -25,7 +25,7 @@ tests="libgtest-dev libgmock-dev libbenchmark-dev
 
 bench="nftables iproute2 procps bind9-dnsutils python3 python3-yaml python3-cryptography dnsperf dnsdist unbound dnsmasq nsd
   nginx-light haproxy squid-openssl sslsplit mitmproxy nghttp2-client curl openssl"
-appliance="debootstrap dpkg-dev docker.io docker-compose prometheus"
+appliance="debootstrap dpkg-dev systemd-container docker.io docker-compose prometheus"
 
 # command:package for tools that often come from elsewhere
 toolchains="node:nodejs npm:npm go:golang-go java:default-jdk-headless javac:default-jdk-headless"

@@ -10,12 +10,13 @@ import pytest
 import leaks
 from compose_project import Project
 
+ALLOW = ["GET,HEAD https://files.example/", "dns:raw.example"]
 HOST = "172.30.0.254"  # what would be the host's address on the build network
 
 
 @pytest.fixture(scope="module")
-def project(engine, world):
-    made = Project(engine, world, "compose.yaml", "serve.yaml", ["GET,HEAD https://files.example/", "dns:raw.example"])
+def project(engine, world, compose):
+    made = Project(engine, world, compose, "compose.yaml", ALLOW)
     made.up("gateway", "build", "prometheus")
     yield made
     made.down()
@@ -64,6 +65,18 @@ def test_a_refusal_is_explained_and_recorded(project):
     done = project.inside("curl -sS -m 5 -X DELETE https://files.example/small.txt")
     assert "method_not_allowed" in done.stdout, done
     assert project.await_record("deny", "method_not_allowed")["request"]["method"] == "DELETE"
+
+
+def test_a_changed_policy_is_read_again(project):
+    delete = "curl -sS -m 5 -X DELETE https://files.example/small.txt"
+    for allow, refused in ((["https://files.example/"], False), (ALLOW, True)):
+        project.write_policy(allow)
+        project.compose("kill", "-s", "HUP", "gateway")
+        deadline = time.monotonic() + 20
+        while ("method_not_allowed" in project.inside(delete).stdout) != refused:
+            assert time.monotonic() < deadline, project.compose("logs", "--no-color", "gateway").stdout[-3000:]
+            time.sleep(0.2)
+    assert works(project)
 
 
 def test_prometheus_fills(project, world):

@@ -14,8 +14,8 @@ MARK = """perl -e 'socket(my $s, 2, 1, 0); exit(setsockopt($s, 1, 36, pack("L", 
 
 
 @pytest.fixture(scope="module")
-def project(engine, world):
-    made = Project(engine, world, "shared.yaml", "serve-shared.yaml", ["GET,HEAD https://files.example/"])
+def project(engine, world, compose):
+    made = Project(engine, world, compose, "shared.yaml", ["GET,HEAD https://files.example/"])
     made.up()
     yield made
     made.down()
