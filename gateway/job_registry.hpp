@@ -21,7 +21,8 @@ namespace cofferdam::gateway {
 /// What a job of `cofferdam serve` is asked for with.
 struct job_request {
     std::string name;                        ///< the caller's own, for lists and records; may be empty
-    std::vector<ip_prefix> sources;          ///< whose traffic it is; at least one
+    std::vector<ip_prefix> sources;          ///< whose traffic it is
+    std::vector<std::string> control_groups; ///< likewise; canonical paths. At least one of both
     std::string policy;                      ///< YAML, see config::load_job_text; empty: nothing but `allow`
     std::vector<policy::entry_source> allow; ///< added to it
     bool presets_expanded = false;           ///< `allow` holds what the policy's presets stand for
@@ -40,7 +41,8 @@ public:
 /// A job as lists show it.
 struct job_view {
     std::string id, name, phase;
-    std::vector<ip_prefix> sources; ///< empty: the default job, of all sources that are no other's
+    std::vector<ip_prefix> sources; ///< both empty: the default job, of all sources that are no other's
+    std::vector<std::string> control_groups;
     std::chrono::system_clock::time_point started;
     bool stopping = false;
     std::string audit;  ///< path of its log; empty: none of its own
@@ -64,6 +66,8 @@ public:
         const config::serve_settings& serve;
         std::shared_ptr<audit::metrics> metrics;
         packet_sender send;
+        /// Has the packets of the table's control groups marked. Throws job_error, sealed_network_error.
+        std::function<void()> mark_groups;
     };
 
     job_registry(boost::asio::io_context& context, job_table& jobs, surroundings around);
@@ -89,6 +93,8 @@ private:
     using entries = std::list<std::unique_ptr<entry>>;
 
     config::settings settings_for(const job_request& request, const std::string& id) const;
+    std::vector<nft::match_control_group> find_groups(const job_request& request) const;
+    void take_groups(entry& which);
     entry& find(const std::string& id) const;
     void look();
     void look_later();
