@@ -163,7 +163,7 @@ def test_names_are_judged_by_the_groups_job(two, nonce, transport):
             assert "REFUSED" in two.client(group, f"{dig} {bad}").out
             assert "REFUSED" in two.client(group, f"{dig} {server}.{group[1:]}{transport[1:]}.{nonce}.example").out
             records = two.await_record(own, f"{server}.{group[1:]}{transport[1:]}.{nonce}")
-            assert len(records) == 1 and records[0]["qtype"] == "A", records
+            assert len(records) == 1 and records[0]["dns"]["qtype"] == "A", records
     assert two.served.world.traces(nonce) == []
 
 
@@ -247,7 +247,7 @@ if os.fork() == 0:
     false = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     false.bind(("127.0.0.9", 5555))
     source = struct.pack("=I4s4s", 0, socket.inet_aton("{GATEWAY_ADDRESS}"), bytes(4))
-    false.sendmsg([{query!r}], [(socket.IPPROTO_IP, socket.IP_PKTINFO, source)], 0, ("9.9.9.9", 53))
+    false.sendmsg([{query!r}], [(socket.IPPROTO_IP, 8, source)], 0, ("9.9.9.9", 53))
     os._exit(0)
 os.wait()
 real.recv(512)
