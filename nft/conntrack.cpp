@@ -12,7 +12,7 @@
 namespace cofferdam::nft {
 namespace {
 
-constexpr std::size_t message_limit = 256; // ours has 116 bytes with IPv6
+constexpr std::size_t message_limit = 256; // ours has 96 bytes with IPv6
 constexpr std::uint16_t answer_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
 
 void put_address(nlmsghdr* m, const ip_address& address, bool source)

@@ -56,11 +56,10 @@ std::optional<control_group_mount> read_line(std::string_view line)
 
 result<std::string> parse_control_group_path(std::string_view text)
 {
-    if (!text.starts_with('/')) return errc::malformed;
+    if (!text.starts_with('/') || text.ends_with("//")) return errc::malformed;
     if (text.size() > control_group_path_limit || depth_of(text) > control_group_depth_limit) return errc::too_large;
     if (text.size() > 1 && text.ends_with('/')) text.remove_suffix(1);
     auto rest = text.substr(1);
-    if (text.size() > 1 && text.ends_with('/')) return errc::malformed;
     while (!rest.empty())
         if (!is_part(take_until(rest, '/'))) return errc::malformed;
     return std::string(text);

@@ -86,8 +86,12 @@ TEST(encode, expressions_are_those_that_nft_makes)
 TEST(encode, control_groups_and_marks)
 {
     // `nft --debug=netlink` of the same, with the group's inode number.
-    EXPECT_EQ("[ socket load cgroupv2 => reg 1 level 2 ]\n[ cmp eq reg 1 0x00000419 0x00000001 ]\n",
+    EXPECT_EQ("[ socket load cgroupv2 => reg 1 ]\n[ cmp eq reg 1 0x00000419 0x00000001 ]\n",
               describe_encoding({match_control_group{2, 0x100000419, "ci/job-7"}}).value());
+    const auto at_level = [](std::uint32_t level) {
+        return encode_ruleset(one_rule({match_control_group{level, 1, {}}}))->bytes;
+    };
+    EXPECT_NE(at_level(1), at_level(2)) << "the library does not print it";
     EXPECT_EQ("[ immediate reg 1 0x0cf00001 ]\n[ meta set mark with reg 1 ]\n[ immediate reg 1 0x0cf00001 ]\n"
               "[ ct set mark with reg 1 ]\n",
               describe_encoding({set_mark{mark_of::packet, 0xCF00001}, set_mark{mark_of::flow, 0xCF00001}}).value());
