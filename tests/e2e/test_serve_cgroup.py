@@ -309,6 +309,19 @@ def test_groups_are_bounded(groups):
     groups.start_job("/other", [])
 
 
+def test_as_many_groups_as_may_be_set(groups, nonce):
+    """All are rules of one change of the ruleset."""
+    groups.start(max_control_groups=512)
+    made = groups.shell(f"cd {HIERARCHY}{groups.root}/other && seq 512 | xargs mkdir")
+    assert made.code == 0, made
+    jobs = [groups.job("start", "--allow", "http://echo.example/", *(word for n in some for word in ("--source", groups.source(f"/other/{n}"))))
+            for some in (range(1, 257), range(257, 513))]
+    for n, own in ((1, jobs[0]), (256, jobs[0]), (257, jobs[1]), (512, jobs[1])):
+        assert status(groups, f"/other/{n}", f"http://echo.example/{nonce}-{n}-") == "200"
+        groups.await_record(own, f"{nonce}-{n}-")
+    assert "serve.max_control_groups" in groups.job("start", "--source", groups.source("/a"), code=1)
+
+
 def test_a_router_has_no_control_groups(groups):
     groups.served.start([], {"control": str(groups.socket)})
     assert "`intercept: local` only" in groups.job("start", "--source", groups.source("/a"), code=1)
