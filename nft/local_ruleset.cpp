@@ -80,7 +80,7 @@ chain judged(const local_options& options)
 {
     chain out{"judged", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::drop},
               exempt(options)};
-    out.rules.push_back(redirected_to_us());
+    for (auto& r : redirected_to_us(options.stream_port, options.name_port)) out.rules.push_back(std::move(r));
     // Of connections from outside. Any other would be a way out, for whoever knocks at a client's socket.
     for (const auto port : options.services)
         out.rules.push_back({match_port{protocol::tcp, packet_end::source, port}, match_reply{}, accept()});

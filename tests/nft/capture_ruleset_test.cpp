@@ -194,7 +194,10 @@ TEST(local_ruleset, answers_connections_from_outside_at_its_services_alone)
 TEST(capture_rulesets, take_no_other_tables_nat_for_theirs)
 {
     for (const auto& set : {router_ruleset({}), local_ruleset({})}) {
-        EXPECT_TRUE(has_rule(chain_named(set, "judged"), "ct status dnat fib daddr type local accept"));
+        for (const auto* port : {"tcp dport 15001", "tcp dport 15053", "udp dport 15053"})
+            EXPECT_TRUE(
+                has_rule(chain_named(set, "judged"), std::string("ct status dnat fib daddr type local ") + port + " accept"));
+        EXPECT_FALSE(has_rule(chain_named(set, "judged"), "ct status dnat fib daddr type local accept"));
         EXPECT_FALSE(has_rule(chain_named(set, "judged"), "ct status dnat accept"));
     }
 }
