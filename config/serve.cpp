@@ -59,6 +59,16 @@ void check_ports(const node& n, const serve_settings& s)
     if (s.metrics && s.proxy && s.metrics->port == s.proxy->port) n.fail("metrics and proxy must be two ports");
 }
 
+void check_marks(const node& n, const serve_settings& s)
+{
+    if (s.first_job_mark > std::uint32_t(-1) - job_mark_count)
+        n.fail("first_job_mark: there must be 1048576 marks from there on");
+    for (const auto own : {s.mark, s.mark ^ 1U}) {
+        if (own >= s.first_job_mark && own - s.first_job_mark < job_mark_count)
+            n.fail("mark is one of the 1048576 from first_job_mark on");
+    }
+}
+
 } // namespace
 
 const char* to_string(intercept_mode how) noexcept
@@ -101,6 +111,7 @@ void read_serve(const node& n, serve_settings& out)
         {"interfaces", [&](const node& v) { v.each([&](const node& i) { out.interfaces.push_back(read_interface(i)); }); }},
         {"inbound", [&](const node& v) { v.each([&](const node& i) { out.inbound.push_back(read_port(i)); }); }},
         {"mark", [&](const node& v) { out.mark = read_mark(v); }},
+        {"first_job_mark", [&](const node& v) { out.first_job_mark = read_mark(v); }},
         {"first_queue", [&](const node& v) { out.first_queue = static_cast<std::uint16_t>(v.count(0, 65519)); }},
         {"log_group", [&](const node& v) { out.log_group = static_cast<std::uint16_t>(v.count(0, 65535)); }},
         {"ca_dir", [&](const node& v) { out.ca_dir = read_path(v); }},
@@ -108,12 +119,14 @@ void read_serve(const node& n, serve_settings& out)
         {"control_group", [&](const node& v) { out.control_group = v.text(); }},
         {"audit_dir", [&](const node& v) { out.audit_dir = read_path(v); }},
         {"max_jobs", [&](const node& v) { out.max_jobs = v.count(1, 65536); }},
+        {"max_control_groups", [&](const node& v) { out.max_control_groups = v.count(1, 512); }},
         {"drain", [&](const node& v) { out.drain = v.duration(0ms, 10min); }},
         {"user", [&](const node& v) { out.user = v.text(); }},
         {"metrics", [&](const node& v) { out.metrics = read_endpoint(v); }},
         {"proxy", [&](const node& v) { out.proxy = read_endpoint(v); }},
     });
     check_ports(n, out);
+    check_marks(n, out);
 }
 
 } // namespace cofferdam::config

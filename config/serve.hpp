@@ -19,12 +19,14 @@ const char* to_string(intercept_mode how) noexcept;
 /// What `cofferdam serve` reads beside the policy of the default job.
 struct serve_settings {
     intercept_mode intercept = intercept_mode::router;
-    bool default_job = true;               ///< default_job: none: sources without a job get nothing
-    std::uint16_t listen_port = 15001;     ///< serve.listen_port: where TCP is redirected to
-    std::uint16_t dns_port = 15053;        ///< serve.dns_port
-    std::vector<std::string> interfaces;   ///< serve.interfaces; empty: all but lo
-    std::vector<std::uint16_t> inbound;    ///< serve.inbound: TCP ports of clients that connections from outside are answered at
-    std::uint32_t mark = 0xC0FFE;          ///< serve.mark: of the gateway's own packets
+    bool default_job = true;             ///< default_job: none: sources without a job get nothing
+    std::uint16_t listen_port = 15001;   ///< serve.listen_port: where TCP is redirected to
+    std::uint16_t dns_port = 15053;      ///< serve.dns_port
+    std::vector<std::string> interfaces; ///< serve.interfaces; empty: all but lo
+    std::vector<std::uint16_t> inbound;  ///< serve.inbound: TCP ports of clients that connections from outside are answered at
+    std::uint32_t mark = 0xC0FFE;        ///< serve.mark: of the gateway's own packets
+    std::uint32_t first_job_mark =
+        0xCF00000;                         ///< serve.first_job_mark: of the packets of a job's control groups, one each from here
     std::uint16_t first_queue = 1500;      ///< serve.first_queue: NFQUEUE number; dns.queues are taken from here on
     std::uint16_t log_group = 1500;        ///< serve.log_group: NFLOG group
     std::string ca_dir;                    ///< serve.ca_dir; empty: the certificate is not written
@@ -32,11 +34,14 @@ struct serve_settings {
     std::string control_group;             ///< serve.control_group: who may use it beside root and the gateway's own user
     std::string audit_dir;                 ///< serve.audit_dir: logs of the jobs that are started by the control API
     std::size_t max_jobs = 1024;           ///< serve.max_jobs: at once
+    std::size_t max_control_groups = 256;  ///< serve.max_control_groups: sources of all jobs at once; each is a rule
     std::chrono::milliseconds drain{3000}; ///< serve.drain: for connections when the gateway, or a job, ends
     std::string user;                      ///< serve.user: the gateway's after its start; empty: stays who it is
     std::optional<ip_endpoint> metrics;    ///< serve.metrics
     std::optional<ip_endpoint> proxy;      ///< serve.proxy
 };
+
+inline constexpr std::uint32_t job_mark_count = 1U << 20; ///< from serve.first_job_mark on
 
 /// The keys `intercept`, `default_job` and `serve`. Throw config_error.
 void read_intercept(const node& n, serve_settings& out);

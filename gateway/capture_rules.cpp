@@ -47,16 +47,26 @@ nft::local_options local(const config::serve_settings& serve, const config::sett
 
 } // namespace
 
-nft::ruleset capture_rules(const config::serve_settings& serve, const config::settings& settings, nft::queue_encoding queueing)
+nft::ruleset capture_rules(const config::serve_settings& serve, const config::settings& settings, nft::queue_encoding queueing,
+                           std::vector<nft::marked_group> groups)
 {
     if (serve.intercept == config::intercept_mode::local) {
         auto options = local(serve, settings);
         options.queueing = queueing;
+        options.groups = std::move(groups);
         return nft::local_ruleset(options);
     }
     auto options = router(serve, settings);
     options.queueing = queueing;
     return nft::router_ruleset(options);
+}
+
+std::vector<nft::chain> group_rules(const config::serve_settings& serve, const config::settings& settings,
+                                    std::vector<nft::marked_group> groups)
+{
+    auto options = local(serve, settings);
+    options.groups = std::move(groups);
+    return nft::group_chains(options);
 }
 
 nft::socket_sizes socket_sizes_of(const config::settings& settings)
@@ -77,6 +87,7 @@ entrance_sockets open_sockets(const config::serve_settings& serve, const config:
     out.captured = nft::open_capture_sockets(router(serve, settings), sizes, static_cast<unsigned>(loops));
     while (serve.proxy && out.proxies.size() < loops)
         out.proxies.push_back(nft::gateway_sockets(sizes).stream_listener(*serve.proxy, true));
+    while (serve.intercept == config::intercept_mode::local && out.flows.size() < loops) out.flows.emplace_back();
     return out;
 }
 

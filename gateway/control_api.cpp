@@ -3,6 +3,7 @@
 #include "audit/report.hpp"
 #include "config/document.hpp"
 #include "core/text.hpp"
+#include "nft/control_group.hpp"
 #include "policy/policy.hpp"
 
 #include <algorithm>
@@ -94,16 +95,44 @@ private:
     json::object object_;
 };
 
-ip_prefix read_source(const json::value& value)
+constexpr std::string_view group_source = "cgroup:";
+
+std::string read_group(std::string_view text)
 {
-    const auto parsed =
-        value.is_string() ? ip_prefix::parse(std::string_view(value.as_string())) : result<ip_prefix>(errc::malformed);
-    if (!parsed) bad_request("sources: expected an address or a range, such as 10.0.0.7 or 10.0.1.0/24");
+    const auto path = nft::parse_control_group_path(text.substr(group_source.size()));
+    if (!path)
+        bad_request(
+            "sources: expected the path of a control group below its mount, such as cgroup:/ci.slice/job-7.scope, found '" +
+            escape_line(text) + "'");
+    return *path;
+}
+
+ip_prefix read_range(std::string_view text)
+{
+    const auto parsed = ip_prefix::parse(text);
+    if (!parsed)
+        bad_request("sources: expected an address, a range or a control group, such as 10.0.0.7, 10.0.1.0/24 or "
+                    "cgroup:/ci.slice/job-7.scope");
     // Clients are known by their IPv4 address, by whatever socket they come.
     constexpr unsigned mapped_bits = 96;
     const auto plain = parsed->network().unmapped();
     if (plain == parsed->network() || parsed->length() < mapped_bits) return *parsed;
     return {plain, parsed->length() - mapped_bits};
+}
+
+template <class T>
+void add_once(std::vector<T>& out, T value)
+{
+    if (std::find(out.begin(), out.end(), value) == out.end()) out.push_back(std::move(value));
+}
+
+void read_source(const json::value& value, job_request& out)
+{
+    const std::string_view text = value.is_string() ? std::string_view(value.as_string()) : std::string_view();
+    if (text.starts_with(group_source))
+        add_once(out.control_groups, read_group(text));
+    else
+        add_once(out.sources, read_range(text));
 }
 
 policy::entry_source read_entry(const json::value& value)
@@ -129,10 +158,7 @@ job_request read_request(members& in)
 {
     job_request out;
     out.name = in.text("name");
-    for (const auto& each : in.list("sources")) {
-        const auto source = read_source(each);
-        if (std::find(out.sources.begin(), out.sources.end(), source) == out.sources.end()) out.sources.push_back(source);
-    }
+    for (const auto& each : in.list("sources")) read_source(each, out);
     out.policy = in.text("policy");
     for (const auto& each : in.list("allow")) out.allow.push_back(read_entry(each));
     out.presets_expanded = in.flag("presets_expanded");
@@ -178,6 +204,7 @@ json::object describe(const job_view& job)
     json::array sources;
     for (const auto& each : job.sources) sources.emplace_back(each.to_string());
     if (!job.attached.empty()) sources.emplace_back(job.attached);
+    for (const auto& each : job.control_groups) sources.emplace_back(std::string(group_source) + each);
     return {{"id", job.id},
             {"name", job.name},
             {"sources", std::move(sources)},

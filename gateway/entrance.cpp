@@ -10,6 +10,7 @@
 #include "gateway/spawn.hpp"
 #include "nft/io/original_dst.hpp"
 #include "nft/io/send_packet.hpp"
+#include "nft/nflog.hpp"
 #include "nft/packet.hpp"
 
 #include <boost/asio/post.hpp>
@@ -17,6 +18,14 @@
 
 namespace cofferdam::gateway {
 namespace {
+
+/// Nobody's address if it is gone already.
+ip_endpoint peer_of(const tcp::socket& socket)
+{
+    boost::system::error_code ec;
+    const auto peer = socket.remote_endpoint(ec);
+    return ec ? ip_endpoint{} : from_asio(peer);
+}
 
 /// Whoever dialled a listener by its own address was not redirected: to serve it would be a loop.
 bool was_redirected(tcp::socket& socket, std::optional<ip_endpoint>& dialled)
@@ -38,9 +47,10 @@ void answer_sender::send(byte_view packet, const ip_address& destination) const
 }
 
 entrance::entrance(job_table& jobs, const event_loops& loops, entrance_sockets given, std::uint16_t first_queue)
-    : jobs_(jobs), loops_(loops),
+    : jobs_(jobs), loops_(loops), flows_(std::move(given.flows)),
       queries_(std::move(given.captured.queues), first_queue, static_cast<std::uint32_t>(own().settings().dns.queue_copy_range),
-               [this](std::size_t) { return queue_calls(); })
+               [this](std::size_t) { return queue_calls(); }),
+      knows_groups_(!flows_.empty())
 {
     auto& sockets = given.captured;
     for (std::size_t i = 0; i < loops_.size(); ++i) {
@@ -53,8 +63,8 @@ entrance::entrance(job_table& jobs, const event_loops& loops, entrance_sockets g
     for (auto* socket : {&sockets.names_udp_v4, &sockets.names_udp_v6})
         if (*socket) serve_names(std::move(*socket));
     if (!sockets.log) return;
-    record_refused_packets(jobs_.fallback()->engine->on(0), std::move(sockets.log), [this](const ip_address& client) {
-        const auto job = jobs_.find(client);
+    record_refused_packets(jobs_.fallback()->engine->on(0), std::move(sockets.log), [this](const nft::refused_packet& packet) {
+        const auto job = jobs_.find(packet.source.address, packet.mark);
         return std::shared_ptr<worker>(job, &job->engine->on(0));
     });
 }
@@ -117,28 +127,44 @@ void entrance::accept_proxied(std::size_t loop, nft::descriptor listener)
     auto acceptor = make_acceptor(context, listener.release());
     keep(loop, acceptor);
     auto take = [this, loop](tcp::socket socket) {
-        boost::system::error_code ec;
-        const auto peer = socket.remote_endpoint(ec);
-        if (ec) return;
-        const auto job = jobs_.find(from_asio(peer).address);
-        start_flow(job->engine->on(loop), std::move(socket), arrival::proxied);
+        if (peer_of(socket) == ip_endpoint{}) return;
+        if (const auto job = owner_of(loop, socket)) start_flow(job->engine->on(loop), std::move(socket), arrival::proxied);
     };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }
 
 void entrance::admit(std::size_t loop, tcp::socket socket)
 {
-    boost::system::error_code ec;
-    const auto peer = socket.remote_endpoint(ec);
-    const auto client = ec ? ip_endpoint{} : from_asio(peer);
-    const auto job = jobs_.find(client.address);
+    const auto job = owner_of(loop, socket);
+    if (!job) return;
     std::optional<ip_endpoint> dialled;
     if (was_redirected(socket, dialled)) return start_flow(job->engine->on(loop), std::move(socket));
+    refuse(job->engine->context(), socket, reason::own_address, dialled.value_or(ip_endpoint{}), "the gateway's own port");
+}
+
+// Null: the connection was refused, for nobody can say whose it is.
+shared_job entrance::owner_of(std::size_t loop, tcp::socket& socket)
+{
+    const auto client = peer_of(socket);
+    if (!jobs_.has_groups() || flows_.empty()) return jobs_.find(client.address);
+    boost::system::error_code ec;
+    const auto reached = from_asio(socket.local_endpoint(ec));
+    const auto mark = flows_.at(loop).find({nft::protocol::tcp, reached, client});
+    if (mark) return jobs_.find(client.address, *mark);
+    // Whoever has gone before it was accepted has no end that could be asked for.
+    const auto why = client == ip_endpoint{} ? reason::client_closed : reason::internal_error;
+    const auto detail = "its control group is unknown: " + mark.error().message();
+    const auto dialled = nft::original_dst(socket.native_handle());
+    refuse(own(), socket, why, dialled ? *dialled : ip_endpoint{}, detail.c_str());
+    return nullptr;
+}
+
+void entrance::refuse(job_context& job, tcp::socket& socket, reason why, const ip_endpoint& dialled, const char* detail)
+{
     connection_facts facts;
-    facts.source.address = client;
-    facts.destination = dialled.value_or(ip_endpoint{});
-    refuse_attempt(job->engine->context(), facts, "tcp", gateway_decision(reason::own_address, policy::stage::connection),
-                   "the gateway's own port");
+    facts.source.address = peer_of(socket);
+    facts.destination = dialled;
+    refuse_attempt(job, facts, "tcp", gateway_decision(why, policy::stage::connection), detail);
     reset_connection(socket);
 }
 
@@ -148,20 +174,20 @@ void entrance::accept_names(nft::descriptor listener)
     auto acceptor = make_acceptor(context, listener.release());
     keep(0, acceptor);
     auto take = [this](tcp::socket socket) {
-        boost::system::error_code ec;
-        const auto peer = socket.remote_endpoint(ec);
-        if (!ec) jobs_.find(from_asio(peer).address)->names->serve_stream(std::move(socket));
+        if (peer_of(socket) == ip_endpoint{}) return;
+        if (const auto job = owner_of(0, socket)) job->names->serve_stream(std::move(socket));
     };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }
 
 void entrance::serve_names(nft::descriptor socket)
 {
-    auto find = [this](const ip_address& client) { return jobs_.find(client)->names; };
+    auto find = [this](const ip_address& client, std::uint32_t mark) { return jobs_.find(client, mark)->names; };
     auto lost = [this](std::uint32_t count) { own().lost().note(count); };
     auto failed = [this](std::string_view what) { own().count_internal_error(what); };
     names_.push_back(std::make_unique<dns::shared_datagrams>(loops_.front()->context(), socket.release(), std::move(find),
                                                              std::move(lost), std::move(failed)));
+    knows_groups_ = knows_groups_ && names_.back()->want_marks();
 }
 
 nft::queue_calls entrance::queue_calls()
@@ -169,7 +195,7 @@ nft::queue_calls entrance::queue_calls()
     nft::queue_calls out;
     out.judge = [this](const nft::queued_packet& packet) {
         const auto head = nft::parse_packet(packet.bytes);
-        const auto job = head ? jobs_.find(head->source) : jobs_.fallback();
+        const auto job = head ? jobs_.find(head->source, packet.mark) : jobs_.fallback();
         return job->judge.judge(packet);
     };
     out.lost = [this](std::uint32_t count) { own().lost().note(count); };

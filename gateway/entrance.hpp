@@ -3,6 +3,7 @@
 #include "gateway/job_table.hpp"
 #include "gateway/queue_threads.hpp"
 #include "nft/io/capture.hpp"
+#include "nft/io/flow_marks.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <memory>
@@ -27,6 +28,7 @@ private:
 struct entrance_sockets {
     nft::capture_sockets captured;
     std::vector<nft::descriptor> proxies; ///< listeners of the explicit proxy, one for each loop; none: there is no proxy
+    std::vector<nft::flow_marks> flows;   ///< one for each loop; none: control groups tell no clients apart
 };
 
 /// Where captured traffic comes in, and is given to the job of its source, as are connections to the explicit proxy: on every
@@ -42,6 +44,8 @@ public:
 
     /// The loops run.
     void start();
+    /// Whether clients can be told apart by their control groups.
+    bool knows_groups() const noexcept { return knows_groups_; }
     /// Nothing more comes in; what is queued is dropped. Not on a loop's thread.
     void stop();
 
@@ -51,6 +55,9 @@ private:
     void accept_names(nft::descriptor listener);
     void serve_names(nft::descriptor socket);
     void admit(std::size_t loop, boost::asio::ip::tcp::socket socket);
+    shared_job owner_of(std::size_t loop, boost::asio::ip::tcp::socket& socket);
+    void refuse(job_context& job, boost::asio::ip::tcp::socket& socket, reason why, const ip_endpoint& dialled,
+                const char* detail);
     nft::queue_calls queue_calls();
     void close(std::size_t loop);
     void keep(std::size_t loop, std::shared_ptr<boost::asio::ip::tcp::acceptor> acceptor);
@@ -58,10 +65,11 @@ private:
 
     job_table& jobs_;
     const event_loops& loops_;
+    std::vector<nft::flow_marks> flows_;
     std::vector<std::pair<std::size_t, std::shared_ptr<boost::asio::ip::tcp::acceptor>>> acceptors_; // and whose loop
     std::vector<std::unique_ptr<dns::shared_datagrams>> names_;
     queue_threads queries_;
-    bool started_ = false, stopped_ = false;
+    bool knows_groups_, started_ = false, stopped_ = false;
 };
 
 } // namespace cofferdam::gateway

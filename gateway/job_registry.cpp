@@ -6,6 +6,7 @@
 #include "gateway/evidence.hpp"
 #include "gateway/served_policy.hpp"
 #include "gateway/worker.hpp"
+#include "nft/io/control_group.hpp"
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -24,16 +25,18 @@ constexpr std::size_t max_sources = 256;
 void check(const job_request& request)
 {
     using kind = job_error::kind;
-    if (request.sources.empty() && !request.attached)
-        throw job_error(kind::bad_request, "a job needs a source: an address or a range");
-    if (request.sources.size() > max_sources) throw job_error(kind::bad_request, "a job has at most 256 sources");
+    const auto sources = request.sources.size() + request.control_groups.size();
+    if (sources == 0 && !request.attached)
+        throw job_error(kind::bad_request, "a job needs a source: an address, a range or a control group");
+    if (sources > max_sources) throw job_error(kind::bad_request, "a job has at most 256 sources");
     if (request.name.size() > max_name) throw job_error(kind::bad_request, "a name has at most 128 characters");
 }
 
-std::string join(const std::vector<ip_prefix>& sources)
+std::string join(const job_request& request)
 {
     std::string out;
-    for (const auto& each : sources) out += (out.empty() ? "" : ", ") + each.to_string();
+    for (const auto& each : request.sources) out += (out.empty() ? "" : ", ") + each.to_string();
+    for (const auto& each : request.control_groups) out += (out.empty() ? "cgroup:" : ", cgroup:") + each;
     return out;
 }
 
@@ -43,6 +46,7 @@ struct job_registry::entry {
     shared_job job;
     std::shared_ptr<attachment> attached;
     job_view shown;
+    std::vector<nft::match_control_group> groups;
     std::chrono::steady_clock::time_point ends_at{};
     std::function<void(job_result)> done;
     bool told = false;
@@ -92,10 +96,11 @@ std::string job_registry::start(job_request request)
         throw job_error(job_error::kind::conflict, "a job needs a log: set serve.audit_dir, or a file in audit.sinks");
     if (entries_.size() >= around_.serve.max_jobs) throw job_error(job_error::kind::too_many, "serve.max_jobs is reached");
     auto made = std::make_unique<entry>();
+    made->groups = find_groups(request);
     const std::string id = new_identifier();
     auto settings = settings_for(request, id);
     const auto rules = compile_served(settings.policy, request.phase);
-    job_facts facts{request.phase, {}, {}, request.attached ? request.attached->name() : join(request.sources), {}};
+    job_facts facts{request.phase, {}, {}, request.attached ? request.attached->name() : join(request), {}};
     auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.metrics);
     made->attached = request.attached;
     auto send = request.attached ? request.attached->sender() : around_.send;
@@ -105,6 +110,7 @@ std::string job_registry::start(job_request request)
     shown.name = escape_line(request.name);
     shown.sources = request.sources;
     if (request.attached) shown.attached = request.attached->name();
+    shown.control_groups = request.control_groups;
     shown.started = std::chrono::system_clock::now();
     auto& running = *made->job->engine;
     const auto& sinks = running.context().settings().audit.sinks;
@@ -129,6 +135,13 @@ std::string job_registry::start(job_request request)
         jobs_.remove(kept.job);
         stop(id, std::chrono::milliseconds(0), {});
         throw job_error(job_error::kind::conflict, source.to_string() + " is a source of another job");
+    }
+    try {
+        take_groups(kept);
+    }
+    catch (...) {
+        stop(id, std::chrono::milliseconds(0), {});
+        throw;
     }
     return id;
 }
@@ -161,6 +174,37 @@ void job_registry::tell_change(const std::string& id, const std::string& message
         if (each->shown.id == id && !each->told) record_alert(each->job->engine->context(), "ruleset changed", message);
 }
 
+std::vector<nft::match_control_group> job_registry::find_groups(const job_request& request) const
+{
+    using kind = job_error::kind;
+    if (request.control_groups.empty()) return {};
+    if (around_.serve.intercept != config::intercept_mode::local)
+        throw job_error(kind::bad_request,
+                        "a control group is a source with `intercept: local` only: a router sees no processes");
+    std::vector<nft::match_control_group> out;
+    for (const auto& path : request.control_groups) {
+        auto found = nft::find_control_group(path);
+        if (!found && found.error() == errc::not_found) throw job_error(kind::bad_request, "there is no control group " + path);
+        if (!found && found.error() == errc::unsupported)
+            throw job_error(kind::bad_request, "control groups of version 2 are not mounted here");
+        if (!found) throw job_error(kind::bad_request, "control group " + path + ": " + found.error().message());
+        out.push_back(std::move(*found));
+    }
+    return out;
+}
+
+void job_registry::take_groups(entry& which)
+{
+    if (which.groups.empty()) return;
+    if (jobs_.groups().size() + which.groups.size() > around_.serve.max_control_groups)
+        throw job_error(job_error::kind::too_many, "serve.max_control_groups is reached");
+    for (const auto& each : which.groups) {
+        if (!jobs_.add(each, which.job))
+            throw job_error(job_error::kind::conflict, "control group /" + each.path + " is a source of another job");
+    }
+    around_.mark_groups();
+}
+
 job_registry::entry& job_registry::find(const std::string& id) const
 {
     if (id == default_->shown.id) return *default_;
@@ -186,6 +230,11 @@ void job_registry::stop(const std::string& id, std::chrono::milliseconds drain, 
     which.ends_at = std::chrono::steady_clock::now() + drain + grace;
     jobs_.remove(which.job);
     if (which.attached) which.attached->close();
+    try {
+        if (!which.groups.empty()) around_.mark_groups();
+    }
+    catch (const std::exception&) { // marks that are nobody's: they go with the next change
+    }
     which.job->engine->stop(drain);
     look_later();
 }

@@ -22,7 +22,8 @@ namespace cofferdam::gateway {
 /// What a job of `cofferdam serve` is asked for with.
 struct job_request {
     std::string name;                        ///< the caller's own, for lists and records; may be empty
-    std::vector<ip_prefix> sources;          ///< whose traffic it is; at least one, but for an attached namespace
+    std::vector<ip_prefix> sources;          ///< whose traffic it is
+    std::vector<std::string> control_groups; ///< likewise; canonical paths. At least one of both, but for an attached namespace
     std::shared_ptr<attachment> attached;    ///< a network namespace whose traffic it is; null: none
     std::string policy;                      ///< YAML, see config::load_job_text; empty: nothing but `allow`
     std::vector<policy::entry_source> allow; ///< added to it
@@ -42,8 +43,9 @@ public:
 /// A job as lists show it.
 struct job_view {
     std::string id, name, phase;
-    std::vector<ip_prefix> sources; ///< empty: the default job, of all sources that are no other's, or that of a namespace
-    std::string attached;           ///< what the caller calls its network namespace; empty: it has none to itself
+    std::vector<ip_prefix> sources; ///< both empty: the default job, of all sources that are no other's, or that of a namespace
+    std::vector<std::string> control_groups;
+    std::string attached; ///< what the caller calls its network namespace; empty: it has none to itself
     std::chrono::system_clock::time_point started;
     bool stopping = false;
     std::string audit;  ///< path of its log; empty: none of its own
@@ -68,6 +70,8 @@ public:
         std::shared_ptr<audit::metrics> metrics;
         packet_sender send;
         boost::asio::io_context& keeping; ///< whose thread keeps the rulesets of attached namespaces
+        /// Has the packets of the table's control groups marked. Throws job_error, sealed_network_error.
+        std::function<void()> mark_groups;
     };
 
     job_registry(boost::asio::io_context& context, job_table& jobs, surroundings around);
@@ -93,6 +97,8 @@ private:
     using entries = std::list<std::unique_ptr<entry>>;
 
     config::settings settings_for(const job_request& request, const std::string& id) const;
+    std::vector<nft::match_control_group> find_groups(const job_request& request) const;
+    void take_groups(entry& which);
     entry& find(const std::string& id) const;
     void look();
     void look_later();

@@ -128,9 +128,10 @@ void add_job_start(CLI::App& job, gateway::job_command_request& out)
     auto& start = *job.add_subcommand("start", "Start a job for a source; prints its id");
     start.footer("Example: cofferdam job start --source 10.77.0.5 --policy policy.yaml --ca /run/job-5/ca.pem");
     start
-        .add_option(
-            "--source", out.sources,
-            "An address or a range, such as 10.77.0.5 or 10.77.1.0/24. Repeatable. netns:PATH is `job attach --netns PATH`")
+        .add_option("--source", out.sources,
+                    "An address or a range, such as 10.77.0.5 or 10.77.1.0/24;\n"
+                    "with `intercept: local` also a control group (v2): cgroup:/ci.slice/job-7.scope. Repeatable.\n"
+                    "netns:PATH is `job attach --netns PATH`")
         ->required()
         ->allow_extra_args(false);
     add_job_options(start, out);

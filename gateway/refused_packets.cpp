@@ -26,7 +26,7 @@ constexpr std::size_t max_attempts = 4096;
 constexpr std::size_t datagram_size = 65536;
 
 using clock = std::chrono::steady_clock;
-using attempt_key = std::tuple<std::uint8_t, ip_endpoint, ip_endpoint>;
+using attempt_key = std::tuple<std::uint8_t, ip_endpoint, ip_endpoint, std::uint32_t>;
 
 // What is known of a packet beside its ends.
 std::string describe_packet(const nft::refused_packet& packet, bool sender_known)
@@ -88,9 +88,9 @@ public:
     }
 
 private:
-    std::shared_ptr<worker> worker_for(const ip_address& client) const
+    std::shared_ptr<worker> worker_for(const nft::refused_packet& packet) const
     {
-        if (find_) return find_(client);
+        if (find_) return find_(packet);
         return {std::shared_ptr<void>(), &home_};
     }
 
@@ -99,7 +99,7 @@ private:
         if (packet.sequence) note_gap(sequence_.observe(*packet.sequence));
         home_.job().metrics().packet(audit::packet_verdict::reject);
         if (!is_new(packet)) co_return;
-        const auto owner = worker_for(packet.source.address);
+        const auto owner = worker_for(packet);
         auto& job = owner->job();
         auto place = job.audit().reserve();
         if (!place) co_return; // nothing was let through, and the metric above counted it
@@ -136,7 +136,7 @@ private:
             std::erase_if(seen_, [now](const auto& each) { return now - each.second > attempt_window; });
             purged_ = now;
         }
-        const attempt_key key{packet.protocol, packet.source, packet.destination};
+        const attempt_key key{packet.protocol, packet.source, packet.destination, packet.mark};
         if (seen_.contains(key)) return false;
         if (seen_.size() < max_attempts) seen_.emplace(key, now);
         return true;

@@ -5,16 +5,16 @@
 #include <functional>
 #include <memory>
 
-namespace cofferdam {
-class ip_address;
+namespace cofferdam::nft {
+struct refused_packet;
 }
 
 namespace cofferdam::gateway {
 
 class worker;
 
-/// Whose job a client's packets belong to; the worker of `home`'s loop.
-using worker_of = std::function<std::shared_ptr<worker>(const ip_address& client)>;
+/// Whose job a packet belongs to; the worker of `home`'s loop.
+using worker_of = std::function<std::shared_ptr<worker>(const nft::refused_packet& packet)>;
 
 /// Reads what the ruleset refused (UDP, ICMP, SCTP, ...) from its NFLOG socket, on one worker, and writes
 /// one record for each attempt: packets of one flow (protocol, ends) within ten seconds are one attempt. What the kernel

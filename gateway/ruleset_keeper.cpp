@@ -1,5 +1,7 @@
 #include "gateway/ruleset_keeper.hpp"
 
+#include <boost/asio/post.hpp>
+#include <future>
 #include <unistd.h>
 
 namespace cofferdam::gateway {
@@ -35,6 +37,17 @@ void ruleset_keeper::install()
     queueing_ = nft::install_ruleset(sockets_.netfilter, make_);
     stands_ = true;
     wait();
+}
+
+void ruleset_keeper::replace(std::vector<nft::chain> chains)
+{
+    std::packaged_task<void()> task([&] {
+        // Where it does not stand now, it is put back with these rules.
+        if (stands_) nft::replace_rules(sockets_.netfilter, chains);
+    });
+    auto done = task.get_future();
+    boost::asio::post(events_.get_executor(), [&task] { task(); });
+    done.get();
 }
 
 void ruleset_keeper::wait()

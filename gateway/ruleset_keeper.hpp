@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace cofferdam::gateway {
 
@@ -28,6 +29,9 @@ public:
 
     /// Throws sealed_network_error.
     void install();
+    /// Gives some of its chains new rules; what `make` says has them already. Waits for the context's thread, which is another
+    /// one and runs. Throws sealed_network_error.
+    void replace(std::vector<nft::chain> chains);
     /// What the kernel let the queue rules be.
     nft::queue_encoding queueing() const noexcept { return queueing_; }
     /// Whether the ruleset stands. Thread-safe.

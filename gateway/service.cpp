@@ -43,7 +43,10 @@ config::settings load(const std::string& file, config::serve_settings& serve)
 service::service(std::string file)
     : file_(std::move(file)), settings_(load(file_, serve_)), metrics_(std::make_shared<audit::metrics>(version)),
       ruleset_(
-          keeping_, [this](nft::queue_encoding queueing) { return capture_rules(serve_, settings_, queueing); },
+          keeping_,
+          [this](nft::queue_encoding queueing) {
+              return capture_rules(serve_, settings_, queueing, jobs_ ? jobs_->groups() : std::vector<nft::marked_group>());
+          },
           [this](std::string message) { boost::asio::post(main_, [this, message] { alert("ruleset changed", message); }); })
 {
     signal_events_.assign(::dup(signals_.descriptor()));
@@ -73,9 +76,18 @@ void service::make_default_job(std::shared_ptr<const policy::policy> rules)
     facts.source = "default";
     auto engine = std::make_unique<job_engine>(new_identifier(), settings_, std::move(rules), std::move(facts), metrics_);
     if (!serve_.ca_dir.empty()) write_ca_files(serve_.ca_dir, engine->context().ca());
-    jobs_ = std::make_unique<job_table>(std::make_shared<served_job>(std::move(engine), loops_, send));
-    registry_ = std::make_unique<job_registry>(main_, *jobs_,
-                                               job_registry::surroundings{loops_, settings_, serve_, metrics_, send, keeping_});
+    jobs_ = std::make_unique<job_table>(std::make_shared<served_job>(std::move(engine), loops_, send), serve_.first_job_mark);
+    registry_ = std::make_unique<job_registry>(
+        main_, *jobs_,
+        job_registry::surroundings{loops_, settings_, serve_, metrics_, send, keeping_, [this] { mark_groups(); }});
+}
+
+void service::mark_groups()
+{
+    if (!entrance_->knows_groups())
+        throw job_error(job_error::kind::conflict,
+                        "this kernel does not tell datagrams of control groups apart (Linux 5.19 does)");
+    ruleset_.replace(group_rules(serve_, settings_, jobs_->groups()));
 }
 
 void service::start()

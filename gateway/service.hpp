@@ -36,6 +36,7 @@ public:
 private:
     void prepare_folders() const;
     void make_default_job(std::shared_ptr<const policy::policy> rules);
+    void mark_groups();
     void reload();
     void alert(std::string name, std::string message);
     void wait_for_signal();

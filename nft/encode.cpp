@@ -73,6 +73,28 @@ owned<nftnl_chain> build_chain(const std::string& table, const chain& c)
     return out;
 }
 
+error_code put_rules(batch_writer& out, const std::string& table, const chain& c)
+{
+    for (const auto& r : c.rules) {
+        auto built = build_rule(r);
+        if (!built) return built.error();
+        nftnl_rule_set_str(built->get(), NFTNL_RULE_TABLE, table.c_str());
+        nftnl_rule_set_str(built->get(), NFTNL_RULE_CHAIN, c.name.c_str());
+        out.request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, "rule '" + to_string(r) + "' of chain " + c.name,
+                    [&](nlmsghdr* m) { nftnl_rule_nlmsg_build_payload(m, built->get()); });
+    }
+    return {};
+}
+
+/// Of all rules of the chain.
+owned<nftnl_rule> build_removal(const std::string& table, const std::string& chain)
+{
+    owned<nftnl_rule> out(nftnl_rule_alloc());
+    nftnl_rule_set_str(out.get(), NFTNL_RULE_TABLE, table.c_str());
+    nftnl_rule_set_str(out.get(), NFTNL_RULE_CHAIN, chain.c_str());
+    return out;
+}
+
 } // namespace
 
 result<netlink_batch> encode_ruleset(const ruleset& set)
@@ -92,16 +114,22 @@ result<netlink_batch> encode_ruleset(const ruleset& set)
         out.request(NFT_MSG_NEWCHAIN, NLM_F_CREATE, "chain " + c.name,
                     [&](nlmsghdr* m) { nftnl_chain_nlmsg_build_payload(m, built.get()); });
     }
-    for (const auto& c : set.chains) {
-        for (const auto& r : c.rules) {
-            auto built = build_rule(r);
-            if (!built) return built.error();
-            nftnl_rule_set_str(built->get(), NFTNL_RULE_TABLE, set.table.c_str());
-            nftnl_rule_set_str(built->get(), NFTNL_RULE_CHAIN, c.name.c_str());
-            out.request(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, "rule '" + to_string(r) + "' of chain " + c.name,
-                        [&](nlmsghdr* m) { nftnl_rule_nlmsg_build_payload(m, built->get()); });
-        }
+    for (const auto& c : set.chains)
+        if (const auto failed = put_rules(out, set.table, c)) return failed;
+    return out.finish();
+}
+
+result<netlink_batch> encode_rules(const std::string& table, const std::vector<chain>& chains)
+{
+    batch_writer out;
+    for (const auto& c : chains) {
+        if (!is_name(table) || !is_name(c.name)) return errc::too_large;
+        const auto removal = build_removal(table, c.name);
+        out.request(NFT_MSG_DELRULE, 0, "the rules of chain " + c.name,
+                    [&](nlmsghdr* m) { nftnl_rule_nlmsg_build_payload(m, removal.get()); });
     }
+    for (const auto& c : chains)
+        if (const auto failed = put_rules(out, table, c)) return failed;
     return out.finish();
 }
 

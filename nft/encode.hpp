@@ -22,6 +22,9 @@ struct netlink_batch {
 /// sense (a prefix longer than the address, a port match that is neither TCP nor UDP, a jump without a chain).
 result<netlink_batch> encode_ruleset(const ruleset& set);
 
+/// The batch that empties these chains of the table, which are there, and gives them these rules. Errors as of encode_ruleset().
+result<netlink_batch> encode_rules(const std::string& table, const std::vector<chain>& chains);
+
 /// The batch that deletes the table. Fails with ENOENT in the kernel if there is none.
 result<netlink_batch> encode_removal(const std::string& table);
 

@@ -68,6 +68,7 @@ struct match_tcp_flags {
     std::uint8_t any_of = 0;
     friend bool operator==(const match_tcp_flags&, const match_tcp_flags&) = default;
 };
+inline constexpr std::uint8_t tcp_flag_syn = 0x02;
 inline constexpr std::uint8_t tcp_flag_rst = 0x04;
 
 /// `icmp type destination-unreachable`, `icmpv6 type destination-unreachable`: the errors that the kernel makes for a refused
@@ -124,6 +125,22 @@ struct match_mark {
     mark_of what{};
     std::uint32_t value = 0;
     friend bool operator==(const match_mark&, const match_mark&) = default;
+};
+
+/// `socket cgroupv2 level 2 "ci/job-7"`: the sending socket was made in this control group (v2), or in one below it. A socket
+/// keeps the group that its maker was in then. Ids are never used again, so a group that is gone matches its own sockets only.
+struct match_control_group {
+    std::uint32_t level = 0; ///< below the root of the hierarchy, which is 0
+    std::uint64_t id = 0;    ///< inode number of its directory
+    std::string path;        ///< for the listing
+    friend bool operator==(const match_control_group&, const match_control_group&) = default;
+};
+
+/// `meta mark set 0x7`, `ct mark set 0x7`. Not of a socket: errc::unsupported.
+struct set_mark {
+    mark_of what{};
+    std::uint32_t value = 0;
+    friend bool operator==(const set_mark&, const set_mark&) = default;
 };
 
 /// `counter`; the initial values are part of the printed form only.
@@ -190,9 +207,9 @@ struct verdict {
     friend bool operator==(const verdict&, const verdict&) = default;
 };
 
-using expression =
-    std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags, match_unreachable,
-                 match_icmpv6_type, match_local_destination, match_foreign_source, match_dnat_status, match_reply,
-                 match_query_shape, match_mark, counter, log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
+using expression = std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags,
+                                match_unreachable, match_icmpv6_type, match_local_destination, match_foreign_source,
+                                match_dnat_status, match_reply, match_query_shape, match_mark, match_control_group, set_mark,
+                                counter, log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
 
 } // namespace cofferdam::nft

@@ -1,5 +1,8 @@
 #include "nft/local_ruleset.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace cofferdam::nft {
 namespace {
 
@@ -21,6 +24,32 @@ chain untracked(const local_options& options)
     return {"untracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
             {{to_loopback, own_packets(options.answer_mark), notrack{}}}};
+}
+
+constexpr const char* group_chain = "grouped";
+
+/// The kernel knows whose socket sends, so nothing that a client does later changes whose it is. Of a connection the SYN is
+/// enough: the flow keeps the mark.
+chain attributed(const local_options& options)
+{
+    chain out{"attributed", chain_base{chain_kind::filter, chain_hook::output, priority::mangle, chain_policy::accept}, {}};
+    if (options.groups.empty()) return out;
+    out.rules = exempt(options);
+    out.rules.push_back({match_protocol{protocol::tcp}, match_reply{}, accept()});
+    out.rules.push_back({match_tcp_flags{tcp_flag_syn}, go_to(group_chain)});
+    out.rules.push_back({match_protocol{protocol::tcp}, accept()});
+    out.rules.push_back({go_to(group_chain)});
+    return out;
+}
+
+chain grouped(const local_options& options)
+{
+    auto groups = options.groups;
+    std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.group.level > b.group.level; });
+    chain out{group_chain, std::nullopt, {}};
+    for (const auto& each : groups)
+        out.rules.push_back({each.group, set_mark{mark_of::packet, each.mark}, set_mark{mark_of::flow, each.mark}, accept()});
+    return out;
 }
 
 chain queued(const local_options& options)
@@ -97,9 +126,17 @@ chain guarded(const local_options& options)
 
 ruleset local_ruleset(const local_options& options)
 {
-    return {own_table,
-            {untracked(options), queued(options), translated(options), refused_chain(options.log),
-             foreign_source_chain(options.log), judged(options), guarded(options), forwarded_chain()}};
+    auto groups = group_chains(options);
+    ruleset out{own_table,
+                {untracked(options), queued(options), translated(options), refused_chain(options.log),
+                 foreign_source_chain(options.log), judged(options), guarded(options), forwarded_chain()}};
+    std::move(groups.begin(), groups.end(), std::back_inserter(out.chains));
+    return out;
+}
+
+std::vector<chain> group_chains(const local_options& options)
+{
+    return {grouped(options), attributed(options)};
 }
 
 } // namespace cofferdam::nft

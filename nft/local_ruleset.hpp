@@ -7,6 +7,13 @@
 
 namespace cofferdam::nft {
 
+/// A control group (v2) whose packets are marked, and those of the groups below it.
+struct marked_group {
+    match_control_group group;
+    std::uint32_t mark = 0; ///< of its packets and flows
+    friend bool operator==(const marked_group&, const marked_group&) = default;
+};
+
 /// What the ruleset of a gateway that shares its network namespace with its clients depends on.
 struct local_options {
     std::uint16_t stream_port = 15001;    ///< the gateway's TCP listeners
@@ -20,11 +27,14 @@ struct local_options {
     /// Of what the gateway sends to the world: exempt. Clients can't set it without CAP_NET_ADMIN or CAP_NET_RAW (socket(7)).
     std::uint32_t mark = 0xC0FFE;
     std::uint32_t answer_mark = 0xC0FFF; ///< of packets that it sends in another server's name to loopback: exempt, not tracked
-    bool dials = true; ///< the gateway's own connections begin here; false: nothing leaves, `mark` exempts nothing
+    bool dials = true;                ///< the gateway's own connections begin here; false: nothing leaves, `mark` exempts nothing
+    std::vector<marked_group> groups; ///< in any order; of two that hold a socket the deeper marks it
     friend bool operator==(const local_options&, const local_options&) = default;
 };
 
 /// The rules of a namespace whose processes are the clients. What they send
+/// - from a socket of a marked control group, gets its mark before anything else: datagrams each by itself, a TCP flow with its
+/// SYN;
 /// - and is UDP that may be DNS, is queued first; to loopback too, where a forwarder may listen;
 /// - and is TCP to anywhere but loopback, is redirected to the listeners; DNS to the resolver's sockets;
 /// - to loopback, is their own affair, but for Docker's resolver at 127.0.0.11, which is reached by redirected queries alone;
@@ -32,5 +42,8 @@ struct local_options {
 /// Connections from outside are answered at the services' ports alone. Nothing is forwarded. Without the gateway the rules stand:
 /// TCP is reset, queues drop.
 ruleset local_ruleset(const local_options& options);
+
+/// Of these, the chains that mark groups. Without groups they are empty.
+std::vector<chain> group_chains(const local_options& options);
 
 } // namespace cofferdam::nft

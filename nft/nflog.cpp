@@ -79,6 +79,9 @@ result<refused_packet> decode_message(byte_view payload)
         case NFULA_UID:
             if (const auto n = number(value)) out.uid = *n;
             break;
+        case NFULA_MARK:
+            if (const auto n = number(value)) out.mark = *n;
+            break;
         case NFULA_SEQ:
             if (const auto n = number(value)) out.sequence = *n;
             break;

@@ -19,6 +19,7 @@ struct refused_packet {
     std::uint32_t length = 0;              ///< of the whole packet, bytes
     std::string prefix;                    ///< of the log rule: nft::refused_prefix or nft::foreign_prefix
     std::optional<std::uint32_t> uid;      ///< of the sending socket, in the user namespace of the netlink socket's maker
+    std::uint32_t mark = 0;                ///< of the packet; 0: none
     std::optional<std::uint32_t> sequence; ///< counts the packets of the group, lost ones too
     std::vector<std::uint8_t>
         payload; ///< first bytes of UDP to a port of DNS or its relatives, type and code of ICMP; else empty

@@ -43,6 +43,8 @@ result<queued_packet> read_packet(const nlmsghdr* message) noexcept
     const auto* length = found[NFQA_CAP_LEN];
     const bool cut = length != nullptr && mnl_attr_get_payload_len(length) >= sizeof(std::uint32_t);
     out.length = cut ? be32toh(mnl_attr_get_u32(length)) : static_cast<std::uint32_t>(out.bytes.size());
+    const auto* mark = found[NFQA_MARK];
+    if (mark != nullptr && mnl_attr_get_payload_len(mark) >= sizeof(std::uint32_t)) out.mark = be32toh(mnl_attr_get_u32(mark));
     return out;
 }
 

@@ -27,6 +27,7 @@ struct queued_packet {
     std::uint32_t id = 0;     ///< counts from 1 in each queue, packets that found no room in the receive buffer too
     byte_view bytes;          ///< from the network header on; a view into the message
     std::uint32_t length = 0; ///< of the packet; more than `bytes` if it was cut
+    std::uint32_t mark = 0;   ///< of the packet; 0: none
 };
 
 /// Decodes one datagram of the queue's socket; it must lie at an address aligned to 4. errc::unsupported: no packet (an

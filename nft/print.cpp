@@ -89,6 +89,14 @@ struct rule_printer {
         static constexpr const char* keys[] = {"meta mark ", "ct mark ", "socket mark "};
         return keys[static_cast<unsigned>(m.what)] + hex(m.value);
     }
+    std::string operator()(const match_control_group& m) const
+    {
+        return "socket cgroupv2 level " + std::to_string(m.level) + ' ' + quoted(m.path);
+    }
+    std::string operator()(const set_mark& s) const
+    {
+        return (s.what == mark_of::packet ? "meta mark set " : "ct mark set ") + hex(s.value);
+    }
     std::string operator()(const counter&) const { return "counter packets 0 bytes 0"; }
     std::string operator()(const log_packet& s) const
     {

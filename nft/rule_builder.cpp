@@ -126,6 +126,15 @@ public:
         compare(NFT_CMP_EQ, query_counts.data(), query_counts.size());
     }
     void operator()(const match_mark& m);
+    void operator()(const match_control_group& m)
+    {
+        auto* e = add("socket");
+        set(e, NFTNL_EXPR_SOCKET_KEY, NFT_SOCKET_CGROUPV2);
+        set(e, NFTNL_EXPR_SOCKET_LEVEL, m.level);
+        set(e, NFTNL_EXPR_SOCKET_DREG, working_register);
+        compare(NFT_CMP_EQ, &m.id, sizeof m.id);
+    }
+    void operator()(const set_mark& s);
     void operator()(const counter&) { add("counter"); }
     void operator()(const log_packet& s);
     void operator()(const reject& s);
@@ -283,6 +292,20 @@ void rule_builder::operator()(const match_mark& m)
     }
     }
     compare(NFT_CMP_EQ, &m.value, sizeof m.value);
+}
+
+void rule_builder::operator()(const set_mark& s)
+{
+    if (s.what == mark_of::socket) return fail(errc::unsupported);
+    immediate(working_register, &s.value, sizeof s.value);
+    if (s.what == mark_of::packet) {
+        auto* e = add("meta");
+        set(e, NFTNL_EXPR_META_KEY, NFT_META_MARK);
+        return set(e, NFTNL_EXPR_META_SREG, working_register);
+    }
+    auto* e = add("ct");
+    set(e, NFTNL_EXPR_CT_KEY, NFT_CT_MARK);
+    set(e, NFTNL_EXPR_CT_SREG, working_register);
 }
 
 void rule_builder::operator()(const log_packet& s)

@@ -312,7 +312,8 @@ struct shared_datagrams::impl {
     static asio::awaitable<void> read(std::shared_ptr<impl> self);
     void take(const udp_path& path, byte_view message) const
     {
-        if (const auto owner = find(endpoint_of(path.peer).address)) owner->impl_->take_shared(message, path, listener);
+        if (const auto owner = find(endpoint_of(path.peer).address, path.mark))
+            owner->impl_->take_shared(message, path, listener);
     }
 
     std::shared_ptr<udp_listener> listener;
@@ -350,6 +351,11 @@ shared_datagrams::shared_datagrams(asio::io_context& io, int fd, finder find, st
 shared_datagrams::~shared_datagrams()
 {
     stop();
+}
+
+bool shared_datagrams::want_marks()
+{
+    return impl_->listener->socket.want_marks();
 }
 
 void shared_datagrams::stop()

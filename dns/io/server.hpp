@@ -49,11 +49,12 @@ private:
     std::shared_ptr<impl> impl_;
 };
 
-/// A UDP socket that several servers share: a datagram is for the server that `find` names for its source. On the io_context's
-/// one thread, which is that of the servers.
+/// A UDP socket that several servers share: a datagram is for the server that `find` names for its source and packet mark. On the
+/// io_context's one thread, which is that of the servers.
 class shared_datagrams {
 public:
-    using finder = std::function<std::shared_ptr<server>(const ip_address& client)>; ///< null: the datagram is dropped
+    /// `mark`: of the packet, where the kernel tells it (want_marks()), else 0. Null: the datagram is dropped.
+    using finder = std::function<std::shared_ptr<server>(const ip_address& client, std::uint32_t mark)>;
 
     /// Takes ownership of a bound socket. `on_lost`, `on_failure`: see server::callbacks. Throws boost::system::system_error.
     shared_datagrams(boost::asio::io_context& io, int fd, finder find, std::function<void(std::uint32_t count)> on_lost,
@@ -61,6 +62,9 @@ public:
     ~shared_datagrams(); ///< stop()
     shared_datagrams(const shared_datagrams&) = delete;
     shared_datagrams& operator=(const shared_datagrams&) = delete;
+
+    /// Asks the kernel to tell packet marks. False where it can't (before Linux 5.19), or may not (CAP_NET_ADMIN or CAP_NET_RAW).
+    bool want_marks();
 
     void stop();
 

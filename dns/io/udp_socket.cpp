@@ -10,7 +10,7 @@ namespace {
 
 union control_buffer {
     cmsghdr alignment;
-    char bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(std::uint32_t))];
+    char bytes[CMSG_SPACE(sizeof(in_pktinfo)) + CMSG_SPACE(sizeof(in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(std::uint32_t))];
 };
 
 void read_destination(msghdr& message, udp_path& out) noexcept
@@ -28,6 +28,13 @@ void read_destination(msghdr& message, udp_path& out) noexcept
             out.family = AF_INET6;
         }
     }
+}
+
+void read_mark(msghdr& message, std::uint32_t& out) noexcept
+{
+    out = 0;
+    for (auto* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_MARK) std::memcpy(&out, CMSG_DATA(c), sizeof out);
 }
 
 // Nothing before the first drop.
@@ -86,6 +93,13 @@ void udp_socket::want_destinations() noexcept
     ::setsockopt(fd_, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
 }
 
+bool udp_socket::want_marks() noexcept
+{
+    constexpr int so_rcvmark = 75; // not in the headers of older kernels
+    const int on = 1;
+    return ::setsockopt(fd_, SOL_SOCKET, so_rcvmark, &on, sizeof on) == 0;
+}
+
 std::size_t udp_socket::receive()
 {
     std::array<mmsghdr, batch> messages{};
@@ -108,6 +122,7 @@ std::size_t udp_socket::receive()
         sizes_[i] = messages[i].msg_len;
         paths_[i].peer_size = messages[i].msg_hdr.msg_namelen;
         read_destination(messages[i].msg_hdr, paths_[i]);
+        read_mark(messages[i].msg_hdr, paths_[i].mark);
         read_dropped(messages[i].msg_hdr, dropped_);
     }
     return static_cast<std::size_t>(got);

@@ -16,6 +16,7 @@ struct udp_path {
     socklen_t peer_size = 0;
     in_pktinfo local_v4{};
     in6_pktinfo local_v6{};
+    std::uint32_t mark = 0; ///< of the packet that came; 0: none, or unknown
     int family = AF_UNSPEC; ///< of the local address; AF_UNSPEC: unknown, the kernel chooses
 };
 
@@ -30,6 +31,9 @@ public:
 
     /// Asks the kernel to tell each datagram's destination. Both families are tried; a failure only means that it will not.
     void want_destinations() noexcept;
+
+    /// Asks the kernel to tell each packet's mark (SO_RCVMARK, Linux 5.19). False if it will not.
+    bool want_marks() noexcept;
 
     /// Receives up to `batch` datagrams without blocking; 0 if there are none. Octets over max_query_size are cut to one more
     /// than that, so that the parser refuses them.

@@ -62,6 +62,13 @@ queue_encoding install_ruleset(netlink_socket& netfilter, const std::function<ru
     throw_sealed(outcome.error, "the kernel refused " + outcome.request);
 }
 
+void replace_rules(netlink_socket& netfilter, const std::vector<chain>& chains)
+{
+    const auto batch = encode_rules(own_table, chains);
+    const auto outcome = batch ? netfilter.commit(*batch) : netlink_outcome{batch.error(), "the rules"};
+    if (outcome.error) throw_sealed(outcome.error, "the kernel refused " + outcome.request);
+}
+
 bool remove_own_table(netlink_socket& netfilter)
 {
     const auto batch = encode_removal(own_table);

@@ -29,6 +29,10 @@ capture_sockets open_capture_sockets(const router_options& rules, const socket_s
 /// tried: `make` gives the rules with either; returns which it is. Throws sealed_network_error; nothing has changed then.
 queue_encoding install_ruleset(netlink_socket& netfilter, const std::function<ruleset(queue_encoding)>& make);
 
+/// Gives the chains of our table, which stands, new rules, all at once: nothing else of it changes, and no packet meets a chain
+/// that is being made. Throws sealed_network_error; nothing has changed then.
+void replace_rules(netlink_socket& netfilter, const std::vector<chain>& chains);
+
 /// Removes the table. False if there was none. Throws sealed_network_error.
 bool remove_own_table(netlink_socket& netfilter);
 

@@ -35,6 +35,8 @@ TEST(serve_settings, have_defaults)
     EXPECT_EQ(15001, serve.listen_port);
     EXPECT_EQ(15053, serve.dns_port);
     EXPECT_EQ(0xC0FFEU, serve.mark);
+    EXPECT_EQ(0xCF00000U, serve.first_job_mark);
+    EXPECT_EQ(256U, serve.max_control_groups);
     EXPECT_EQ(1500, serve.first_queue);
     EXPECT_EQ(1500, serve.log_group);
     EXPECT_EQ(1024U, serve.max_jobs);
@@ -53,6 +55,8 @@ serve:
   dns_port: 2
   interfaces: [build0, br-*]
   mark: 0x10
+  first_job_mark: 0x200000
+  max_control_groups: 512
   inbound: [8080, 8443]
   first_queue: 7
   log_group: 8
@@ -72,6 +76,8 @@ serve:
     EXPECT_EQ(2, serve.dns_port);
     EXPECT_EQ((std::vector<std::string>{"build0", "br-*"}), serve.interfaces);
     EXPECT_EQ(16U, serve.mark);
+    EXPECT_EQ(0x200000U, serve.first_job_mark);
+    EXPECT_EQ(512U, serve.max_control_groups);
     EXPECT_EQ((std::vector<std::uint16_t>{8080, 8443}), serve.inbound);
     EXPECT_EQ(7, serve.first_queue);
     EXPECT_EQ(8, serve.log_group);
@@ -100,6 +106,10 @@ TEST(serve_settings, mistakes_are_located)
     EXPECT_THAT(error("serve: {mark: 0}"), HasSubstr("packet mark"));
     EXPECT_THAT(error("serve: {mark: 1}"), HasSubstr("serve.mark: expected a packet mark of 2 or more"));
     EXPECT_THAT(error("serve: {mark: 0x1FFFFFFFF}"), HasSubstr("packet mark"));
+    EXPECT_THAT(error("serve: {first_job_mark: 0xFFFFFFFF}"), HasSubstr("there must be 1048576 marks from there on"));
+    EXPECT_THAT(error("serve: {first_job_mark: 0xC0000}"), HasSubstr("mark is one of the 1048576 from first_job_mark on"));
+    EXPECT_THAT(error("serve: {first_job_mark: 0xC0FFF}"), HasSubstr("mark is one of the 1048576"));
+    EXPECT_THAT(error("serve: {max_control_groups: 513}"), HasSubstr("max_control_groups"));
     EXPECT_THAT(error("serve: {control: here.sock}"), HasSubstr("absolute path"));
     EXPECT_THAT(error("serve: {metrics: \"9464\"}"), HasSubstr("address:port"));
     EXPECT_THAT(error("serve: {metrics: \"0.0.0.0:15001\"}"), HasSubstr("metrics needs a port of its own"));

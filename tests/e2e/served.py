@@ -27,6 +27,7 @@ class Served:
         self.state.mkdir()
         self.config, self.audit, self.log = (self.state / name for name in ("serve.yaml", "audit.jsonl", "stderr.log"))
         self.ca = self.state / "ca" / "ca.pem"
+        self.launch = [str(binary)]  # in place of the program: what ends by becoming it
         self.process: subprocess.Popen | None = None
         self.since = world.evidence.mark()
 
@@ -44,7 +45,7 @@ class Served:
         with self.log.open("ab") as log:
             begin = log.tell()
             self.process = subprocess.Popen(
-                Network.inside(self.network.gw, str(self.binary), "serve", "--config", str(self.config)),
+                Network.inside(self.network.gw, *self.launch, "serve", "--config", str(self.config)),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.state, start_new_session=True,
                 env=self.world.environment(self.folder))
         wait_until(lambda: b"cofferdam: ready\n" in self.log.read_bytes()[begin:], self.describe, self.process)

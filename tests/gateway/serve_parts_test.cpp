@@ -62,6 +62,50 @@ TEST(job_table, gives_a_range_to_one_job)
     EXPECT_TRUE(jobs.add(range("10.0.0.1"), some_job()));
 }
 
+nft::match_control_group group(std::uint32_t level, std::uint64_t id)
+{
+    return {level, id, "g"};
+}
+
+std::uint32_t mark_of(const job_table& jobs, std::uint64_t id)
+{
+    for (const auto& each : jobs.groups())
+        if (each.group.id == id) return each.mark;
+    return 0;
+}
+
+TEST(job_table, finds_the_job_of_a_control_groups_mark_before_that_of_the_address)
+{
+    const auto fallback = some_job(), local = some_job(), first = some_job(), second = some_job();
+    job_table jobs(fallback, 0x100);
+    EXPECT_FALSE(jobs.has_groups());
+    EXPECT_TRUE(jobs.add(range("10.0.0.1"), local));
+    EXPECT_TRUE(jobs.add(group(1, 7), first));
+    EXPECT_TRUE(jobs.add(group(2, 8), second));
+    EXPECT_TRUE(jobs.has_groups());
+    EXPECT_FALSE(jobs.add(group(1, 7), second)) << "a group is one job's";
+    const auto mark = mark_of(jobs, 7);
+    EXPECT_GE(mark, 0x100U);
+    EXPECT_EQ(first, jobs.find(address("10.0.0.1"), mark));
+    EXPECT_EQ(second, jobs.find(address("10.0.0.1"), mark_of(jobs, 8)));
+    EXPECT_EQ(local, jobs.find(address("10.0.0.1"), 0));
+    EXPECT_EQ(local, jobs.find(address("10.0.0.1"), 0x99)) << "somebody else's mark";
+    EXPECT_EQ(fallback, jobs.find(address("10.0.0.2"), 0));
+}
+
+TEST(job_table, a_mark_of_a_job_that_has_ended_is_nobodys)
+{
+    const auto fallback = some_job(), first = some_job(), second = some_job();
+    job_table jobs(fallback, 0x100);
+    EXPECT_TRUE(jobs.add(group(1, 7), first));
+    const auto old = mark_of(jobs, 7);
+    jobs.remove(first);
+    EXPECT_FALSE(jobs.has_groups());
+    EXPECT_TRUE(jobs.add(group(1, 7), second));
+    EXPECT_EQ(fallback, jobs.find(address("10.0.0.1"), old)) << "a connection that the old job opened is not the new one's";
+    EXPECT_EQ(second, jobs.find(address("10.0.0.1"), mark_of(jobs, 7)));
+}
+
 TEST(may_control, root_the_gateway_and_its_group)
 {
     constexpr std::uint32_t own = 900, group = 50;

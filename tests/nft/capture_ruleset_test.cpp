@@ -220,6 +220,30 @@ TEST(capture_rulesets, take_no_other_tables_nat_for_theirs)
     }
 }
 
+TEST(local_ruleset, marks_control_groups_before_all_else_the_deepest_first)
+{
+    local_options options;
+    options.groups = {{{1, 11, "ci"}, 0x100}, {{3, 13, "ci/a/b"}, 0x101}, {{2, 12, "ci/a"}, 0x102}};
+    const auto set = local_ruleset(options);
+    const auto& attributed = chain_named(set, "attributed");
+    EXPECT_EQ(chain_hook::output, attributed.base->hook);
+    EXPECT_LT(attributed.base->order, chain_named(set, "queued").base->order);
+    EXPECT_EQ("meta l4proto tcp ct direction reply accept", to_string(attributed.rules.at(2))) << "the gateway's own answers";
+    const auto& grouped = chain_named(set, "grouped");
+    ASSERT_EQ(3U, grouped.rules.size());
+    const auto line = [](const char* group, const char* mark) {
+        return std::string("socket cgroupv2 level ") + group + " meta mark set " + mark + " ct mark set " + mark + " accept";
+    };
+    EXPECT_EQ(line("3 \"ci/a/b\"", "0x00000101"), to_string(grouped.rules[0]));
+    EXPECT_EQ(line("2 \"ci/a\"", "0x00000102"), to_string(grouped.rules[1]));
+    EXPECT_EQ(line("1 \"ci\"", "0x00000100"), to_string(grouped.rules[2]));
+}
+
+TEST(local_ruleset, without_control_groups_nothing_is_paid_for_them)
+{
+    for (const auto& each : group_chains({})) EXPECT_TRUE(each.rules.empty()) << each.name;
+}
+
 TEST(local_ruleset, judges_names_asked_of_loopback_too)
 {
     const auto set = local_ruleset({});

@@ -43,6 +43,37 @@ TEST(capture, rulesets_are_installed_replaced_and_removed)
         seen_as::root);
 }
 
+local_options with_groups(std::uint32_t count)
+{
+    local_options out;
+    for (std::uint32_t n = 0; n < count; ++n) out.groups.push_back({{1 + n % 250, 1000 + n, "g" + std::to_string(n)}, 0x100 + n});
+    return out;
+}
+
+TEST(capture, the_rules_of_control_groups_change_alone)
+{
+    in_namespace(
+        [] {
+            auto netfilter = netlink_socket::open(NETLINK_NETFILTER).value();
+            ruleset_watch watch(netfilter);
+            EXPECT_THROW(replace_rules(netfilter, group_chains({})), sealed_network_error) << "there is no table";
+            install_ruleset(netfilter, [](queue_encoding queueing) {
+                local_options options;
+                options.queueing = queueing;
+                return local_ruleset(options);
+            });
+            const std::string count = "nft --debug=netlink list chain inet cofferdam grouped 2>/dev/null | grep -c 'ct set mark'";
+            EXPECT_EQ("0\n", output_of(count));
+            constexpr std::uint32_t most = 512; // serve.max_control_groups
+            for (const std::uint32_t n : {1U, 256U, most, 2U, 0U}) {
+                replace_rules(netfilter, group_chains(with_groups(n)));
+                EXPECT_EQ(std::to_string(n) + '\n', output_of(count));
+            }
+            EXPECT_FALSE(wait_readable(watch.number(), 100) && watch.take()) << "it is our own change";
+        },
+        seen_as::root);
+}
+
 TEST(capture, what_the_kernel_refuses_changes_nothing)
 {
     in_namespace(

@@ -83,6 +83,29 @@ TEST(encode, expressions_are_those_that_nft_makes)
               describe_encoding({log_packet{7, "refused", 256}}).value());
 }
 
+TEST(encode, control_groups_and_marks)
+{
+    // `nft --debug=netlink` of the same, with the group's inode number.
+    EXPECT_EQ("[ socket load cgroupv2 => reg 1 ]\n[ cmp eq reg 1 0x00000419 0x00000001 ]\n",
+              describe_encoding({match_control_group{2, 0x100000419, "ci/job-7"}}).value());
+    const auto at_level = [](std::uint32_t level) {
+        return encode_ruleset(one_rule({match_control_group{level, 1, {}}}))->bytes;
+    };
+    EXPECT_NE(at_level(1), at_level(2)) << "the library does not print it";
+    EXPECT_EQ("[ immediate reg 1 0x0cf00001 ]\n[ meta set mark with reg 1 ]\n[ immediate reg 1 0x0cf00001 ]\n"
+              "[ ct set mark with reg 1 ]\n",
+              describe_encoding({set_mark{mark_of::packet, 0xCF00001}, set_mark{mark_of::flow, 0xCF00001}}).value());
+    EXPECT_EQ(errc::unsupported, describe_encoding({set_mark{mark_of::socket, 1}}).error());
+}
+
+TEST(encode, new_rules_take_the_place_of_a_chains_old_ones)
+{
+    const auto batch = encode_rules("t", {{"c", std::nullopt, {{accept}}}, {"d", std::nullopt, {}}}).value();
+    const std::vector<std::string> expected{"the rules of chain c", "the rules of chain d", "rule 'accept' of chain c"};
+    EXPECT_EQ(expected, batch.requests);
+    EXPECT_EQ(errc::too_large, encode_rules("t", {{"", std::nullopt, {}}}).error());
+}
+
 TEST(encode, a_dependency_is_compared_once_a_rule)
 {
     const auto text = describe_encoding({match_protocol{protocol::tcp}, match_port{protocol::tcp, packet_end::destination, 53},

@@ -19,6 +19,7 @@ bytes message(const bytes& packet, std::uint32_t sequence, std::string_view pref
     mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg));
     mnl_attr_put(header, NFULA_PREFIX, prefix.size() + 1, std::string(prefix).c_str());
     mnl_attr_put_u32(header, NFULA_UID, __builtin_bswap32(1000));
+    mnl_attr_put_u32(header, NFULA_MARK, __builtin_bswap32(0xCF00001));
     mnl_attr_put_u32(header, NFULA_SEQ, __builtin_bswap32(sequence));
     mnl_attr_put(header, NFULA_PAYLOAD, packet.size(), packet.data());
     const auto* raw = reinterpret_cast<const std::uint8_t*>(buffer.data());
@@ -72,6 +73,7 @@ TEST(nflog, a_refused_datagram)
     EXPECT_EQ("refused", p.prefix);
     EXPECT_EQ(1000U, p.uid);
     EXPECT_EQ(7U, p.sequence);
+    EXPECT_EQ(0xCF00001U, p.mark);
     EXPECT_TRUE(p.payload.empty()) << "only names are kept";
 }
 

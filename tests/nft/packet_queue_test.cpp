@@ -171,6 +171,10 @@ TEST(packet_queue, a_packet_is_read_with_its_id_and_length)
                          .attribute(NFQA_PAYLOAD, payload)
                          .finish();
     EXPECT_EQ(0x2000U, decode_queued(cut)->length);
+    EXPECT_EQ(0U, whole.mark);
+    const octets mark{0x0c, 0xf0, 0, 1};
+    const auto marked = packet_message().attribute(NFQA_PACKET_HDR, header).attribute(NFQA_MARK, mark).finish();
+    EXPECT_EQ(0xCF00001U, decode_queued(marked)->mark);
     for (std::size_t n = 0; n < bytes.size() - 3; ++n) EXPECT_FALSE(decode_queued(byte_view(bytes).first(n)).has_value()) << n;
 }
 
