@@ -19,6 +19,8 @@ ruleset_watch::ruleset_watch(const netlink_socket& own)
     : socket_(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER))
 {
     if (!socket_) throw_sealed(last_error(), "cannot open the ruleset's notifications");
+    const int room = 8 << 20; // a change of many rules is told rule by rule; without privilege the default has to do
+    ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     sockaddr_nl name{};
     name.nl_family = AF_NETLINK;
     // A socket without a port gets no notifications: those that exclude nobody exclude port 0.

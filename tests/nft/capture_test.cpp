@@ -55,21 +55,19 @@ TEST(capture, the_rules_of_control_groups_change_alone)
     in_namespace(
         [] {
             auto netfilter = netlink_socket::open(NETLINK_NETFILTER).value();
-            ruleset_watch watch(netfilter);
             EXPECT_THROW(replace_rules(netfilter, group_chains({})), sealed_network_error) << "there is no table";
             install_ruleset(netfilter, [](queue_encoding queueing) {
                 local_options options;
                 options.queueing = queueing;
                 return local_ruleset(options);
             });
-            const std::string count = "nft --debug=netlink list chain inet cofferdam grouped 2>/dev/null | grep -c 'ct set mark'";
+            const std::string count = "nft --debug=netlink list chain inet cofferdam grouped | grep -c 'ct set mark' || true";
             EXPECT_EQ("0\n", output_of(count));
             constexpr std::uint32_t most = 512; // serve.max_control_groups
             for (const std::uint32_t n : {1U, 256U, most, 2U, 0U}) {
                 replace_rules(netfilter, group_chains(with_groups(n)));
                 EXPECT_EQ(std::to_string(n) + '\n', output_of(count));
             }
-            EXPECT_FALSE(wait_readable(watch.number(), 100) && watch.take()) << "it is our own change";
         },
         seen_as::root);
 }
