@@ -196,7 +196,10 @@ TEST(local_ruleset, exempts_nothing_that_leaves_where_the_gateway_does_not_dial)
     std::vector<std::string> accepted;
     for (const auto& r : chain_named(set, "judged").rules)
         if (to_string(r).ends_with("accept")) accepted.push_back(to_string(r));
-    EXPECT_EQ((std::vector<std::string>{"ct status dnat fib daddr type local accept", "oifname \"lo\" accept"}), accepted);
+    const std::string ours = "ct status dnat fib daddr type local ";
+    EXPECT_EQ((std::vector<std::string>{ours + "tcp dport 15001 accept", ours + "tcp dport 15053 accept",
+                                        ours + "udp dport 15053 accept", "oifname \"lo\" accept"}),
+              accepted);
 }
 
 TEST(local_ruleset, answers_connections_from_outside_at_its_services_alone)
