@@ -2,9 +2,7 @@
 
 #include "gateway/job_dns.hpp"
 #include "gateway/worker.hpp"
-#include "nft/ruleset_parts.hpp"
 
-#include <algorithm>
 #include <mutex>
 
 namespace cofferdam::gateway {
@@ -25,28 +23,25 @@ shared_job job_table::find(const ip_address& source) const
 {
     const auto plain = source.unmapped();
     const std::shared_lock lock(mutex_);
-    if (const auto host = hosts_.find(plain); host != hosts_.end()) return host->second;
-    const auto found =
-        std::find_if(ranges_.begin(), ranges_.end(), [&](const range& each) { return each.source.contains(plain); });
-    return found == ranges_.end() ? fallback_ : found->job;
+    for (const auto& [length, jobs] : prefixes_) {
+        if (length > plain.bytes().size() * 8) continue;
+        const auto found = jobs.find(plain.masked(length));
+        if (found != jobs.end()) return found->second;
+    }
+    return fallback_;
 }
 
 bool job_table::add(const ip_prefix& source, shared_job job)
 {
     const std::unique_lock lock(mutex_);
-    if (source == nft::host_prefix(source.network())) return hosts_.emplace(source.network(), std::move(job)).second;
-    if (std::any_of(ranges_.begin(), ranges_.end(), [&](const range& each) { return each.source == source; })) return false;
-    const auto behind =
-        std::find_if(ranges_.begin(), ranges_.end(), [&](const range& each) { return each.source.length() < source.length(); });
-    ranges_.insert(behind, {source, std::move(job)});
-    return true;
+    return prefixes_[source.length()].emplace(source.network(), std::move(job)).second;
 }
 
 void job_table::remove(const shared_job& job)
 {
     const std::unique_lock lock(mutex_);
-    std::erase_if(hosts_, [&](const auto& each) { return each.second == job; });
-    std::erase_if(ranges_, [&](const range& each) { return each.job == job; });
+    for (auto& each : prefixes_) std::erase_if(each.second, [&](const auto& one) { return one.second == job; });
+    std::erase_if(prefixes_, [](const auto& each) { return each.second.empty(); });
 }
 
 } // namespace cofferdam::gateway

@@ -4,10 +4,11 @@
 #include "gateway/job_engine.hpp"
 #include "gateway/queued_names.hpp"
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <shared_mutex>
 #include <unordered_map>
-#include <vector>
 
 namespace cofferdam::dns {
 class server;
@@ -40,15 +41,12 @@ public:
     void remove(const shared_job& job);
 
 private:
-    struct range {
-        ip_prefix source;
-        shared_job job;
-    };
+    /// Prefixes of one length, of both families, by their network.
+    using prefixes = std::unordered_map<ip_address, shared_job>;
 
     shared_job fallback_;
     mutable std::shared_mutex mutex_;
-    std::unordered_map<ip_address, shared_job> hosts_;
-    std::vector<range> ranges_; // the longest first
+    std::map<unsigned, prefixes, std::greater<>> prefixes_; // the longest first, and none that is empty
 };
 
 } // namespace cofferdam::gateway
