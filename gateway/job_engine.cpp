@@ -48,9 +48,8 @@ void job_engine::stop(std::chrono::milliseconds drain)
     for (auto& each : workers_) each->stop(drain);
 }
 
-void job_engine::reload(policy::policy_source source, std::string what)
+void job_engine::reload(policy::policy_source source, std::shared_ptr<const policy::policy> rules, std::string what)
 {
-    auto rules = policy::policy::compile(source, facts_.phase);
     source_ = std::move(source);
     policy_ = std::move(what);
     context_.replace_rules(std::move(rules));

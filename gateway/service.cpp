@@ -113,8 +113,9 @@ void service::reload()
         config::serve_settings serve;
         auto fresh = load(file_, serve);
         if (!serve_.default_job) fresh.policy = {}; // to open the default job takes a restart
-        compile_served(fresh.policy);
-        jobs_->fallback()->engine->reload(fresh.policy, config::describe_files(fresh));
+        auto& own = *jobs_->fallback()->engine;
+        auto rules = compile_served(fresh.policy, own.facts().phase);
+        own.reload(fresh.policy, std::move(rules), config::describe_files(fresh));
         std::fputs("cofferdam: reloaded\n", stderr);
     }
     catch (const std::exception& e) {
