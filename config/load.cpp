@@ -224,6 +224,7 @@ void read_http(const node& n, http::limits& out)
         {"response_timeout", [&](const node& v) { out.response_timeout = v.duration(100ms, 24h); }},
         {"upstream_idle_connections", [&](const node& v) { out.upstream_idle_connections = v.count(0, 1000); }},
         {"upstream_idle_timeout", [&](const node& v) { out.upstream_idle_timeout = v.duration(100ms, 1h); }},
+        {"upstream_hold", [&](const node& v) { out.upstream_hold = v.duration(1ms, 24h); }},
         {"upstream_lifetime", [&](const node& v) { out.upstream_lifetime = v.duration(1s, 24h); }},
         {"http2", [&](const node& v) { read_http2(v, out.http2); }},
     });

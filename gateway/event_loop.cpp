@@ -10,6 +10,7 @@ namespace cofferdam::gateway {
 namespace {
 
 constexpr std::chrono::milliseconds reap_interval{50};
+constexpr std::chrono::milliseconds end_interval{5}; // somebody waits for the end
 
 } // namespace
 
@@ -42,7 +43,11 @@ void event_loop::start()
 
 void event_loop::end_when_idle()
 {
-    asio::post(context_, [this] { ending_ = true; });
+    asio::post(context_, [this] {
+        ending_ = true;
+        reaper_.cancel(); // the wait for its old time ends without a tick
+        tick();
+    });
 }
 
 void event_loop::join()
@@ -63,7 +68,7 @@ void event_loop::add(worker& w)
 
 void event_loop::wait()
 {
-    reaper_.expires_after(reap_interval);
+    reaper_.expires_after(ending_ ? end_interval : reap_interval);
     reaper_.async_wait([this](boost::system::error_code ec) {
         if (!ec) tick();
     });

@@ -100,7 +100,9 @@ asio::awaitable<http_session::head_status> http_session::read_request_head(excha
             co_return head_status::faulty;
         }
         const bool started = scanner.started() || !in_.empty();
+        if (!started) hold_.arm(limits().upstream_hold);
         const auto got = co_await downstream_->async_read(in_, started ? tls::expect::bytes : tls::expect::silence);
+        hold_.disarm();
         if (got.error) {
             downstream_broken_ = owner_->expired();
             co_return started ? head_status::unfinished : head_status::ended;
@@ -187,6 +189,18 @@ void http_session::leave_upstream()
     if (up_in_.empty()) release_upstream(*owner_, link_host_, link_port_, secure_, std::move(link_));
     link_ = upstream_link{};
     up_in_.clear();
+}
+
+// While the head of a request is waited for: nothing uses the connection. One that is authenticated as somebody stays.
+void http_session::give_up_upstream() noexcept
+{
+    if (!link_.stream || link_.bound || !link_.idle) return;
+    try {
+        leave_upstream();
+    }
+    catch (const std::bad_alloc&) { // it is closed instead
+        link_ = upstream_link{};
+    }
 }
 
 asio::awaitable<http_session::next> http_session::forward(exchange& e)

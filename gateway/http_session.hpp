@@ -26,6 +26,17 @@ public:
     asio::awaitable<void> run();
 
 private:
+    /// A client that pauses holds an upstream connection no longer than http.upstream_hold.
+    class upstream_hold final : public expirable {
+    public:
+        explicit upstream_hold(http_session& session) : session_(session), registration_(session.owner_->home(), *this) {}
+        void expire() noexcept override { session_.give_up_upstream(); }
+
+    private:
+        http_session& session_;
+        worker::registration registration_;
+    };
+
     enum class next { keep, close };
     enum class head_status { complete, faulty, ended, unfinished };
     struct body_pump;
@@ -40,6 +51,7 @@ private:
     asio::awaitable<next> answer_failure(exchange& e, reason why, std::string detail);
     asio::awaitable<bool> ready_upstream(exchange& e, bool fresh, reason& why, std::string& detail);
     void leave_upstream();
+    void give_up_upstream() noexcept;
     asio::awaitable<next> exchange_with_upstream(exchange& e, bool reused, bool& retry);
     asio::awaitable<next> pass_response(exchange& e, body_pump& pump, bool reused, bool& retry);
     asio::awaitable<reason> read_response_head(exchange& e, http::response_head& out, bool& any_byte);
@@ -66,6 +78,7 @@ private:
     read_buffer up_in_;          // from upstream
     std::string response_bytes_; // owns what the current response head views
     std::string out_, up_out_;   // heads and small bodies on their way down and up
+    upstream_hold hold_{*this};  // armed between requests
     std::size_t served_ = 0;
     bool downstream_broken_ = false;
     bool refused_only_ = true; // no request of this connection was allowed

@@ -16,11 +16,13 @@
 #include "gateway/worker.hpp"
 #include "nft/io/sealed_network.hpp"
 #include "sandbox/job.hpp"
+#include "tls/system_roots.hpp"
 
 #include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -184,6 +186,7 @@ int run_command(const run_request& request)
     const std::size_t loop_count = count_loops(settings.limits.workers);
     sealed_job sealed = seal(request, settings, loop_count, rules->udp_ports());
 
+    const auto roots = std::async(std::launch::async, tls::system_roots); // for the first connection, beside what is next here
     forwarded_signals signals;
     job_engine job(new_identifier(), settings, rules, {request.phase, request.command, request.allowed_sockets, {}, {}});
     event_loops loops = make_loops(loop_count);

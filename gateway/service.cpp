@@ -14,6 +14,7 @@
 #include "gateway/worker.hpp"
 #include "policy/policy.hpp"
 #include "sandbox/gateway_process.hpp"
+#include "tls/system_roots.hpp"
 
 #include <boost/asio/post.hpp>
 #include <cstdio>
@@ -80,6 +81,7 @@ void service::make_default_job(std::shared_ptr<const policy::policy> rules)
 void service::start()
 {
     auto rules = compile_served(settings_.policy);
+    static_cast<void>(tls::system_roots()); // for the first connection of all jobs
     if (serve_.intercept == config::intercept_mode::local) own_mark() = serve_.mark;
     prepare_folders();
     loops_ = make_loops(count_loops(settings_.limits.workers));

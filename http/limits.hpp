@@ -26,6 +26,7 @@ struct limits {
     std::chrono::milliseconds idle_timeout{75'000};          ///< http.idle_timeout: between requests
     std::chrono::milliseconds body_timeout{60'000};          ///< http.body_timeout: without progress
     std::chrono::milliseconds response_timeout{300'000};     ///< http.response_timeout: to the first byte of the answer
+    std::chrono::milliseconds upstream_hold{2'000};          ///< http.upstream_hold: kept for a client between its requests
     std::size_t upstream_idle_connections = 64;              ///< http.upstream_idle_connections: kept a worker; 0: none
     std::chrono::milliseconds upstream_idle_timeout{30'000}; ///< http.upstream_idle_timeout: how long one is kept unused
     std::chrono::milliseconds upstream_lifetime{600'000};    ///< http.upstream_lifetime: since it was made

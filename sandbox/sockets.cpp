@@ -196,7 +196,8 @@ private:
         for (fs::directory_iterator it(where.directory, options, ended), end; !ended && it != end; it.increment(ended)) {
             if (++scanned > max_scanned_entries) return false;
             if (it->is_socket(ignored)) hide_socket(it->path().string());
-            const bool descend = where.depth < max_scan_depth && fs::is_directory(it->symlink_status(ignored));
+            // What the directory itself says of its entries' types: asking for each costs as much as all else here.
+            const bool descend = where.depth < max_scan_depth && !it->is_symlink(ignored) && it->is_directory(ignored);
             if (descend) later.push_back({it->path(), where.depth + 1});
         }
         return true;

@@ -63,6 +63,48 @@ void put_seal(der_bytes& out, std::string_view password)
     out.insert(out.end(), digest.begin(), digest.end());
 }
 
+/// One block of a PEM file (RFC 7468), as OpenSSL reads it.
+struct pem_block {
+    struct memory_free {
+        void operator()(void* memory) const noexcept { OPENSSL_free(memory); }
+    };
+    std::unique_ptr<char, memory_free> name;
+    std::unique_ptr<unsigned char, memory_free> bytes;
+    std::size_t size = 0;
+
+    bool is_certificate() const noexcept
+    {
+        const std::string_view label(name.get());
+        return label == PEM_STRING_X509 || label == PEM_STRING_X509_OLD || label == PEM_STRING_X509_TRUSTED;
+    }
+    byte_view content() const noexcept { return {bytes.get(), size}; }
+};
+
+/// False: there is none any more, or it can't be read; OpenSSL's error says which.
+bool read_block(BIO& in, pem_block& out)
+{
+    char *name = nullptr, *header = nullptr;
+    unsigned char* bytes = nullptr;
+    long size = 0;
+    const bool read = PEM_read_bio(&in, &name, &header, &bytes, &size) == 1;
+    OPENSSL_free(header);
+    out.name.reset(name);
+    out.bytes.reset(bytes);
+    out.size = read ? static_cast<std::size_t>(size) : 0;
+    return read;
+}
+
+/// The SEQUENCE at the front: what follows a trusted certificate is OpenSSL's own. Empty if there is none that is whole.
+byte_view first_element(byte_view der)
+{
+    const unsigned char* at = der.data();
+    long size = 0;
+    int tag = 0, klass = 0;
+    const int form = ASN1_get_object(&at, &size, &tag, &klass, static_cast<long>(der.size()));
+    if ((form & 0x80) != 0 || tag != V_ASN1_SEQUENCE || klass != V_ASN1_UNIVERSAL || size == 0) return {};
+    return der.first(static_cast<std::size_t>(at - der.data() + size));
+}
+
 bio_ptr reading(std::string_view text)
 {
     return bio_ptr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
@@ -103,15 +145,14 @@ result<std::vector<der_certificate>> certificates_of(std::string_view pem)
     std::vector<der_certificate> out;
     ERR_clear_error();
     const auto in = reading(pem);
-    for (;;) {
-        const x509_ptr certificate(in ? PEM_read_bio_X509_AUX(in.get(), nullptr, nullptr, nullptr) : nullptr);
-        if (!certificate) break;
-        const int size = i2d_X509(certificate.get(), nullptr);
-        if (size <= 0) return errc::malformed;
-        der_certificate der(static_cast<std::size_t>(size));
-        unsigned char* to = der.data();
-        i2d_X509(certificate.get(), &to);
-        out.push_back(std::move(der));
+    for (pem_block block; in && read_block(*in, block);) {
+        if (!block.is_certificate()) continue;
+        const auto der = first_element(block.content());
+        if (der.empty()) {
+            ERR_clear_error();
+            return errc::malformed;
+        }
+        out.emplace_back(der.begin(), der.end());
     }
     const auto last = ERR_peek_last_error();
     ERR_clear_error();

@@ -4,6 +4,7 @@
 #include "core/ip.hpp"
 #include "core/text.hpp"
 #include "tls/openssl_error.hpp"
+#include "tls/system_roots.hpp"
 
 #include <algorithm>
 #include <array>
@@ -162,8 +163,8 @@ void need(bool worked, const char* step)
     if (!worked) throw openssl_failure(step);
 }
 
-/// Adds each certificate of a PEM file to the context's roots.
-void add_roots(SSL_CTX& context, const std::string& path)
+/// Adds each certificate of a PEM file.
+void read_roots(std::vector<x509_ptr>& into, const std::string& path)
 {
     const auto fault = [&](const std::string& what) { return std::runtime_error("tls.extra_roots: " + path + ": " + what); };
     errno = 0;
@@ -175,9 +176,9 @@ void add_roots(SSL_CTX& context, const std::string& path)
     }
     int count = 0;
     for (;; ++count) {
-        const x509_ptr root(PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
+        x509_ptr root(PEM_read_bio_X509(file.get(), nullptr, nullptr, nullptr));
         if (!root) break;
-        need(X509_STORE_add_cert(SSL_CTX_get_cert_store(&context), root.get()) == 1, "adding a root");
+        into.push_back(std::move(root));
     }
     const auto last = ERR_peek_last_error();
     const bool end_of_file = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
@@ -249,8 +250,7 @@ upstream_context::upstream_context(const settings& options) : context_(SSL_CTX_n
     need(context_ != nullptr, "making the upstream TLS context");
     auto* made = context_.get();
     need(SSL_CTX_set_min_proto_version(made, protocol_version(options.min_version)) == 1, "tls.min_version");
-    need(SSL_CTX_set_default_verify_paths(made) == 1, "loading the system's roots");
-    for (const auto& path : options.extra_roots) add_roots(*made, path);
+    for (const auto& path : options.extra_roots) read_roots(extra_roots_, path);
     SSL_CTX_set_verify(made, SSL_VERIFY_PEER, note_fault);
     // A root may be an intermediate that somebody named on purpose (curl does the same).
     auto* parameters = SSL_CTX_get0_param(made);
@@ -267,10 +267,18 @@ upstream_context::upstream_context(const settings& options) : context_(SSL_CTX_n
     set_stream_modes(*made);
 }
 
+void upstream_context::take_roots() const
+{
+    const auto roots = extra_roots_.empty() ? system_roots() : std::shared_ptr<X509_STORE>(copy_of_system_roots());
+    for (const auto& each : extra_roots_) need(X509_STORE_add_cert(roots.get(), each.get()) == 1, "adding a root");
+    SSL_CTX_set1_cert_store(context_.get(), roots.get());
+}
+
 result<ssl_ptr> upstream_context::connection(std::string_view host, std::uint16_t port, alpn_offer offer) const
 {
     const std::string name(host);
     if (name.empty() || name.find('\0') != std::string::npos || name.back() == '.') return errc::malformed;
+    std::call_once(roots_taken_, [this] { take_roots(); });
     ssl_ptr made(SSL_new(context_.get()));
     if (!made) return take_openssl_error();
     SSL_set_connect_state(made.get());

@@ -7,9 +7,11 @@
 #include "tls/settings.hpp"
 
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cofferdam::tls {
 
@@ -27,7 +29,8 @@ struct verify_failure {
 /// name and port they were verified for and no other; never with early data.
 class upstream_context {
 public:
-    /// Throws std::runtime_error that names the setting, the file and the fault.
+    /// Reads settings.extra_roots; the system's roots are waited for by the first connection. Throws std::runtime_error that
+    /// names the setting, the file and the fault.
     explicit upstream_context(const settings& options);
 
     /// A connection in client state that will accept nobody but `host` (a canonical name, or the text of an IP address,
@@ -36,12 +39,14 @@ public:
     /// neither.
     result<ssl_ptr> connection(std::string_view host, std::uint16_t port, alpn_offer offer = alpn_offer::http1) const;
 
-    SSL_CTX& native() const noexcept { return *context_; }
-
     const session_cache& sessions() const noexcept { return *sessions_; }
 
 private:
+    void take_roots() const;
+
     ssl_ctx_ptr context_;
+    std::vector<x509_ptr> extra_roots_;
+    mutable std::once_flag roots_taken_;
     session_cache* sessions_ = nullptr; ///< the context's own: connections may outlive this object
 };
 

@@ -79,21 +79,20 @@ class Run:
         self.network.close()
 
     def rounds(self) -> int:
-        """As many rounds as wanted, or fit into the time; returns their number."""
+        """As many rounds as wanted, or fit into the time; returns their number. What grows a gateway for good comes once, last."""
         start = time.monotonic()
         for number in range(self.given.rounds):
-            self.round(number)
+            self.round(number, [s for s in self.wanted if not s.once])
             taken = time.monotonic() - start
             if taken * (number + 2) / (number + 1) > LIMIT and number + 1 < self.given.rounds:
                 print(f"{number + 1} rounds took {taken / 60:.0f} minutes; no further one", flush=True)
-                return number + 1
-        return self.given.rounds
+                break
+        self.round(number, [s for s in self.wanted if s.once])
+        return number + 1
 
-    def round(self, number: int) -> None:
+    def round(self, number: int, wanted: list[scenarios.Scenario]) -> None:
         self.bench.round = number
-        for scenario in self.wanted:
-            if scenario.once and number > 0:
-                continue
+        for scenario in wanted:
             for gateway in self.gateways:
                 if gateway.name not in scenario.without:
                     self._measure(scenario, gateway, number)

@@ -98,6 +98,7 @@ const std::vector<key_case>& key_cases()
         {"http.http2.max_idle_frames", "1000", "50", "50", "0", COFFERDAM_GET(http.http2.max_idle_frames)},
         {"http.upstream_idle_connections", "64", "0", "0", "1001", COFFERDAM_GET(http.upstream_idle_connections)},
         {"http.upstream_idle_timeout", "30000", "5s", "5000", "2h", COFFERDAM_GET(http.upstream_idle_timeout)},
+        {"http.upstream_hold", "2000", "5s", "5000", "0", COFFERDAM_GET(http.upstream_hold)},
         {"http.upstream_lifetime", "600000", "1m", "60000", "999ms", COFFERDAM_GET(http.upstream_lifetime)},
         {"http.response_timeout", "300000", "1s", "1000", "1ms", COFFERDAM_GET(http.response_timeout)},
         {"limits.max_connections", "8192", "9", "9", "0", COFFERDAM_GET(limits.max_connections)},

@@ -103,6 +103,27 @@ def test_kept_connection_is_closed_after_its_time(world, gateway):
     assert len({e["conn"] for e in done.requests()}) == 2, done
 
 
+KEPT = """
+import http.client, ssl, sys, time
+one, two = (http.client.HTTPSConnection("echo.example", context=ssl.create_default_context()) for _ in range(2))
+def ask(connection, method, path, body=None):
+    connection.request(method, path, body, {"Authorization": sys.argv[1]} if sys.argv[1:] else {})
+    connection.getresponse().read()
+ask(one, "GET", "/one"); time.sleep(1); ask(two, "GET", "/two"); ask(one, "GET", "/again"); ask(one, "POST", "/change", b"x")
+"""
+
+
+@pytest.mark.parametrize("hold, authorization, others", [("50ms", "", True), ("60s", "", False), ("50ms", "Negotiate abc", False)])
+def test_client_that_pauses_holds_no_upstream_connection(gateway, hold, authorization, others):
+    """Unless it is authenticated as somebody: then it is neither closed nor anybody else's."""
+    done = gateway.run(["/usr/bin/python3", "-c", KEPT, *filter(None, [authorization])], ALLOW,
+                       policy={**ONE, "http": {"upstream_hold": hold}})
+    assert done.code == 0, done
+    seen = {path: conns[0] for path, conns in connections(done).items()}
+    assert len(seen) == 4 and (seen["/one"] == seen["/two"]) == others, done
+    assert others or seen["/one"] == seen["/again"] == seen["/change"], done
+
+
 def test_job_ends_at_once_with_connections_kept(gateway):
     done = run(gateway, "curl -fsS https://echo.example/1")
     assert done.code == 0 and done.seconds < 3, "nobody waits for them"

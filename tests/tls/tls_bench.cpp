@@ -1,4 +1,5 @@
 #include "hello_samples.hpp"
+#include "temporary_file.hpp"
 #include "tls/authority.hpp"
 #include "tls/client_hello.hpp"
 #include "tls/upstream.hpp"
@@ -64,10 +65,8 @@ void full_handshake(benchmark::State& state)
 {
     const authority ca("0job1", settings{}, std::chrono::system_clock::now());
     const auto server_context = make_server_context(settings{});
-    const upstream_context client_context{settings{}};
-    const bio_ptr pem(BIO_new_mem_buf(ca.pem().data(), -1));
-    const x509_ptr root(PEM_read_bio_X509(pem.get(), nullptr, nullptr, nullptr));
-    X509_STORE_add_cert(SSL_CTX_get_cert_store(&client_context.native()), root.get());
+    const test::temporary_file roots(ca.pem());
+    const upstream_context client_context{settings{.extra_roots = {roots.path()}}};
     const auto leaf = *ca.mint("registry.npm.example", leaf_kind::origin);
     for (auto _ : state) {
         const ssl_ptr server(SSL_new(server_context.get()));

@@ -52,6 +52,22 @@ TEST_F(a_trust_store, pem_reading)
     EXPECT_EQ(certificates_of(roots_ + "-----BEGIN CERTIFICATE-----\nMIIB").error(), errc::malformed);
 }
 
+TEST_F(a_trust_store, what_openssl_adds_to_a_trusted_certificate_is_left_out)
+{
+    const bio_ptr in(BIO_new_mem_buf(authority_.pem().data(), static_cast<int>(authority_.pem().size())));
+    const x509_ptr certificate(PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+    X509_alias_set1(certificate.get(), reinterpret_cast<const unsigned char*>("ours"), 4);
+    const bio_ptr out(BIO_new(BIO_s_mem()));
+    PEM_write_bio_X509_AUX(out.get(), certificate.get());
+    const char* text = nullptr;
+    const auto size = BIO_get_mem_data(out.get(), &text);
+    const std::string pem(text, static_cast<std::size_t>(size));
+    ASSERT_NE(pem.find("BEGIN TRUSTED CERTIFICATE"), std::string::npos);
+    const auto all = certificates_of("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + pem);
+    ASSERT_TRUE(all && all->size() == 1);
+    EXPECT_EQ(all->front(), authority_.der());
+}
+
 TEST_F(a_trust_store, jks_format)
 {
     const auto store = java_trust_store(roots_, authority_.pem(), made_, "changeit");
