@@ -3,6 +3,7 @@
 #include "nft/io/gateway_sockets.hpp"
 #include "nft/io/netlink.hpp"
 #include "nft/router_ruleset.hpp"
+#include "nft/ruleset_identity.hpp"
 
 #include <functional>
 #include <vector>
@@ -20,12 +21,22 @@ struct capture_sockets {
     descriptor answers_v4, answers_v6;              ///< raw, marked, for send_packet()
 };
 
-/// Binds all of them. Needs CAP_NET_ADMIN and CAP_NET_RAW. Throws sealed_network_error.
-capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners);
+/// One TCP listener for each of so many workers. `exclusive`: all are the same socket, so that nobody else can bind one of his
+/// own beside them, as any process of the same user may beside sockets that share a port (SO_REUSEPORT), which wake one worker
+/// only. Throws sealed_network_error.
+std::vector<descriptor> listen_for(const gateway_sockets& make, const ip_endpoint& at, unsigned workers, bool exclusive);
+
+/// Binds all of them. Needs CAP_NET_ADMIN and CAP_NET_RAW. `exclusive`: see listen_for. Throws sealed_network_error.
+capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners,
+                                     bool exclusive = false);
 
 /// Puts the ruleset in the place of any of its name, all at once. Where the kernel has no queue expression, the NFQUEUE target is
 /// tried: `make` gives the rules with either; returns which it is. Throws sealed_network_error; nothing has changed then.
 queue_encoding install_ruleset(netlink_socket& netfilter, const std::function<ruleset(queue_encoding)>& make);
+
+/// What our table is in the kernel just now; that of no table, where there is none. errc::need_more if others change rulesets all
+/// the time.
+result<ruleset_identity> read_identity();
 
 /// Removes the table. False if there was none. Throws sealed_network_error.
 bool remove_own_table(netlink_socket& netfilter);
