@@ -204,6 +204,25 @@ std::chrono::milliseconds read_drain(const std::string& query)
     bad_request("expected drain_ms=0 to 600000");
 }
 
+control_reply reply_failure(const std::exception_ptr& failed)
+{
+    try {
+        std::rethrow_exception(failed);
+    }
+    catch (const job_error& e) {
+        return reply_error(status_of(e.why), e.what());
+    }
+    catch (const config::config_error& e) {
+        return reply_error(422, e.what());
+    }
+    catch (const policy::policy_error& e) {
+        return reply_error(422, e.what());
+    }
+    catch (const std::exception& e) {
+        return reply_error(500, e.what());
+    }
+}
+
 struct job_path {
     std::string id, part, query;
 };
@@ -231,17 +250,8 @@ void control_api::handle(const control_request& request, std::function<void(cont
     try {
         dispatch(request, answer);
     }
-    catch (const job_error& e) {
-        answer(reply_error(status_of(e.why), e.what()));
-    }
-    catch (const config::config_error& e) {
-        answer(reply_error(422, e.what()));
-    }
-    catch (const policy::policy_error& e) {
-        answer(reply_error(422, e.what()));
-    }
-    catch (const std::exception& e) {
-        answer(reply_error(500, e.what()));
+    catch (...) {
+        answer(reply_failure(std::current_exception()));
     }
 }
 
@@ -250,7 +260,7 @@ void control_api::dispatch(const control_request& request, const std::function<v
     const auto& method = request.method;
     if (request.target == "/v1/jobs") {
         if (method == "GET") return answer(list());
-        if (method == "POST") return answer(start(request.body));
+        if (method == "POST") return start(request.body, answer);
         return answer(reply_error(405, "expected GET or POST"));
     }
     if (request.target == "/v1/reload") {
@@ -270,13 +280,15 @@ void control_api::dispatch(const control_request& request, const std::function<v
     answer(reply_error(404, "there is no such thing"));
 }
 
-control_reply control_api::start(const std::string& body)
+void control_api::start(const std::string& body, std::function<void(control_reply)> answer)
 {
-    const auto id = jobs_.start(read_request(body));
-    const auto job = jobs_.view(id);
-    auto out = describe(job);
-    out["ca"] = job.ca;
-    return reply_json(201, out);
+    jobs_.start(read_request(body), [this, answer = std::move(answer)](const std::exception_ptr& failed, const std::string& id) {
+        if (failed) return answer(reply_failure(failed));
+        const auto job = jobs_.view(id);
+        auto out = describe(job);
+        out["ca"] = job.ca;
+        answer(reply_json(201, out));
+    });
 }
 
 control_reply control_api::set_phase(const std::string& id, const std::string& body)
@@ -308,7 +320,7 @@ control_reply control_api::list() const
     return reply_json(200, json::object{{"jobs", std::move(out)}});
 }
 
-bool may_control(const control_peer& peer, std::uint32_t own_uid, std::optional<std::uint32_t> group)
+bool may_control(const control_peer& peer, std::optional<std::uint32_t> own_uid, std::optional<std::uint32_t> group)
 {
     if (peer.uid == 0 || peer.uid == own_uid) return true;
     if (!group) return false;

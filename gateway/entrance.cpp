@@ -65,8 +65,8 @@ entrance::~entrance()
 
 void entrance::start()
 {
-    started_ = true;
     queries_.start();
+    started_ = true;
 }
 
 void entrance::stop()
@@ -106,7 +106,7 @@ void entrance::accept_streams(std::size_t loop, nft::descriptor listener)
     auto& context = loops_[loop]->context();
     auto acceptor = make_acceptor(context, listener.release());
     keep(loop, acceptor);
-    auto take = [this, loop](tcp::socket socket) { admit(loop, std::move(socket)); };
+    auto take = [this, loop](tcp::socket socket, const ip_endpoint& client) { admit(loop, std::move(socket), client); };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }
 
@@ -115,24 +115,18 @@ void entrance::accept_proxied(std::size_t loop, nft::descriptor listener)
     auto& context = loops_[loop]->context();
     auto acceptor = make_acceptor(context, listener.release());
     keep(loop, acceptor);
-    auto take = [this, loop](tcp::socket socket) {
-        boost::system::error_code ec;
-        const auto peer = socket.remote_endpoint(ec);
-        if (ec) return;
-        const auto job = jobs_.find(from_asio(peer).address);
-        start_flow(job->engine->on(loop), std::move(socket), arrival::proxied);
+    auto take = [this, loop](tcp::socket socket, const ip_endpoint& client) {
+        const auto job = jobs_.find(client.address);
+        start_flow(job->engine->on(loop), std::move(socket), client, arrival::proxied);
     };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }
 
-void entrance::admit(std::size_t loop, tcp::socket socket)
+void entrance::admit(std::size_t loop, tcp::socket socket, const ip_endpoint& client)
 {
-    boost::system::error_code ec;
-    const auto peer = socket.remote_endpoint(ec);
-    const auto client = ec ? ip_endpoint{} : from_asio(peer);
     const auto job = jobs_.find(client.address);
     std::optional<ip_endpoint> dialled;
-    if (was_redirected(socket, dialled)) return start_flow(job->engine->on(loop), std::move(socket));
+    if (was_redirected(socket, dialled)) return start_flow(job->engine->on(loop), std::move(socket), client);
     connection_facts facts;
     facts.source.address = client;
     facts.destination = dialled.value_or(ip_endpoint{});
@@ -146,10 +140,13 @@ void entrance::accept_names(nft::descriptor listener)
     auto& context = loops_.front()->context();
     auto acceptor = make_acceptor(context, listener.release());
     keep(0, acceptor);
-    auto take = [this](tcp::socket socket) {
-        boost::system::error_code ec;
-        const auto peer = socket.remote_endpoint(ec);
-        if (!ec) jobs_.find(from_asio(peer).address)->names->serve_stream(std::move(socket));
+    auto take = [this](tcp::socket socket, const ip_endpoint& client) {
+        const auto job = jobs_.find(client.address);
+        auto& owner = job->engine->context();
+        const auto share = owner.connections();
+        if (const char* limit = share->enter()) return refuse_overload(owner, socket, client, limit);
+        const std::shared_ptr<void> place(share.get(), [share](void*) { share->leave(); });
+        job->names->serve_stream(std::move(socket), place);
     };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }

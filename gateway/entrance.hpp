@@ -50,7 +50,7 @@ private:
     void accept_proxied(std::size_t loop, nft::descriptor listener);
     void accept_names(nft::descriptor listener);
     void serve_names(nft::descriptor socket);
-    void admit(std::size_t loop, boost::asio::ip::tcp::socket socket);
+    void admit(std::size_t loop, boost::asio::ip::tcp::socket socket, const ip_endpoint& client);
     nft::queue_calls queue_calls();
     void close(std::size_t loop);
     void keep(std::size_t loop, std::shared_ptr<boost::asio::ip::tcp::acceptor> acceptor);

@@ -27,7 +27,7 @@ class job_engine {
 public:
     /// Opens the audit log. Throws std::runtime_error, std::system_error.
     job_engine(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules, job_facts facts,
-               std::shared_ptr<audit::metrics> shared = nullptr);
+               const shared_by_jobs& shared = {});
 
     job_context& context() noexcept { return context_; }
     const job_facts& facts() const noexcept { return facts_; }
@@ -47,6 +47,8 @@ public:
     void start(std::string network);
     /// See worker::stop.
     void stop(std::chrono::milliseconds drain);
+    /// After stop(): nothing of it runs on a loop any more, or was not to be ended in time.
+    bool drained() const noexcept;
     /// After stop(): nothing uses the job any more.
     bool idle() const noexcept;
 

@@ -7,15 +7,21 @@
 #include "gateway/worker.hpp"
 
 #include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <filesystem>
-#include <sys/stat.h>
 
 namespace cofferdam::gateway {
+
+namespace asio = boost::asio;
+
 namespace {
 
 constexpr std::chrono::milliseconds look_interval{20};
 /// After its drain time a job's connections are closed; what uses it then still is given this long.
 constexpr std::chrono::seconds grace{5};
+/// A log that hangs keeps one of them for up to twice audit_close_time (see job_engine::conclude).
+constexpr std::size_t ender_count = 4;
 constexpr std::size_t max_name = 128;
 constexpr std::size_t max_sources = 256;
 
@@ -41,11 +47,13 @@ struct job_registry::entry {
     job_view shown;
     std::chrono::steady_clock::time_point ends_at{};
     std::function<void(job_result)> done;
-    bool told = false;
+    bool concluding = false; // its log is written to the end, on another thread
+    bool told = false;       // it was, or that was given up
 };
 
 job_registry::job_registry(boost::asio::io_context& context, job_table& jobs, surroundings around)
-    : context_(context), jobs_(jobs), around_(std::move(around)), default_(std::make_unique<entry>()), timer_(context)
+    : context_(context), jobs_(jobs), around_(std::move(around)), default_(std::make_unique<entry>()), timer_(context),
+      makers_(1), enders_(ender_count)
 {
     default_->job = jobs_.fallback();
     default_->shown.id = "default";
@@ -81,41 +89,77 @@ config::settings job_registry::settings_for(const job_request& request, const st
     return out;
 }
 
-std::string job_registry::start(job_request request)
+void job_registry::start(job_request request, start_handler done)
 {
     check(request);
     if (around_.serve.audit_dir.empty())
         throw job_error(job_error::kind::conflict, "a job needs a log: set serve.audit_dir, or a file in audit.sinks");
-    if (entries_.size() >= around_.serve.max_jobs) throw job_error(job_error::kind::too_many, "serve.max_jobs is reached");
+    if (entries_.size() + starting_ >= around_.serve.max_jobs)
+        throw job_error(job_error::kind::too_many, "serve.max_jobs is reached");
+    ++starting_;
+    asio::post(makers_, [this, request = std::move(request), done = std::move(done), work = asio::make_work_guard(context_)] {
+        std::shared_ptr<std::unique_ptr<entry>> made = std::make_shared<std::unique_ptr<entry>>();
+        std::exception_ptr failed;
+        try {
+            *made = make(request);
+        }
+        catch (...) {
+            failed = std::current_exception();
+        }
+        asio::post(context_, [this, made, failed, done] {
+            --starting_;
+            if (failed) return done(failed, {});
+            std::string id;
+            try {
+                id = admit(std::move(*made));
+            }
+            catch (...) {
+                return done(std::current_exception(), {});
+            }
+            done(nullptr, id);
+        });
+    });
+}
+
+// On another thread.
+std::unique_ptr<job_registry::entry> job_registry::make(const job_request& request) const
+{
     auto made = std::make_unique<entry>();
     const std::string id = new_identifier();
     auto settings = settings_for(request, id);
     const auto rules = compile_served(settings.policy, request.phase);
     job_facts facts{request.phase, {}, {}, join(request.sources), {}};
-    auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.metrics);
+    auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.shared);
     made->job = std::make_shared<served_job>(std::move(engine), around_.loops, around_.send);
     auto& shown = made->shown;
     shown.id = id;
     shown.name = escape_line(request.name);
     shown.sources = request.sources;
     shown.started = std::chrono::system_clock::now();
-    auto& running = *made->job->engine;
-    const auto& sinks = running.context().settings().audit.sinks;
+    auto& context = made->job->engine->context();
+    const auto& sinks = context.settings().audit.sinks;
     if (!sinks.empty()) shown.audit = sinks.front().path;
-    if (!around_.serve.ca_dir.empty()) {
-        shown.ca_dir = around_.serve.ca_dir + '/' + id;
-        write_ca_files(shown.ca_dir, running.context().ca());
-    }
-    running.start(std::string(config::to_string(around_.serve.intercept)) + ", " + running.facts().source);
+    if (around_.serve.ca_dir.empty()) return made;
+    shown.ca_dir = around_.serve.ca_dir + '/' + id;
+    write_ca_files(shown.ca_dir, context.ca());
+    return made;
+}
+
+// Its id. Throws job_error, and it ends then.
+std::string job_registry::admit(std::unique_ptr<entry> made)
+{
     entries_.push_back(std::move(made));
     auto& kept = *entries_.back();
-    for (const auto& source : request.sources) {
-        if (jobs_.add(source, kept.job)) continue;
-        jobs_.remove(kept.job);
-        stop(id, std::chrono::milliseconds(0), {});
-        throw job_error(job_error::kind::conflict, source.to_string() + " is a source of another job");
+    const auto id = kept.shown.id;
+    auto& running = *kept.job->engine;
+    running.start(std::string(config::to_string(around_.serve.intercept)) + ", " + running.facts().source);
+    std::string refused = closing_ ? "the gateway ends" : "";
+    for (const auto& source : kept.shown.sources) {
+        if (refused.empty() && !jobs_.add(source, kept.job)) refused = source.to_string() + " is a source of another job";
     }
-    return id;
+    if (refused.empty()) return id;
+    stop(id, std::chrono::milliseconds(0), {});
+    throw job_error(job_error::kind::conflict, refused);
 }
 
 job_registry::entry& job_registry::find(const std::string& id) const
@@ -148,10 +192,29 @@ void job_registry::stop(const std::string& id, std::chrono::milliseconds drain, 
 
 void job_registry::stop_all(std::chrono::milliseconds drain)
 {
+    closing_ = true;
     for (auto& each : entries_)
         if (!each->shown.stopping) stop(each->shown.id, drain, {});
-    const auto untold = [](const auto& each) { return !each->told; };
-    while (std::any_of(entries_.begin(), entries_.end(), untold) && context_.run_one() != 0) continue;
+}
+
+void job_registry::hurry()
+{
+    for (auto& each : entries_) {
+        if (!each->shown.stopping) continue;
+        each->job->engine->stop(std::chrono::milliseconds(0));
+        each->ends_at = std::min(each->ends_at, std::chrono::steady_clock::now() + grace);
+    }
+}
+
+void job_registry::end_threads()
+{
+    makers_.join();
+    enders_.join();
+}
+
+bool job_registry::ended() const
+{
+    return starting_ == 0 && std::all_of(entries_.begin(), entries_.end(), [](const auto& each) { return each->told; });
 }
 
 void job_registry::look_later()
@@ -175,17 +238,30 @@ void job_registry::look()
 bool job_registry::finish(entry& which)
 {
     auto& engine = *which.job->engine;
-    // The entry's own is the last reference once no packet and no query of it is in hand.
-    const bool idle = engine.idle() && which.job.use_count() == 1;
+    // In this order: while the entry's own is the last reference, no packet and no query of it is in hand, and as it has no
+    // sources any more there comes none; then what is idle stays so.
+    const bool idle = which.job.use_count() == 1 && engine.idle();
     const bool late = std::chrono::steady_clock::now() >= which.ends_at;
-    if ((idle || late) && !std::exchange(which.told, true)) {
-        job_result result{{}, engine.conclude(std::nullopt)};
-        result.job = describe(which);
+    if ((idle || late) && !std::exchange(which.concluding, true)) conclude(which);
+    return idle && which.told;
+}
+
+void job_registry::conclude(entry& which)
+{
+    asio::post(enders_, [this, &which, work = asio::make_work_guard(context_)] {
+        auto written = which.job->engine->conclude(std::nullopt);
         std::error_code ignored;
         if (!which.shown.ca_dir.empty()) std::filesystem::remove_all(which.shown.ca_dir, ignored);
-        if (which.done) which.done(std::move(result));
-    }
-    return idle;
+        asio::post(context_, [this, &which, written = std::move(written)]() mutable { tell(which, std::move(written)); });
+    });
+}
+
+void job_registry::tell(entry& which, audit::writer_totals written)
+{
+    which.told = true;
+    if (!which.done) return;
+    job_result result{describe(which), std::move(written)};
+    std::exchange(which.done, {})(std::move(result));
 }
 
 job_view job_registry::describe(const entry& which) const

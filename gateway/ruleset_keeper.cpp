@@ -26,17 +26,47 @@ std::string describe(const nft::ruleset_events& change)
 
 } // namespace
 
-ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert)
-    : make_(std::move(make)), alert_(std::move(alert)), netfilter_(open_netfilter()), watch_(netfilter_),
-      events_(context, ::dup(watch_.number())), teller_(context), retry_(context)
+ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
+                               std::function<void(std::string)> alert)
+    : make_(std::move(make)), interval_(interval), alert_(std::move(alert)), netfilter_(open_netfilter()), watch_(netfilter_),
+      events_(context, ::dup(watch_.number())), teller_(context), retry_(context), comparing_(context)
 {
 }
 
 void ruleset_keeper::install()
 {
     queueing_ = nft::install_ruleset(netfilter_, make_);
+    note_identity();
     stands_ = true;
     wait();
+    compare_later();
+}
+
+void ruleset_keeper::note_identity()
+{
+    auto read = nft::read_identity();
+    installed_.reset();
+    if (read) installed_ = std::move(*read);
+}
+
+void ruleset_keeper::compare_later()
+{
+    comparing_.expires_after(interval_);
+    comparing_.async_wait([this](boost::system::error_code ec) {
+        if (ec) return;
+        compare();
+        compare_later();
+    });
+}
+
+// Notifications are lost where the kernel has no memory for them, and what changed the rules may not send any.
+void ruleset_keeper::compare()
+{
+    if (!stands_) return; // is being put back already
+    const auto read = nft::read_identity();
+    if (!read && read.error() == errc::need_more) return; // rulesets are changed all the time, and that is told
+    if (read && installed_ && *read == *installed_) return;
+    tell("the ruleset is not what was installed" + put_back());
 }
 
 void ruleset_keeper::wait()
@@ -52,7 +82,12 @@ void ruleset_keeper::look()
 {
     const auto change = watch_.take();
     if (!change) return;
-    last_ = describe(*change) + put_back();
+    tell(describe(*change) + put_back());
+}
+
+void ruleset_keeper::tell(std::string what)
+{
+    last_ = std::move(what);
     if (++changes_ == 1) tell_later();
 }
 
@@ -60,6 +95,7 @@ std::string ruleset_keeper::put_back()
 {
     try {
         nft::install_ruleset(netfilter_, make_);
+        note_identity();
         stands_ = true;
         return ", and put back";
     }

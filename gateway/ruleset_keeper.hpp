@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 namespace cofferdam::gateway {
@@ -19,8 +20,10 @@ class ruleset_keeper {
 public:
     using maker = std::function<nft::ruleset(nft::queue_encoding)>;
 
-    /// `alert` is called on `context`'s thread, at most once a second. Throws sealed_network_error.
-    ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert);
+    /// `alert` is called on `context`'s thread, at most once a second. Whatever notifications say, the kernel's rules are looked
+    /// at each `interval`. Throws sealed_network_error.
+    ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
+                   std::function<void(std::string)> alert);
 
     /// Throws sealed_network_error.
     void install();
@@ -32,17 +35,23 @@ public:
 private:
     void wait();
     void look();
+    void compare_later();
+    void compare();
+    void note_identity();
     std::string put_back();
+    void tell(std::string what);
     void tell_later();
 
     maker make_;
+    std::chrono::milliseconds interval_;
     std::function<void(std::string)> alert_;
     nft::netlink_socket netfilter_;
     nft::ruleset_watch watch_;
     boost::asio::posix::stream_descriptor events_;
     nft::queue_encoding queueing_ = nft::queue_encoding::native;
     std::atomic<bool> stands_{false};
-    boost::asio::steady_timer teller_, retry_;
+    boost::asio::steady_timer teller_, retry_, comparing_;
+    std::optional<nft::ruleset_identity> installed_; // none: it could not be read
     std::chrono::steady_clock::time_point told_{};
     unsigned changes_ = 0; // not told yet
     std::string last_;     // of these: by whom, and what came of it

@@ -25,7 +25,10 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
     m.upstream_connection(upstream_source::reused);
     m.leaf(leaf_cache::miss);
     m.packet(packet_verdict::drop);
-    m.audit_queue_depth(5);
+    m.audit_queue_depth(7); // of two logs
+    m.audit_queue_depth(3);
+    m.audit_queue_depth(-5);
+    m.audit_log_failed(1);
     m.observe(sample::job("start"));
     const auto text = m.render();
     for (const auto* line :

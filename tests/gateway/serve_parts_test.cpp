@@ -84,6 +84,7 @@ TEST(may_control, root_the_gateway_and_its_group)
     EXPECT_FALSE(may_control({1000, 1000, {0, 900}}, own, group));
     EXPECT_TRUE(may_control({1000, group, {}}, own, group));
     EXPECT_TRUE(may_control({1000, 1000, {7, group}}, own, group));
+    EXPECT_FALSE(may_control({65534, 65534, {}}, std::nullopt, group));
 }
 
 TEST(service_manager, is_told_by_its_socket)
