@@ -5,7 +5,7 @@ JOBS ?= $(shell nproc)
 BUILD := build
 
 .PHONY: help build demo test unit e2e lint fuzz asan tsan bench bench-micro bench-dns soak h2spec deps deps-build deps-appliance deps-bench helm
-.PHONY: package package-test e2e-docker clean
+.PHONY: package package-test compose2 e2e-docker e2e-image clean
 
 help:             ## what can be made
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -77,8 +77,16 @@ package: build    ## the Debian package, in build/release/packages
 package-test: package deps-appliance ## the package in a clean Debian: install, upgrade, jobs from the hooks, purge (root)
 	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/package
 
-e2e-docker: package deps-appliance ## the compose examples on a Docker engine of the tests' own (root)
-	scripts/as-root.sh python3 -m pytest -p no:cacheprovider tests/docker
+compose2:         ## build/tools/docker-compose, version 2, for e2e-docker's COMPOSE (needs Go 1.21)
+	@scripts/install-compose.sh $(BUILD)/tools
+
+COMPOSE ?= docker-compose
+
+e2e-docker: package deps-appliance ## the compose examples on a Docker engine of the tests' own, with each docker-compose in COMPOSE (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider $(addprefix --compose=,$(COMPOSE)) tests/docker
+
+e2e-image: deps-appliance ## the same with an image that compose/Dockerfile compiled, which takes long (root)
+	scripts/as-root.sh python3 -m pytest -p no:cacheprovider --compile-image $(addprefix --compose=,$(COMPOSE)) tests/docker
 
 bench-micro: deps ## micro-benchmarks (Google Benchmark)
 	cmake --preset bench

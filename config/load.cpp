@@ -110,6 +110,7 @@ void read_tls(const node& n, const std::string& file, settings& out)
          }},
         {"handshake_timeout", [&](const node& v) { tls.handshake_timeout = v.duration(100ms, 120s); }},
         {"max_client_hello", [&](const node& v) { tls.max_client_hello = v.bytes(2048, 1U << 20); }},
+        {"verified_for", [&](const node& v) { tls.verified_for = v.duration(0ms, 1h); }},
         {"leaf_cache", [&](const node& v) { tls.leaf_cache = v.count(1, 1'000'000); }},
         {"session_cache", [&](const node& v) { tls.session_cache = v.count(0, 1'000'000); }},
         {"session_lifetime",

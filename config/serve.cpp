@@ -19,8 +19,12 @@ std::string read_interface(const node& n)
     constexpr std::size_t longest = 15; // IFNAMSIZ - 1
     auto name = n.text();
     const bool odd = name.find_first_of(" \t/\"") != std::string::npos;
-    if (name.empty() || name.size() > longest || odd || name == "lo")
-        n.fail("expected the name of an interface, such as build0, found '" + escape_line(name) + "'");
+    const auto star = name.find('*');
+    const bool odd_star = star == 0 || star < name.size() - 1;
+    const bool loopback = name == "lo" || (star < name.size() && std::string_view("lo").starts_with(name.substr(0, star)));
+    if (name.empty() || name.size() > longest || odd || odd_star || loopback)
+        n.fail("expected the name of an interface, such as build0, or how names begin, such as br-*, found '" +
+               escape_line(name) + "'");
     return name;
 }
 

@@ -77,7 +77,7 @@ entrance_sockets open_sockets(const config::serve_settings& serve, const config:
     const auto workers = static_cast<unsigned>(loops);
     // Where clients share this network, one of the gateway's user could have a listener beside the gateway's.
     const bool exclusive = serve.intercept == config::intercept_mode::local;
-    out.captured = nft::open_capture_sockets(router(serve, settings), sizes, workers, exclusive);
+    out.captured = nft::open_capture_sockets(router(serve, settings), sizes, workers, !exclusive);
     if (serve.proxy) out.proxies = nft::listen_for(nft::gateway_sockets(sizes), *serve.proxy, workers, exclusive);
     return out;
 }

@@ -125,9 +125,8 @@ policy::entry_source read_entry(const json::value& value)
     return out;
 }
 
-job_request read_request(const std::string& body)
+job_request read_request(members& in)
 {
-    members in(body);
     job_request out;
     out.name = in.text("name");
     for (const auto& each : in.list("sources")) {
@@ -140,6 +139,27 @@ job_request read_request(const std::string& body)
     out.mode = in.text("mode");
     out.phase = in.text("phase");
     in.end();
+    return out;
+}
+
+job_request read_job(const std::string& body)
+{
+    members in(body);
+    return read_request(in);
+}
+
+/// A job whose source is the network namespace of the descriptors.
+job_request read_attachment(control_request& request)
+{
+    constexpr std::size_t max_name = 256;
+    members in(request.body);
+    const auto name = in.text("namespace");
+    auto out = read_request(in);
+    if (name.empty() || name.size() > max_name) bad_request("namespace: expected what it is called, in at most 256 characters");
+    if (!out.sources.empty()) bad_request("sources: a network namespace is a source itself");
+    auto sockets = nft::assemble_attached(std::move(request.descriptors));
+    if (!sockets) bad_request("expected the sockets that `cofferdam job attach` makes: " + sockets.error().message());
+    out.attached = std::make_shared<attachment>(std::move(*sockets), escape_line(name));
     return out;
 }
 
@@ -157,6 +177,7 @@ json::object describe(const job_view& job)
 {
     json::array sources;
     for (const auto& each : job.sources) sources.emplace_back(each.to_string());
+    if (!job.attached.empty()) sources.emplace_back(job.attached);
     return {{"id", job.id},
             {"name", job.name},
             {"sources", std::move(sources)},
@@ -245,7 +266,7 @@ std::optional<job_path> read_path(std::string_view target)
 
 } // namespace
 
-void control_api::handle(const control_request& request, std::function<void(control_reply)> answer)
+void control_api::handle(control_request request, std::function<void(control_reply)> answer)
 {
     try {
         dispatch(request, answer);
@@ -255,13 +276,17 @@ void control_api::handle(const control_request& request, std::function<void(cont
     }
 }
 
-void control_api::dispatch(const control_request& request, const std::function<void(control_reply)>& answer)
+void control_api::dispatch(control_request& request, const std::function<void(control_reply)>& answer)
 {
     const auto& method = request.method;
     if (request.target == "/v1/jobs") {
         if (method == "GET") return answer(list());
-        if (method == "POST") return start(request.body, answer);
+        if (method == "POST") return start(read_job(request.body), answer);
         return answer(reply_error(405, "expected GET or POST"));
+    }
+    if (request.target == "/v1/attach") {
+        if (method != "POST") return answer(reply_error(405, "expected POST"));
+        return start(read_attachment(request), answer);
     }
     if (request.target == "/v1/reload") {
         if (method != "POST") return answer(reply_error(405, "expected POST"));
@@ -280,9 +305,9 @@ void control_api::dispatch(const control_request& request, const std::function<v
     answer(reply_error(404, "there is no such thing"));
 }
 
-void control_api::start(const std::string& body, std::function<void(control_reply)> answer)
+void control_api::start(job_request request, std::function<void(control_reply)> answer)
 {
-    jobs_.start(read_request(body), [this, answer = std::move(answer)](const std::exception_ptr& failed, const std::string& id) {
+    jobs_.start(std::move(request), [this, answer = std::move(answer)](const std::exception_ptr& failed, const std::string& id) {
         if (failed) return answer(reply_failure(failed));
         const auto job = jobs_.view(id);
         auto out = describe(job);

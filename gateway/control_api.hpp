@@ -10,6 +10,7 @@ namespace cofferdam::gateway {
 /// The control API without its socket: docs/control-api.yaml says what there is.
 struct control_request {
     std::string method, target, body;
+    std::vector<nft::descriptor> descriptors; ///< that came with it
 };
 struct control_reply {
     unsigned status = 200;
@@ -22,11 +23,11 @@ public:
     control_api(job_registry& jobs, std::function<void()> reload) : jobs_(jobs), reload_(std::move(reload)) {}
 
     /// `answer` is called once, maybe later: a job's connections have time to end.
-    void handle(const control_request& request, std::function<void(control_reply)> answer);
+    void handle(control_request request, std::function<void(control_reply)> answer);
 
 private:
-    void dispatch(const control_request& request, const std::function<void(control_reply)>& answer);
-    void start(const std::string& body, std::function<void(control_reply)> answer);
+    void dispatch(control_request& request, const std::function<void(control_reply)>& answer);
+    void start(job_request request, std::function<void(control_reply)> answer);
     control_reply set_phase(const std::string& id, const std::string& body);
     control_reply report(const std::string& id, const std::string& query) const;
     control_reply list() const;

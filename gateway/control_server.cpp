@@ -1,5 +1,7 @@
 #include "gateway/control_server.hpp"
 
+#include "gateway/descriptor_message.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -33,6 +35,7 @@ constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_connections = 64;
 constexpr std::size_t max_strangers = 8; // who may not ask, and is told so
 constexpr std::size_t max_request = 8U << 20;
+constexpr std::size_t first_read = 4096;
 constexpr std::size_t max_groups = 1024;
 constexpr std::chrono::seconds request_limit{30};
 constexpr std::chrono::seconds stranger_limit{5};
@@ -140,8 +143,10 @@ struct control_server::impl : std::enable_shared_from_this<impl> {
     static asio::awaitable<void> serve(std::shared_ptr<impl> self, unix_socket::socket socket)
     {
         const counted here(self->open);
-        unix_stream stream(std::move(socket));
-        beast::flat_buffer buffer;
+        const auto shared = std::make_shared<unix_stream>(std::move(socket));
+        auto& stream = *shared;
+        auto [buffer, descriptors] = co_await read_first(shared);
+        if (buffer.size() == 0) co_return;
         for (;;) {
             beast::http::request_parser<beast::http::string_body> parser;
             parser.body_limit(max_request);
@@ -150,13 +155,38 @@ struct control_server::impl : std::enable_shared_from_this<impl> {
             if (read_error || size == 0) co_return;
             stream.expires_never();
             const auto& message = parser.get();
-            control_request request{std::string(message.method_string()), std::string(message.target()), message.body()};
+            control_request request{std::string(message.method_string()), std::string(message.target()), message.body(),
+                                    std::exchange(descriptors, {})};
             control_reply reply = co_await ask(self, std::move(request));
             auto response = to_response(std::move(reply), message);
             stream.expires_after(request_limit);
             auto [write_error, written] = co_await beast::http::async_write(stream, response, use_tuple);
             if (write_error || written == 0 || !message.keep_alive()) co_return;
         }
+    }
+
+    struct first_bytes {
+        beast::flat_buffer bytes; ///< none: the connection is over
+        std::vector<nft::descriptor> descriptors;
+    };
+
+    /// Descriptors come with the first bytes of a connection: what Beast reads would lose them.
+    static asio::awaitable<first_bytes> read_first(std::shared_ptr<unix_stream> stream)
+    {
+        first_bytes out;
+        asio::steady_timer limit(stream->get_executor(), request_limit);
+        auto give_up = [stream](boost::system::error_code ec) {
+            if (!ec) stream->socket().close(ec);
+        };
+        limit.async_wait(std::move(give_up));
+        auto [failed] = co_await stream->socket().async_wait(unix_socket::socket::wait_read, use_tuple);
+        if (failed) co_return out;
+        const auto room = out.bytes.prepare(first_read);
+        auto got = receive_with_descriptors(stream->socket().native_handle(), {static_cast<char*>(room.data()), room.size()});
+        if (!got) co_return out;
+        out.bytes.commit(got->size);
+        out.descriptors = std::move(got->descriptors);
+        co_return out;
     }
 
     /// The answer may come much later.
@@ -172,7 +202,7 @@ struct control_server::impl : std::enable_shared_from_this<impl> {
             state->reply = std::move(reply);
             state->event.cancel();
         };
-        self->api.handle(request, std::move(answer));
+        self->api.handle(std::move(request), std::move(answer));
         if (!state->reply) co_await state->event.async_wait(use_tuple);
         control_reply out = state->reply ? std::move(*state->reply) : control_reply{503, "application/json", "{}\n"};
         co_return out;

@@ -45,13 +45,14 @@ entrance::entrance(job_table& jobs, const event_loops& loops, entrance_sockets g
     auto& sockets = given.captured;
     for (std::size_t i = 0; i < loops_.size(); ++i) {
         if (!given.proxies.empty()) accept_proxied(i, std::move(given.proxies.at(i)));
-        accept_streams(i, std::move(sockets.streams_v4.at(i)));
-        if (!sockets.streams_v6.empty()) accept_streams(i, std::move(sockets.streams_v6.at(i)));
+        for (auto* listeners : {&sockets.streams_v4, &sockets.streams_v6})
+            if (!listeners->empty() && listeners->at(i)) accept_streams(i, std::move(listeners->at(i)));
     }
     for (auto* listener : {&sockets.names_tcp_v4, &sockets.names_tcp_v6})
         if (*listener) accept_names(std::move(*listener));
     for (auto* socket : {&sockets.names_udp_v4, &sockets.names_udp_v6})
         if (*socket) serve_names(std::move(*socket));
+    if (!sockets.log) return;
     record_refused_packets(jobs_.fallback()->engine->on(0), std::move(sockets.log), [this](const ip_address& client) {
         const auto job = jobs_.find(client);
         return std::shared_ptr<worker>(job, &job->engine->on(0));

@@ -33,8 +33,8 @@ struct entrance_sockets {
 /// loop, DNS and refused packets on the first, queued datagrams on threads of their own.
 class entrance {
 public:
-    /// `sockets.captured.answers_*` are the caller's. `jobs` outlives the entrance, and the entrance the loops; stop() comes
-    /// before either ends.
+    /// `sockets.captured.answers_*` are the caller's; so is the log where it is empty. Of listeners there is a place for each
+    /// loop, which may be empty. `jobs` outlives the entrance, and the entrance the loops; stop() comes before either ends.
     entrance(job_table& jobs, const event_loops& loops, entrance_sockets sockets, std::uint16_t first_queue);
     ~entrance(); ///< stop()
     entrance(const entrance&) = delete;

@@ -95,6 +95,18 @@ bool refuse_attempt(job_context& job, const connection_facts& facts, std::string
     return write_connection(job, facts, protocol, verdict, verdict.why, std::move(detail));
 }
 
+void record_alert(job_context& job, std::string name, std::string message)
+{
+    auto place = job.audit().reserve();
+    if (!place) return;
+    policy::decision none;
+    none.act = none.would = policy::action::allow;
+    none.why = reason::completed;
+    auto entry = make_record(job, {}, none);
+    entry.what = audit::alert_fields{std::move(name), std::move(message)};
+    place->commit(std::move(entry));
+}
+
 void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail)
 {
     write_connection(source.job(), source.facts(), protocol, verdict, verdict.why, std::move(detail));

@@ -35,6 +35,9 @@ audit::record connection_record(const job_context& job, const connection_facts& 
 bool refuse_attempt(job_context& job, const connection_facts& facts, std::string_view protocol, const policy::decision& verdict,
                     std::string detail = {});
 
+/// Writes an alert that is about no single attempt. Where no record can be kept there is none.
+void record_alert(job_context& job, std::string name, std::string message);
+
 /// Writes the one record of a connection that was refused before any request was seen.
 void refuse_connection(flow& source, std::string_view protocol, const policy::decision& verdict, std::string detail = {});
 

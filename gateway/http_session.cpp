@@ -18,13 +18,9 @@ bool may_repeat(const exchange& e) noexcept
 } // namespace
 
 http_session::http_session(std::shared_ptr<flow> owner, std::unique_ptr<tls::stream> downstream, upstream_link link, bool secure)
-    : owner_(std::move(owner)), downstream_(std::move(downstream)), link_(std::move(link)), secure_(secure)
+    : owner_(std::move(owner)), downstream_(std::move(downstream)), offer_(link.offer), secure_(secure)
 {
-    if (link_.stream) {
-        link_host_ = owner_->facts().host;
-        link_port_ = owner_->facts().destination.port;
-        upstream_watch_.emplace(*owner_, *link_.stream);
-    }
+    if (link.stream) take_upstream(std::move(link), owner_->facts().host, owner_->facts().destination.port);
 }
 
 void http_session::fail_with(reason why, std::string detail)
@@ -100,8 +96,10 @@ asio::awaitable<http_session::head_status> http_session::read_request_head(excha
             co_return head_status::faulty;
         }
         const bool started = scanner.started() || !in_.empty();
+        pausing_ = !started;
         if (!started) hold_.arm(limits().upstream_hold);
         const auto got = co_await downstream_->async_read(in_, started ? tls::expect::bytes : tls::expect::silence);
+        pausing_ = false;
         hold_.disarm();
         if (got.error) {
             downstream_broken_ = owner_->expired();
@@ -168,38 +166,60 @@ asio::awaitable<bool> http_session::ready_upstream(exchange& e, bool fresh, reas
     leave_upstream();
     owner_->disarm();
     upstream_link made;
-    if (safe)
+    if (safe) made = take_idle_upstream(*owner_, e.host, e.port, secure_, offer_);
+    if (safe && !made.stream)
         made = co_await acquire_upstream(*owner_, e.host, e.port, secure_);
-    else
+    else if (!safe)
         made = co_await connect_upstream(*owner_, e.host, e.port, secure_);
     why = made.why;
     detail = made.detail;
     if (!made.stream) co_return false;
-    link_ = std::move(made);
-    link_host_ = e.host;
-    link_port_ = e.port;
-    upstream_watch_.emplace(*owner_, *link_.stream);
+    take_upstream(std::move(made), e.host, e.port);
     owner_->facts().upstream = link_.peer.to_string();
     co_return true;
 }
 
-void http_session::leave_upstream()
+void http_session::take_upstream(upstream_link link, std::string host, std::uint16_t port)
 {
+    link_ = std::move(link);
+    link_host_ = std::move(host);
+    link_port_ = port;
+    upstream_watch_.emplace(*owner_, *link_.stream);
+    upstream_purpose what{owner_->job().id(), link_host_, port, secure_, link_.offer};
+    upstream_lender& self = *this;
+    lending_.emplace(owner_->home().idle_upstreams(), std::move(what), self);
+}
+
+void http_session::drop_upstream()
+{
+    lending_.reset();
     upstream_watch_.reset();
-    if (up_in_.empty()) release_upstream(*owner_, link_host_, link_port_, secure_, std::move(link_));
     link_ = upstream_link{};
     up_in_.clear();
 }
 
-// While the head of a request is waited for: nothing uses the connection. One that is authenticated as somebody stays.
-void http_session::give_up_upstream() noexcept
+void http_session::leave_upstream()
 {
-    if (!link_.stream || link_.bound || !link_.idle) return;
+    if (up_in_.empty()) release_upstream(*owner_, link_host_, link_port_, secure_, std::move(link_));
+    drop_upstream();
+}
+
+// While nothing of a request is here, and nothing is owed: the connection is anybody's who has the same purpose.
+upstream_link http_session::give_up() noexcept
+{
+    if (!pausing_ || !link_.stream || link_.bound || !link_.idle || !up_in_.empty()) return {};
+    upstream_watch_.reset(); // it watches the stream where that is
+    upstream_link out = std::move(link_);
+    drop_upstream();
+    return out;
+}
+
+void http_session::stop_holding() noexcept
+{
     try {
-        leave_upstream();
+        release_upstream(*owner_, link_host_, link_port_, secure_, give_up());
     }
     catch (const std::bad_alloc&) { // it is closed instead
-        link_ = upstream_link{};
     }
 }
 
@@ -225,8 +245,7 @@ asio::awaitable<http_session::next> http_session::forward(exchange& e)
         const bool reused = (had_link || link_.reused) && attempt == 0 && may_repeat(e);
         const next after = co_await exchange_with_upstream(e, reused, retry);
         if (!retry) co_return after;
-        upstream_watch_.reset();
-        link_ = upstream_link{};
+        drop_upstream();
     }
 }
 

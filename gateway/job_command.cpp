@@ -1,11 +1,14 @@
 #include "gateway/job_command.hpp"
 
 #include "core/text.hpp"
+#include "gateway/descriptor_message.hpp"
 #include "gateway/run_command.hpp"
 #include "policy/policy.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
@@ -17,6 +20,8 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <span>
+#include <sstream>
 #include <stdexcept>
 
 namespace cofferdam::gateway {
@@ -34,7 +39,22 @@ struct answer {
     json::object body;
 };
 
-answer ask(const std::string& control, http::verb method, const std::string& target, const json::object* body = nullptr)
+/// The descriptors go with the first of its bytes.
+void send(unix_socket::socket& socket, const http::request<http::string_body>& message, std::span<const int> descriptors,
+          boost::system::error_code& ec)
+{
+    std::ostringstream text;
+    text << message;
+    const std::string bytes = text.str();
+    const auto sent = send_with_descriptors(socket.native_handle(), bytes, descriptors);
+    if (!sent)
+        ec = sent.error();
+    else
+        asio::write(socket, asio::buffer(bytes) + *sent, ec);
+}
+
+answer ask(const std::string& control, http::verb method, const std::string& target, const json::object* body = nullptr,
+           std::span<const int> descriptors = {})
 {
     asio::io_context context;
     unix_socket::socket socket(context);
@@ -44,7 +64,7 @@ answer ask(const std::string& control, http::verb method, const std::string& tar
     message.set(http::field::host, "cofferdam");
     if (body) message.body() = json::serialize(*body);
     message.prepare_payload();
-    if (!ec) http::write(socket, message, ec);
+    if (!ec) send(socket, message, descriptors, ec);
     boost::beast::flat_buffer buffer;
     http::response_parser<http::string_body> reply;
     reply.body_limit(max_answer);
@@ -118,16 +138,22 @@ json::array added_entries(const job_command_request& request)
 
 } // namespace
 
-int job_start_command(const job_command_request& request)
+namespace {
+
+/// What a request says of a job beside where its traffic comes from.
+json::object describe_job(const job_command_request& request)
 {
     json::object body{{"name", request.name},
-                      {"sources", json::array(request.sources.begin(), request.sources.end())},
                       {"allow", added_entries(request)},
                       {"presets_expanded", true},
                       {"mode", request.extra.mode},
                       {"phase", request.phase}};
     if (!request.policy.empty()) body["policy"] = read_file(request.policy);
-    const auto got = ask(request.control, http::verb::post, "/v1/jobs", &body);
+    return body;
+}
+
+int show_started(const job_command_request& request, const answer& got)
+{
     if (const int code = refused(got)) return code;
     if (!request.ca_file.empty()) write_file(request.ca_file, text(got.body, "ca"));
     if (request.json)
@@ -135,6 +161,49 @@ int job_start_command(const job_command_request& request)
     else
         std::printf("%s\n", text(got.body, "id").c_str());
     return 0;
+}
+
+/// A job that is not sealed is none.
+void unplug_or_stop(const job_command_request& request, const target_namespace& target, const std::string& id)
+{
+    try {
+        target.unplug();
+    }
+    catch (const std::exception&) {
+        ask(request.control, http::verb::delete_, "/v1/jobs/" + id + "?drain_ms=0");
+        throw;
+    }
+}
+
+constexpr std::string_view namespace_source = "netns:";
+
+} // namespace
+
+int job_start_command(const job_command_request& request)
+{
+    const auto& sources = request.sources;
+    const auto named = [](const std::string& each) { return each.starts_with(namespace_source); };
+    if (std::any_of(sources.begin(), sources.end(), named)) {
+        if (sources.size() > 1) throw std::runtime_error("a job of a network namespace has no other source");
+        auto attach = request;
+        attach.attach.path = sources.front().substr(namespace_source.size());
+        return job_attach_command(attach);
+    }
+    auto body = describe_job(request);
+    body["sources"] = json::array(sources.begin(), sources.end());
+    return show_started(request, ask(request.control, http::verb::post, "/v1/jobs", &body));
+}
+
+int job_attach_command(const job_command_request& request)
+{
+    auto body = describe_job(request);
+    body["namespace"] = to_string(request.attach);
+    const target_namespace target(request.attach);
+    const auto sockets = target.open_sockets();
+    const auto numbers = nft::numbers_of(sockets);
+    const auto got = ask(request.control, http::verb::post, "/v1/attach", &body, numbers);
+    if (got.status < 400) unplug_or_stop(request, target, text(got.body, "id"));
+    return show_started(request, got);
 }
 
 int job_phase_command(const job_command_request& request)

@@ -3,6 +3,7 @@
 #include "config/load.hpp"
 #include "core/text.hpp"
 #include "gateway/ca_files.hpp"
+#include "gateway/evidence.hpp"
 #include "gateway/served_policy.hpp"
 #include "gateway/worker.hpp"
 
@@ -28,7 +29,8 @@ constexpr std::size_t max_sources = 256;
 void check(const job_request& request)
 {
     using kind = job_error::kind;
-    if (request.sources.empty()) throw job_error(kind::bad_request, "a job needs a source: an address or a range");
+    if (request.sources.empty() && !request.attached)
+        throw job_error(kind::bad_request, "a job needs a source: an address or a range");
     if (request.sources.size() > max_sources) throw job_error(kind::bad_request, "a job has at most 256 sources");
     if (request.name.size() > max_name) throw job_error(kind::bad_request, "a name has at most 128 characters");
 }
@@ -44,6 +46,7 @@ std::string join(const std::vector<ip_prefix>& sources)
 
 struct job_registry::entry {
     shared_job job;
+    std::shared_ptr<attachment> attached;
     job_view shown;
     std::chrono::steady_clock::time_point ends_at{};
     std::function<void(job_result)> done;
@@ -128,13 +131,16 @@ std::unique_ptr<job_registry::entry> job_registry::make(const job_request& reque
     const std::string id = new_identifier();
     auto settings = settings_for(request, id);
     const auto rules = compile_served(settings.policy, request.phase);
-    job_facts facts{request.phase, {}, {}, join(request.sources), {}};
+    job_facts facts{request.phase, {}, {}, request.attached ? request.attached->name() : join(request.sources), {}};
     auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.shared);
-    made->job = std::make_shared<served_job>(std::move(engine), around_.loops, around_.send);
+    made->attached = request.attached;
+    auto send = request.attached ? request.attached->sender() : around_.send;
+    made->job = std::make_shared<served_job>(std::move(engine), around_.loops, std::move(send));
     auto& shown = made->shown;
     shown.id = id;
     shown.name = escape_line(request.name);
     shown.sources = request.sources;
+    if (request.attached) shown.attached = request.attached->name();
     shown.started = std::chrono::system_clock::now();
     auto& context = made->job->engine->context();
     const auto& sinks = context.settings().audit.sinks;
@@ -152,7 +158,15 @@ std::string job_registry::admit(std::unique_ptr<entry> made)
     auto& kept = *entries_.back();
     const auto id = kept.shown.id;
     auto& running = *kept.job->engine;
-    running.start(std::string(config::to_string(around_.serve.intercept)) + ", " + running.facts().source);
+    const auto* how = kept.attached ? "attached" : config::to_string(around_.serve.intercept);
+    running.start(std::string(how) + ", " + running.facts().source);
+    try {
+        if (kept.attached && !closing_) attach(kept);
+    }
+    catch (...) {
+        stop(id, std::chrono::milliseconds(0), {});
+        throw;
+    }
     std::string refused = closing_ ? "the gateway ends" : "";
     for (const auto& source : kept.shown.sources) {
         if (refused.empty() && !jobs_.add(source, kept.job)) refused = source.to_string() + " is a source of another job";
@@ -160,6 +174,34 @@ std::string job_registry::admit(std::unique_ptr<entry> made)
     if (refused.empty()) return id;
     stop(id, std::chrono::milliseconds(0), {});
     throw job_error(job_error::kind::conflict, refused);
+}
+
+// Throws job_error.
+void job_registry::attach(entry& which)
+{
+    const auto network = which.attached->network();
+    const auto own = nft::own_network();
+    if (!own || *own == network)
+        throw job_error(job_error::kind::conflict, which.attached->name() + " is the gateway's own network namespace");
+    for (const auto& each : entries_) {
+        if (each.get() != &which && each->attached && !each->shown.stopping && each->attached->network() == network)
+            throw job_error(job_error::kind::conflict, which.attached->name() + " is attached already, to job " + each->shown.id);
+    }
+    auto alert = [this, id = which.shown.id](const std::string& message) {
+        boost::asio::post(context_, [this, id, message] { tell_change(id, message); });
+    };
+    try {
+        which.attached->open(which.job, {around_.loops, around_.keeping, around_.serve.ruleset_check, std::move(alert)});
+    }
+    catch (const std::exception& e) {
+        throw job_error(job_error::kind::conflict, which.attached->name() + " can't be attached: " + e.what());
+    }
+}
+
+void job_registry::tell_change(const std::string& id, const std::string& message)
+{
+    for (const auto& each : entries_)
+        if (each->shown.id == id && !each->told) record_alert(each->job->engine->context(), "ruleset changed", message);
 }
 
 job_registry::entry& job_registry::find(const std::string& id) const
@@ -186,6 +228,7 @@ void job_registry::stop(const std::string& id, std::chrono::milliseconds drain, 
     which.done = std::move(done);
     which.ends_at = std::chrono::steady_clock::now() + drain + grace;
     jobs_.remove(which.job);
+    if (which.attached) which.attached->close();
     which.job->engine->stop(drain);
     look_later();
 }
@@ -238,6 +281,7 @@ void job_registry::look()
 bool job_registry::finish(entry& which)
 {
     auto& engine = *which.job->engine;
+    if (engine.idle()) which.attached.reset(); // it has a reference
     // In this order: while the entry's own is the last reference, no packet and no query of it is in hand, and as it has no
     // sources any more there comes none; then what is idle stays so.
     const bool idle = which.job.use_count() == 1 && engine.idle();

@@ -3,6 +3,7 @@
 #include "audit/summary.hpp"
 #include "audit/writer.hpp"
 #include "config/serve.hpp"
+#include "gateway/attachment.hpp"
 #include "gateway/job_table.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -23,7 +24,8 @@ namespace cofferdam::gateway {
 /// What a job of `cofferdam serve` is asked for with.
 struct job_request {
     std::string name;                        ///< the caller's own, for lists and records; may be empty
-    std::vector<ip_prefix> sources;          ///< whose traffic it is; at least one
+    std::vector<ip_prefix> sources;          ///< whose traffic it is; at least one, but for an attached namespace
+    std::shared_ptr<attachment> attached;    ///< a network namespace whose traffic it is; null: none
     std::string policy;                      ///< YAML, see config::load_job_text; empty: nothing but `allow`
     std::vector<policy::entry_source> allow; ///< added to it
     bool presets_expanded = false;           ///< `allow` holds what the policy's presets stand for
@@ -42,7 +44,8 @@ public:
 /// A job as lists show it.
 struct job_view {
     std::string id, name, phase;
-    std::vector<ip_prefix> sources; ///< empty: the default job, of all sources that are no other's
+    std::vector<ip_prefix> sources; ///< empty: the default job, of all sources that are no other's, or that of a namespace
+    std::string attached;           ///< what the caller calls its network namespace; empty: it has none to itself
     std::chrono::system_clock::time_point started;
     bool stopping = false;
     std::string audit;  ///< path of its log; empty: none of its own
@@ -67,6 +70,7 @@ public:
         const config::serve_settings& serve;
         shared_by_jobs shared;
         packet_sender send;
+        boost::asio::io_context& keeping; ///< whose thread keeps the rulesets of attached namespaces
     };
 
     job_registry(boost::asio::io_context& context, job_table& jobs, surroundings around);
@@ -108,6 +112,8 @@ private:
     bool finish(entry& which);
     void conclude(entry& which);
     void tell(entry& which, audit::writer_totals written);
+    void attach(entry& which);
+    void tell_change(const std::string& id, const std::string& message);
     job_view describe(const entry& which) const;
 
     boost::asio::io_context& context_;

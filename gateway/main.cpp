@@ -116,16 +116,39 @@ void add_serve(CLI::App& app, command_line& out)
     nft.add_subcommand("remove", "Take it away: what was captured is routed as if there were no gateway");
 }
 
+void add_job_options(CLI::App& command, gateway::job_command_request& out)
+{
+    command.add_option("--name", out.name, "A name for lists and records");
+    command.add_option("--ca", out.ca_file, "Write the job's CA certificate (PEM) to this file");
+    add_policy_options(command, out.policy, out.extra, out.phase);
+}
+
 void add_job_start(CLI::App& job, gateway::job_command_request& out)
 {
     auto& start = *job.add_subcommand("start", "Start a job for a source; prints its id");
     start.footer("Example: cofferdam job start --source 10.77.0.5 --policy policy.yaml --ca /run/job-5/ca.pem");
-    start.add_option("--source", out.sources, "An address or a range, such as 10.77.0.5 or 10.77.1.0/24. Repeatable")
+    start
+        .add_option(
+            "--source", out.sources,
+            "An address or a range, such as 10.77.0.5 or 10.77.1.0/24. Repeatable. netns:PATH is `job attach --netns PATH`")
         ->required()
         ->allow_extra_args(false);
-    start.add_option("--name", out.name, "A name for lists and records");
-    start.add_option("--ca", out.ca_file, "Write the job's CA certificate (PEM) to this file");
-    add_policy_options(start, out.policy, out.extra, out.phase);
+    add_job_options(start, out);
+}
+
+void add_job_attach(CLI::App& job, gateway::job_command_request& out)
+{
+    auto& attach = *job.add_subcommand("attach", "Seal the network of a container that runs, for a job; prints the job's id");
+    attach.footer(
+        "Whatever leaves its network namespace goes through the gateway from then on, or nowhere: after the job's end, too,\n"
+        "until it is attached again. Needs root.\n"
+        "Example: cofferdam job attach --container 3f1c09aa12de --policy policy.yaml --ca ca.pem");
+    auto& which = *attach.add_option_group("namespace", "Which");
+    which.add_option("--pid", out.attach.pid, "That of a process")->check(CLI::PositiveNumber);
+    which.add_option("--netns", out.attach.path, "That of a file, such as /run/netns/build");
+    which.add_option("--container", out.attach.container, "That of a container: 12 to 64 digits of its id");
+    which.require_option(1);
+    add_job_options(attach, out);
 }
 
 void add_job(CLI::App& app, gateway::job_command_request& out)
@@ -137,6 +160,7 @@ void add_job(CLI::App& app, gateway::job_command_request& out)
     job.add_option("--control", out.control, "The gateway's control socket")->capture_default_str();
     job.add_flag("--json", out.json, "Print the gateway's answer as JSON");
     add_job_start(job, out);
+    add_job_attach(job, out);
 
     auto& phase = *job.add_subcommand("phase", "Use a phase's allow-list from now on");
     phase.add_option("id", out.id, "The job, or default")->required();
@@ -156,6 +180,7 @@ int dispatch_job(const CLI::App& app, const gateway::job_command_request& reques
 {
     const auto& job = *app.get_subcommand("job");
     if (job.got_subcommand("start")) return gateway::job_start_command(request);
+    if (job.got_subcommand("attach")) return gateway::job_attach_command(request);
     if (job.got_subcommand("phase")) return gateway::job_phase_command(request);
     if (job.got_subcommand("stop")) return gateway::job_stop_command(request);
     if (job.got_subcommand("reload")) return gateway::job_reload_command(request);

@@ -71,12 +71,18 @@ public:
         std::vector<std::uint8_t> datagram(datagram_size);
         for (;;) {
             auto [ec, size] = co_await log_.async_read_some(asio::buffer(datagram), use_tuple);
-            if (ec == asio::error::operation_aborted) co_return;
+            if (ec == asio::error::operation_aborted || !log_.is_open()) co_return;
             if (ec) continue;
             const auto batch = nft::decode_log(byte_view(datagram.data(), size));
             if (!batch) continue;
             for (const auto& packet : batch->packets) co_await note(packet);
         }
+    }
+
+    void stop()
+    {
+        boost::system::error_code ignored;
+        log_.close(ignored);
     }
 
 private:
@@ -150,10 +156,11 @@ private:
 
 } // namespace
 
-void record_refused_packets(worker& home, nft::descriptor log, worker_of find)
+std::function<void()> record_refused_packets(worker& home, nft::descriptor log, worker_of find)
 {
     auto self = std::make_shared<recorder>(home, std::move(log), std::move(find));
     spawn_counted(home.context(), home.job(), self->run(self));
+    return [self] { self->stop(); };
 }
 
 } // namespace cofferdam::gateway

@@ -1,6 +1,5 @@
 #include "gateway/ruleset_keeper.hpp"
 
-#include <linux/netlink.h>
 #include <unistd.h>
 
 namespace cofferdam::gateway {
@@ -8,13 +7,6 @@ namespace {
 
 constexpr std::chrono::seconds alert_interval{1};
 constexpr std::chrono::milliseconds retry_interval{100};
-
-nft::netlink_socket open_netfilter()
-{
-    auto opened = nft::netlink_socket::open(NETLINK_NETFILTER);
-    if (!opened) nft::throw_sealed(opened.error(), "cannot open nfnetlink");
-    return std::move(*opened);
-}
 
 std::string describe(const nft::ruleset_events& change)
 {
@@ -28,14 +20,20 @@ std::string describe(const nft::ruleset_events& change)
 
 ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
                                std::function<void(std::string)> alert)
-    : make_(std::move(make)), interval_(interval), alert_(std::move(alert)), netfilter_(open_netfilter()), watch_(netfilter_),
-      events_(context, ::dup(watch_.number())), teller_(context), retry_(context), comparing_(context)
+    : ruleset_keeper(context, std::move(make), interval, std::move(alert), nft::open_ruleset_sockets())
+{
+}
+
+ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
+                               std::function<void(std::string)> alert, nft::ruleset_sockets sockets)
+    : make_(std::move(make)), interval_(interval), alert_(std::move(alert)), sockets_(std::move(sockets)),
+      events_(context, ::dup(sockets_.watch.number())), teller_(context), retry_(context), comparing_(context)
 {
 }
 
 void ruleset_keeper::install()
 {
-    queueing_ = nft::install_ruleset(netfilter_, make_);
+    queueing_ = nft::install_ruleset(sockets_.netfilter, make_);
     note_identity();
     stands_ = true;
     wait();
@@ -44,7 +42,7 @@ void ruleset_keeper::install()
 
 void ruleset_keeper::note_identity()
 {
-    auto read = nft::read_identity();
+    auto read = nft::read_identity(sockets_.netfilter);
     installed_.reset();
     if (read) installed_ = std::move(*read);
 }
@@ -52,8 +50,8 @@ void ruleset_keeper::note_identity()
 void ruleset_keeper::compare_later()
 {
     comparing_.expires_after(interval_);
-    comparing_.async_wait([this](boost::system::error_code ec) {
-        if (ec) return;
+    comparing_.async_wait([this, alive = alive()](boost::system::error_code ec) {
+        if (ec || alive.expired()) return;
         compare();
         compare_later();
     });
@@ -63,7 +61,7 @@ void ruleset_keeper::compare_later()
 void ruleset_keeper::compare()
 {
     if (!stands_) return; // is being put back already
-    const auto read = nft::read_identity();
+    const auto read = nft::read_identity(sockets_.netfilter);
     if (!read && read.error() == errc::need_more) return; // rulesets are changed all the time, and that is told
     if (read && installed_ && *read == *installed_) return;
     tell("the ruleset is not what was installed" + put_back());
@@ -71,8 +69,8 @@ void ruleset_keeper::compare()
 
 void ruleset_keeper::wait()
 {
-    events_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code ec) {
-        if (ec) return;
+    events_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this, alive = alive()](boost::system::error_code ec) {
+        if (ec || alive.expired()) return;
         look();
         wait();
     });
@@ -80,7 +78,7 @@ void ruleset_keeper::wait()
 
 void ruleset_keeper::look()
 {
-    const auto change = watch_.take();
+    const auto change = sockets_.watch.take();
     if (!change) return;
     tell(describe(*change) + put_back());
 }
@@ -94,7 +92,7 @@ void ruleset_keeper::tell(std::string what)
 std::string ruleset_keeper::put_back()
 {
     try {
-        nft::install_ruleset(netfilter_, make_);
+        nft::install_ruleset(sockets_.netfilter, make_);
         note_identity();
         stands_ = true;
         return ", and put back";
@@ -102,8 +100,8 @@ std::string ruleset_keeper::put_back()
     catch (const nft::sealed_network_error& e) {
         stands_ = false;
         retry_.expires_after(retry_interval);
-        retry_.async_wait([this](boost::system::error_code ec) {
-            if (!ec) put_back();
+        retry_.async_wait([this, alive = alive()](boost::system::error_code ec) {
+            if (!ec && !alive.expired()) put_back();
         });
         return std::string(", and can't be put back: ") + e.what();
     }
@@ -112,8 +110,8 @@ std::string ruleset_keeper::put_back()
 void ruleset_keeper::tell_later()
 {
     teller_.expires_at(told_ + alert_interval); // the first at once
-    teller_.async_wait([this](boost::system::error_code ec) {
-        if (ec) return;
+    teller_.async_wait([this, alive = alive()](boost::system::error_code ec) {
+        if (ec || alive.expired()) return;
         told_ = std::chrono::steady_clock::now();
         const auto count = std::exchange(changes_, 0U);
         alert_(last_ + (count > 1 ? "; " + std::to_string(count) + " changes" : ""));

@@ -96,8 +96,8 @@ void service::make_default_job(std::shared_ptr<const policy::policy> rules)
     auto engine = std::make_unique<job_engine>(new_identifier(), settings_, std::move(rules), std::move(facts), shared_);
     if (!serve_.ca_dir.empty()) write_ca_files(serve_.ca_dir, engine->context().ca());
     jobs_ = std::make_unique<job_table>(std::make_shared<served_job>(std::move(engine), loops_, send));
-    registry_ =
-        std::make_unique<job_registry>(main_, *jobs_, job_registry::surroundings{loops_, settings_, serve_, shared_, send});
+    registry_ = std::make_unique<job_registry>(main_, *jobs_,
+                                               job_registry::surroundings{loops_, settings_, serve_, shared_, send, keeping_});
 }
 
 void service::start()
@@ -160,15 +160,7 @@ void service::reload()
 
 void service::alert(std::string name, std::string message)
 {
-    auto& own = jobs_->fallback()->engine->context();
-    auto place = own.audit().reserve();
-    if (!place) return;
-    policy::decision none;
-    none.act = none.would = policy::action::allow;
-    none.why = reason::completed;
-    auto entry = make_record(own, {}, none);
-    entry.what = audit::alert_fields{std::move(name), std::move(message)};
-    place->commit(std::move(entry));
+    record_alert(jobs_->fallback()->engine->context(), std::move(name), std::move(message));
 }
 
 metrics_calls service::answers_of_metrics()

@@ -9,14 +9,18 @@
 #include "gateway/http2_session.hpp"
 #include "gateway/http_session.hpp"
 #include "gateway/relay.hpp"
+#include "gateway/verified_origins.hpp"
 #include "policy/name.hpp"
 #include "tls/openssl_error.hpp"
 
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {
+
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 
 std::string join(const std::vector<std::string>& words)
 {
@@ -131,22 +135,60 @@ bool offers(const tls::client_hello& hello, std::string_view protocol)
 // What the client may choose: what the origin chose; without an origin, what it likes best.
 tls::alpn_offer offer_downstream(const tls::client_hello& hello, const upstream_link& link)
 {
-    if (!link.stream) return tls::alpn_offer::http2_or_http1;
+    if (link.why != reason::completed) return tls::alpn_offer::http2_or_http1;
     if (link.http2) return tls::alpn_offer::http2;
     return offers(hello, "http/1.1") ? tls::alpn_offer::http1 : tls::alpn_offer::http2; // bridged where the two differ
 }
 
-// A client of HTTP/2 alone gets a connection of its own; every other may be served by one of HTTP/1.1 that was kept.
+/// Whatever ends the attempt, those who wait for it are told.
+class attempt_end {
+public:
+    attempt_end(flow& owner, const upstream_purpose& what)
+        : origins_(owner.home().origins()), what_(what),
+          mine_(origins_.begin(owner.home().context(), what, owner.job().rules(), std::chrono::steady_clock::now()))
+    {
+    }
+    ~attempt_end() { origins_.end(what_, *mine_, std::move(found), std::chrono::steady_clock::now()); }
+    attempt_end(const attempt_end&) = delete;
+    attempt_end& operator=(const attempt_end&) = delete;
+    origin_finding found;
+
+private:
+    verified_origins& origins_;
+    upstream_purpose what_;
+    std::shared_ptr<verified_origins::attempt> mine_;
+};
+
+asio::awaitable<upstream_link> verify_upstream(flow& owner, upstream_purpose what)
+{
+    attempt_end attempt(owner, what);
+    upstream_link link = co_await connect_upstream(owner, what.host, what.port, true, what.offer);
+    attempt.found = {link.why, link.detail, link.http2};
+    co_return link;
+}
+
+// A client of HTTP/2 alone, or of an origin that chose it, gets a connection of its own. Every other may be served by one of
+// HTTP/1.1 that is there, or that will be found for its request: what it needs now is that the origin is verified.
 asio::awaitable<upstream_link> find_upstream(flow& owner, const tls::client_hello& hello)
 {
     const auto& facts = owner.facts();
-    const auto offer = tls::offer_upstream(hello.alpn);
-    const std::uint16_t port = facts.destination.port;
+    const upstream_purpose what{owner.job().id(), facts.host, facts.destination.port, true, tls::offer_upstream(hello.alpn)};
+    upstream_link link;
+    link.offer = what.offer;
     if (offers(hello, "h2") && !offers(hello, "http/1.1")) {
-        upstream_link own = co_await connect_upstream(owner, facts.host, port, true, offer);
-        co_return own;
+        link = co_await connect_upstream(owner, what.host, what.port, true, what.offer);
+        co_return link;
     }
-    upstream_link link = co_await acquire_upstream(owner, facts.host, port, true, offer);
+    const auto rules = owner.job().rules();
+    const auto known = owner.home().origins().find(what, *rules, std::chrono::steady_clock::now());
+    while (known && !known->over) co_await known->done.async_wait(use_tuple);
+    if (known && !known->found.http2) {
+        link.why = known->found.why;
+        link.detail = known->found.detail;
+        co_return link;
+    }
+    link = take_idle_upstream(owner, what.host, what.port, true, what.offer);
+    if (!link.stream) link = co_await verify_upstream(owner, what);
     co_return link;
 }
 
@@ -161,11 +203,11 @@ asio::awaitable<void> serve_requests(std::shared_ptr<Session> session, reason wh
 // TLS, then HTTP.
 asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link, tls::alpn_offer offer)
 {
-    const bool connected = link.stream != nullptr;
-    const auto kind = connected ? tls::leaf_kind::origin : tls::leaf_kind::refusal;
+    const bool verified = link.why == reason::completed;
+    const auto kind = verified ? tls::leaf_kind::origin : tls::leaf_kind::refusal;
     auto downstream = co_await open_downstream(*owner, kind, offer);
     if (!downstream) co_return;
-    const reason why = connected ? reason::completed : link.why;
+    const reason why = link.why;
     std::string detail = std::move(link.detail);
     if (tls::chose_http2(downstream->native())) {
         auto session = std::make_shared<http2_session>(owner, std::move(downstream), std::move(link), true);

@@ -69,18 +69,21 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
     co_return out;
 }
 
-asio::awaitable<upstream_link> acquire_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
-                                                tls::alpn_offer offer)
+upstream_link take_idle_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, tls::alpn_offer offer)
 {
     const auto rules = owner.job().rules();
     const upstream_purpose wanted{owner.job().id(), host, port, secure, offer};
     upstream_link kept = owner.home().idle_upstreams().take(wanted, *rules, std::chrono::steady_clock::now());
-    if (kept.stream) {
-        owner.job().metrics().upstream_connection(audit::upstream_source::reused);
-        co_return kept;
-    }
-    upstream_link fresh = co_await connect_upstream(owner, std::move(host), port, secure, offer);
-    co_return fresh;
+    if (kept.stream) owner.job().metrics().upstream_connection(audit::upstream_source::reused);
+    return kept;
+}
+
+asio::awaitable<upstream_link> acquire_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
+                                                tls::alpn_offer offer)
+{
+    upstream_link link = take_idle_upstream(owner, host, port, secure, offer);
+    if (!link.stream) link = co_await connect_upstream(owner, std::move(host), port, secure, offer);
+    co_return link;
 }
 
 void release_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, upstream_link link)

@@ -33,6 +33,9 @@ struct upstream_link {
     bool idle = true;    ///< between two messages: none is under way
 };
 
+/// The connection that acquire_upstream() would find waiting, or a link without a stream.
+upstream_link take_idle_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, tls::alpn_offer offer);
+
 /// Resolves, dials and, for `secure`, opens and verifies TLS for exactly `host`, with `offer` in ALPN.
 boost::asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
                                                        tls::alpn_offer offer = tls::alpn_offer::http1);

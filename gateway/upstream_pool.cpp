@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace cofferdam::gateway {
+namespace {
+
+constexpr std::size_t max_asked = 256; // lenders, of which most may be busy
+
+} // namespace
 
 upstream_pool::upstream_pool(const http::limits& bounds)
     : capacity_(bounds.upstream_idle_connections), idle_timeout_(bounds.upstream_idle_timeout),
@@ -26,14 +31,33 @@ upstream_link upstream_pool::take(const upstream_purpose& what, const policy::po
             ++each;
             continue;
         }
-        const bool usable = each->until > now && each->link.rules.get() == &rules && each->link.stream->is_quiet();
-        upstream_link link = usable ? std::move(each->link) : upstream_link{};
+        upstream_link link = each->until > now ? std::move(each->link) : upstream_link{};
         each = idle_.erase(each);
-        if (!link.stream) continue;
+        if (!usable(link, rules, now)) continue;
+        link.reused = true;
+        return link;
+    }
+    return borrow(what, rules, now);
+}
+
+upstream_link upstream_pool::borrow(const upstream_purpose& what, const policy::policy& rules, time_point now)
+{
+    if (capacity_ == 0) return {};
+    auto each = lenders_.lower_bound(what);
+    for (std::size_t asked = 0; asked < max_asked && each != lenders_.end() && each->first == what; ++asked) {
+        auto* lender = each->second;
+        ++each; // what gives its connection up is no lender any more
+        upstream_link link = lender->give_up();
+        if (!usable(link, rules, now)) continue;
         link.reused = true;
         return link;
     }
     return {};
+}
+
+bool upstream_pool::usable(const upstream_link& link, const policy::policy& rules, time_point now) const
+{
+    return link.stream && link.rules.get() == &rules && now < link.made + lifetime_ && link.stream->is_quiet();
 }
 
 void upstream_pool::drop_expired(time_point now)

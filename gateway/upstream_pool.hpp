@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <string>
 
 namespace cofferdam::gateway {
@@ -18,7 +19,15 @@ struct upstream_purpose {
     bool secure = false;
     tls::alpn_offer offer = tls::alpn_offer::http1; ///< what the origin chose HTTP/1.1 from
 
-    friend bool operator==(const upstream_purpose&, const upstream_purpose&) = default;
+    friend auto operator<=>(const upstream_purpose&, const upstream_purpose&) = default;
+};
+
+/// Who holds a connection for its own next request, and gives it up to another that wants one for the same purpose.
+class upstream_lender {
+public:
+    virtual ~upstream_lender() = default;
+    /// In the state that put() asks for; without a stream if it is in use.
+    virtual upstream_link give_up() noexcept = 0;
 };
 
 /// HTTP/1.1 connections to origins that no client connection uses just now, verified and between two messages. For one
@@ -32,8 +41,24 @@ public:
 
     /// Keeps a connection that carried whole messages only and is owed none.
     void put(upstream_purpose what, upstream_link link, time_point now);
-    /// The connection of this purpose that was used last, or a link without a stream. Not one that the origin has ended, or
-    /// has sent anything on, that is too old, or whose address was judged by other rules than `rules`.
+    /// From now on, until the registration is destroyed, what `lender` holds may be taken. It outlives the registration.
+    class registration {
+    public:
+        registration(upstream_pool& pool, upstream_purpose what, upstream_lender& lender)
+            : pool_(pool), place_(pool.lenders_.emplace(std::move(what), &lender))
+        {
+        }
+        ~registration() { pool_.lenders_.erase(place_); }
+        registration(const registration&) = delete;
+        registration& operator=(const registration&) = delete;
+
+    private:
+        upstream_pool& pool_;
+        std::multimap<upstream_purpose, upstream_lender*>::iterator place_;
+    };
+
+    /// The connection of this purpose that was used last, else one that is lent, or a link without a stream. Not one that the
+    /// origin has ended, or has sent anything on, that is too old, or whose address was judged by other rules than `rules`.
     upstream_link take(const upstream_purpose& what, const policy::policy& rules, time_point now);
     /// Closes those whose time is over.
     void drop_expired(time_point now);
@@ -42,6 +67,9 @@ public:
     std::size_t size() const noexcept { return idle_.size(); }
 
 private:
+    upstream_link borrow(const upstream_purpose& what, const policy::policy& rules, time_point now);
+    bool usable(const upstream_link& link, const policy::policy& rules, time_point now) const;
+
     struct entry {
         upstream_purpose what;
         upstream_link link;
@@ -51,6 +79,7 @@ private:
     std::size_t capacity_;
     std::chrono::milliseconds idle_timeout_, lifetime_;
     std::list<entry> idle_; // used last first
+    std::multimap<upstream_purpose, upstream_lender*> lenders_;
 };
 
 } // namespace cofferdam::gateway

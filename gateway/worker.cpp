@@ -5,6 +5,7 @@
 #include "gateway/flow.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/upstream_pool.hpp"
+#include "gateway/verified_origins.hpp"
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -23,7 +24,8 @@ worker::registration::~registration()
 
 worker::worker(job_context& job, event_loop& loop)
     : job_(job), loop_(loop), resolver_(std::make_unique<dns::upstream_client>(loop.context(), job.settings().dns)),
-      idle_upstreams_(std::make_unique<upstream_pool>(job.settings().http))
+      idle_upstreams_(std::make_unique<upstream_pool>(job.settings().http)),
+      origins_(std::make_unique<verified_origins>(job.settings().tls.leaf_cache, job.settings().tls.verified_for))
 {
     loop_.attach(*this);
 }
@@ -78,7 +80,8 @@ void worker::release()
 {
     stop_hooks_.clear();
     acceptors_.clear();
-    idle_upstreams_.reset();
+    idle_upstreams_->close(); // sessions that are still there know it
+    origins_->close();
     resolver_.reset();
     released_ = true;
 }

@@ -23,6 +23,7 @@ namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
 class upstream_pool;
+class verified_origins;
 
 /// Something with a deadline that the worker enforces. Lives on one worker's thread only.
 class expirable {
@@ -68,6 +69,8 @@ public:
 
     /// Connections to origins that flows of this worker left behind.
     upstream_pool& idle_upstreams() noexcept { return *idle_upstreams_; }
+    /// Origins that flows of this worker verified just now.
+    verified_origins& origins() noexcept { return *origins_; }
 
     /// Registers an expirable for deadline checks until the returned registration is destroyed.
     class registration {
@@ -93,6 +96,7 @@ private:
     std::list<expirable*> expirables_;
     std::unique_ptr<dns::upstream_client> resolver_;
     std::unique_ptr<upstream_pool> idle_upstreams_;
+    std::unique_ptr<verified_origins> origins_;
     std::vector<std::shared_ptr<tcp::acceptor>> acceptors_;
     std::vector<std::function<void()>> stop_hooks_;
     std::chrono::steady_clock::time_point drain_until_ = std::chrono::steady_clock::time_point::max();

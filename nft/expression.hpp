@@ -38,10 +38,10 @@ struct match_protocol {
     friend bool operator==(const match_protocol&, const match_protocol&) = default;
 };
 
-/// `iifname "lo"`, `oifname "lo"`: the source end is the incoming interface.
+/// `iifname "lo"`, `oifname "br-*"`: the source end is the incoming interface.
 struct match_interface {
     packet_end end{};
-    std::string name; ///< at most 15 bytes (IFNAMSIZ); the encoder refuses more
+    std::string name; ///< at most 15 bytes (IFNAMSIZ), the encoder refuses more; with a star at its end: all that begin so
     bool negated = false;
     friend bool operator==(const match_interface&, const match_interface&) = default;
 };

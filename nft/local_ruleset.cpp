@@ -7,17 +7,20 @@ const ip_prefix docker_resolver = host_prefix(ip_address::v4({127, 0, 0, 11}));
 
 const match_interface to_loopback{packet_end::destination, "lo", false};
 
-/// The gateway's own packets.
+/// The gateway's own packets. Its answers go to clients, who are all here: elsewhere the mark is somebody else's.
 std::vector<rule> exempt(const local_options& options)
 {
-    return {{own_packets(options.mark), accept()}, {own_packets(options.answer_mark), accept()}};
+    std::vector<rule> out;
+    if (options.dials) out.push_back({own_packets(options.mark), accept()});
+    out.push_back({to_loopback, own_packets(options.answer_mark), accept()});
+    return out;
 }
 
 chain untracked(const local_options& options)
 {
     return {"untracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{own_packets(options.answer_mark), notrack{}}}};
+            {{to_loopback, own_packets(options.answer_mark), notrack{}}}};
 }
 
 chain queued(const local_options& options)
@@ -47,26 +50,33 @@ chain translated(const local_options& options)
     return out;
 }
 
+/// What the kernel sends for connections of the gateway, and of those who knock from outside. It may carry more than the kernel
+/// would put in: CAP_NET_RAW is enough to send it.
+void add_own_needs(std::vector<rule>& rules)
+{
+    for (const auto type : {icmpv6_type::neighbour_solicit, icmpv6_type::neighbour_advert})
+        rules.push_back({match_icmpv6_type{type}, accept()});
+    for (const auto family : {protocol_family::ipv4, protocol_family::ipv6})
+        rules.push_back({match_unreachable{family}, accept()});
+    rules.push_back({match_tcp_flags{tcp_flag_rst}, accept()});
+}
+
 chain judged(const local_options& options)
 {
-    chain out{"judged", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::drop},
-              exempt(options)};
-    out.rules.push_back(redirected_to_us());
+    chain out{"judged", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::drop}, {}};
+    if (options.dials) out.rules.push_back({own_packets(options.mark), accept()});
+    for (auto& r : redirected_to_us(options.stream_port, options.name_port)) out.rules.push_back(std::move(r));
     // Of connections from outside. Any other would be a way out, for whoever knocks at a client's socket.
     for (const auto port : options.services)
         out.rules.push_back({match_port{protocol::tcp, packet_end::source, port}, match_reply{}, accept()});
     // dockerd listens there, at a port of its choice, and asks from outside of this namespace.
     out.rules.push_back({to(docker_resolver), go_to(refuse_chain)});
     out.rules.push_back({to_loopback, accept()});
-    for (const auto type : {icmpv6_type::neighbour_solicit, icmpv6_type::neighbour_advert})
-        out.rules.push_back({match_icmpv6_type{type}, accept()});
-    // The kernel's errors for what it got; a process has no way to send them without CAP_NET_RAW.
-    for (const auto family : {protocol_family::ipv4, protocol_family::ipv6})
-        out.rules.push_back({match_unreachable{family}, accept()});
-    out.rules.push_back({match_tcp_flags{tcp_flag_rst}, accept()});
+    if (options.dials) add_own_needs(out.rules);
     const verdict drop{verdict_code::drop, {}};
     out.rules.push_back({match_protocol{protocol::igmp}, drop});
-    for (const auto type : {icmpv6_type::router_solicit, icmpv6_type::listener_report})
+    for (const auto type : {icmpv6_type::router_solicit, icmpv6_type::listener_report, icmpv6_type::neighbour_solicit,
+                            icmpv6_type::neighbour_advert})
         out.rules.push_back({match_icmpv6_type{type}, drop});
     out.rules.push_back({go_to(refuse_chain)});
     return out;

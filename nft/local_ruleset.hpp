@@ -19,7 +19,8 @@ struct local_options {
     log_options log{1500, 320};
     /// Of what the gateway sends to the world: exempt. Clients can't set it without CAP_NET_ADMIN or CAP_NET_RAW (socket(7)).
     std::uint32_t mark = 0xC0FFE;
-    std::uint32_t answer_mark = 0xC0FFF; ///< of packets that it sends in another server's name: exempt, and not tracked
+    std::uint32_t answer_mark = 0xC0FFF; ///< of packets that it sends in another server's name to loopback: exempt, not tracked
+    bool dials = true; ///< the gateway's own connections begin here; false: nothing leaves, `mark` exempts nothing
     friend bool operator==(const local_options&, const local_options&) = default;
 };
 

@@ -101,7 +101,7 @@ chain translated(const router_options& options)
 
 chain judged(const router_options& options)
 {
-    chain out{judged_chain, std::nullopt, {redirected_to_us()}};
+    chain out{judged_chain, std::nullopt, redirected_to_us(options.stream_port, options.name_port)};
     // Errors that a client can make up: of a refusal that it no longer waits for, or about other people's connections. Where all
     // interfaces are captured, those of the gateway's own connections come by here too.
     if (options.interfaces.empty()) out.rules.push_back({match_reply{}, accept()});

@@ -45,8 +45,10 @@ public:
         std::array<char, interface_name_size> name{};
         if (m.name.empty() || m.name.size() >= name.size()) return fail(errc::too_large);
         std::memcpy(name.data(), m.name.data(), m.name.size());
+        const bool begins_so = m.name.back() == '*';
+        if (begins_so && m.name.size() == 1) return fail(errc::malformed);
         load_meta(m.end == packet_end::source ? NFT_META_IIFNAME : NFT_META_OIFNAME);
-        compare(operation(m.negated), name.data(), name.size());
+        compare(operation(m.negated), name.data(), begins_so ? m.name.size() - 1 : name.size());
     }
     void operator()(const match_address& m);
     void operator()(const match_port& m)

@@ -50,8 +50,11 @@ result<dump_state> ruleset_identity::add(byte_view datagram, const std::string& 
         const auto message = next_message(datagram);
         if (!message) return message.error();
         const auto& header = message->header;
-        if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) return make_error_code(errc::need_more);
-        if (header.nlmsg_type == NLMSG_DONE) return dump_state::ended;
+        interrupted_ = interrupted_ || (header.nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        if (header.nlmsg_type == NLMSG_DONE) {
+            if (interrupted_) return make_error_code(errc::need_more);
+            return dump_state::ended;
+        }
         if (header.nlmsg_type == NLMSG_ERROR) {
             const auto refused = acknowledged_error(message->payload);
             if (refused) return refused;

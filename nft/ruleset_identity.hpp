@@ -15,13 +15,15 @@ namespace cofferdam::nft {
 class ruleset_identity {
 public:
     /// Takes one datagram of an answer, and says whether there are more. errc::malformed if the framing is broken,
-    /// errc::need_more if somebody changed rulesets meanwhile and all must be asked again, the kernel's error if it refused.
+    /// errc::need_more if somebody changed rulesets meanwhile and all must be asked again (told at the end), the kernel's error
+    /// if it refused.
     result<dump_state> add(byte_view datagram, const std::string& table);
 
     bool operator==(const ruleset_identity&) const noexcept = default;
 
 private:
     std::string seen_;
+    bool interrupted_ = false;
 };
 
 /// The requests (dumps of tables, chains and rules of family inet, in this order).

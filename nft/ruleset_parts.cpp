@@ -86,9 +86,13 @@ chain forwarded_chain()
             {{match_foreign_source{}, go_to(foreign_chain)}, {go_to(refuse_chain)}}};
 }
 
-rule redirected_to_us()
+std::vector<rule> redirected_to_us(std::uint16_t stream_port, std::uint16_t name_port)
 {
-    return {match_dnat_status{}, match_local_destination{}, accept()};
+    std::vector<rule> out;
+    for (const auto& port :
+         {to_port(protocol::tcp, stream_port), to_port(protocol::tcp, name_port), to_port(protocol::udp, name_port)})
+        out.push_back({match_dnat_status{}, match_local_destination{}, port, accept()});
+    return out;
 }
 
 } // namespace cofferdam::nft

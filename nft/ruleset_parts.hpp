@@ -54,7 +54,9 @@ chain foreign_source_chain(const log_options& log);
 /// Nothing is forwarded, and that is told: foreign sources go to their chain, the rest is refused.
 chain forwarded_chain();
 
-/// A flow that a rule of ours redirected. Other tables' destination NAT leads away from this machine, or to what is judged here.
-rule redirected_to_us();
+/// Flows that a rule of ours redirected: TCP to `stream_port`, DNS to `name_port`. Other destination NAT, of other tables or of
+/// connection tracking's helpers, leads elsewhere: away from this machine, or to ports of it that are none of a client's
+/// business.
+std::vector<rule> redirected_to_us(std::uint16_t stream_port, std::uint16_t name_port);
 
 } // namespace cofferdam::nft

@@ -20,11 +20,12 @@ tests="libgtest-dev libgmock-dev libbenchmark-dev
   nftables iproute2 iputils-ping procps util-linux tcpdump socat bind9-dnsutils knot-dnsutils nginx-light openssl curl wget gpg gpgconf
   gpg-agent gpgv nghttp2-client nghttp2-proxy python3 python3-venv python3-pytest python3-cryptography python3-requests python3-yaml
   python3-h2 python3-httpx python3-grpcio python3-websockets gcc musl-tools busybox dnsmasq-base python3-dnspython dnsperf iodine dns2tcp
-  openssh-server openssh-client rsync postgresql-15 redis-server redis-tools prometheus python3-jsonschema"
+  openssh-server openssh-client rsync postgresql-15 mariadb-server-core mariadb-client-core redis-server redis-tools prometheus python3-jsonschema
+  golang-google-grpc-dev"
 
 bench="nftables iproute2 procps bind9-dnsutils python3 python3-yaml python3-cryptography dnsperf dnsdist unbound dnsmasq nsd
   nginx-light haproxy squid-openssl sslsplit mitmproxy nghttp2-client curl openssl"
-appliance="debootstrap dpkg-dev docker.io docker-compose prometheus"
+appliance="debootstrap dpkg-dev systemd-container docker.io docker-compose prometheus"
 
 # command:package for tools that often come from elsewhere
 toolchains="node:nodejs npm:npm go:golang-go java:default-jdk-headless javac:default-jdk-headless"

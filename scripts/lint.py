@@ -135,7 +135,20 @@ def check_metrics(path, text):
                 yield number, f"no such metric: {name}"
 
 
-CHECKS = [check_layering, check_sans_io, check_coroutines, check_wording, check_shape, check_metrics]
+def check_named_tests(path, text):
+    """Every `FILE::TEST` below tests/ that the docs name exists; of GoogleTest's, TEST is suite.name."""
+    if path.suffix != ".md":
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        for file, test in re.findall(r"`([\w/]+\.(?:py|cpp))::([\w.]+)`", line):
+            source = ROOT / "tests" / file
+            suite, _, name = test.rpartition(".")
+            wanted = rf"^TEST(_F|_P)?\({suite}, {name}\)" if suite else rf"^def {name}\("
+            if not source.is_file() or not re.search(wanted, source.read_text(), re.M):
+                yield number, f"no such test: {file}::{test}"
+
+
+CHECKS = [check_layering, check_sans_io, check_coroutines, check_wording, check_shape, check_metrics, check_named_tests]
 
 
 def tracked():

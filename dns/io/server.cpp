@@ -336,7 +336,7 @@ asio::awaitable<void> shared_datagrams::impl::read(std::shared_ptr<impl> self)
     auto& socket = self->listener->socket;
     for (;;) {
         const auto [ec] = co_await self->listener->descriptor.async_wait(asio::posix::descriptor_base::wait_read, token);
-        if (ec) co_return;
+        if (ec || !self->listener->descriptor.is_open()) co_return;
         for (int n = 0; n < batches_per_wake_up; ++n) {
             const auto count = socket.receive();
             if (const auto lost = socket.take_lost(); lost != 0) self->on_lost(lost);

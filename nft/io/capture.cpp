@@ -43,14 +43,14 @@ std::vector<descriptor> listen_for(const gateway_sockets& make, const ip_endpoin
     return out;
 }
 
-capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners, bool exclusive)
+capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners, bool shared)
 {
     const gateway_sockets make(sizes);
     const bool ipv6 = has_ipv6();
     const ip_address any_v4, any_v6 = ip_address::v6({});
     capture_sockets out;
-    out.streams_v4 = listen_for(make, {any_v4, rules.stream_port}, listeners, exclusive);
-    if (ipv6) out.streams_v6 = listen_for(make, {any_v6, rules.stream_port}, listeners, exclusive);
+    out.streams_v4 = listen_for(make, {any_v4, rules.stream_port}, listeners, !shared);
+    if (ipv6) out.streams_v6 = listen_for(make, {any_v6, rules.stream_port}, listeners, !shared);
     out.names_udp_v4 = make.name_socket({any_v4, rules.name_port});
     out.names_tcp_v4 = make.stream_listener({any_v4, rules.name_port}, false);
     out.answers_v4 = make.answer_socket(false, rules.mark);
@@ -90,16 +90,13 @@ error_code read_identity_once(netlink_socket& netfilter, ruleset_identity& out)
 
 } // namespace
 
-result<ruleset_identity> read_identity()
+result<ruleset_identity> read_identity(netlink_socket& netfilter)
 {
     constexpr int tries = 5;
     error_code failed;
     for (int n = 0; n < tries; ++n) {
-        // A socket for each try: what is left of a dump that was given up would be in the way.
-        auto netfilter = netlink_socket::open(NETLINK_NETFILTER);
-        if (!netfilter) return netfilter.error();
         ruleset_identity out;
-        failed = read_identity_once(*netfilter, out);
+        failed = read_identity_once(netfilter, out);
         if (!failed) return out;
         if (failed != errc::need_more) break;
     }

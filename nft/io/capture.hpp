@@ -26,9 +26,10 @@ struct capture_sockets {
 /// only. Throws sealed_network_error.
 std::vector<descriptor> listen_for(const gateway_sockets& make, const ip_endpoint& at, unsigned workers, bool exclusive);
 
-/// Binds all of them. Needs CAP_NET_ADMIN and CAP_NET_RAW. `exclusive`: see listen_for. Throws sealed_network_error.
+/// Binds all of them. Needs CAP_NET_ADMIN and CAP_NET_RAW. `shared`: see gateway_sockets::stream_listener; a must for more than
+/// one listener. Throws sealed_network_error.
 capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners,
-                                     bool exclusive = false);
+                                     bool shared = true);
 
 /// Puts the ruleset in the place of any of its name, all at once. Where the kernel has no queue expression, the NFQUEUE target is
 /// tried: `make` gives the rules with either; returns which it is. Throws sealed_network_error; nothing has changed then.
@@ -36,7 +37,7 @@ queue_encoding install_ruleset(netlink_socket& netfilter, const std::function<ru
 
 /// What our table is in the kernel just now; that of no table, where there is none. errc::need_more if others change rulesets all
 /// the time.
-result<ruleset_identity> read_identity();
+result<ruleset_identity> read_identity(netlink_socket& netfilter);
 
 /// Removes the table. False if there was none. Throws sealed_network_error.
 bool remove_own_table(netlink_socket& netfilter);

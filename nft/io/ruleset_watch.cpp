@@ -27,6 +27,18 @@ ruleset_watch::ruleset_watch(const netlink_socket& own)
     const int group = NFNLGRP_NFTABLES;
     if (::setsockopt(socket_.number(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0)
         throw_sealed(last_error(), "cannot subscribe to the ruleset's notifications");
+    exclude(own);
+}
+
+ruleset_watch::ruleset_watch(descriptor subscribed, const netlink_socket& own) : socket_(std::move(subscribed))
+{
+    exclude(own);
+}
+
+void ruleset_watch::exclude(const netlink_socket& own)
+{
+    sockaddr_nl name{};
+    name.nl_family = AF_NETLINK;
     ::bind(own.number(), reinterpret_cast<const sockaddr*>(&name), sizeof name); // or it gets its port when it first sends
     socklen_t size = sizeof name;
     if (::getsockname(own.number(), reinterpret_cast<sockaddr*>(&name), &size) != 0)
@@ -55,6 +67,14 @@ std::optional<ruleset_events> ruleset_watch::take()
         pending_ = false;
         out = *events;
     }
+}
+
+ruleset_sockets open_ruleset_sockets()
+{
+    auto netfilter = netlink_socket::open(NETLINK_NETFILTER);
+    if (!netfilter) throw_sealed(netfilter.error(), "cannot open nfnetlink");
+    ruleset_watch watch(*netfilter);
+    return {std::move(*netfilter), std::move(watch)};
 }
 
 } // namespace cofferdam::nft

@@ -15,7 +15,6 @@ import re
 import shutil
 import statistics
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -24,7 +23,7 @@ import builds
 import gateways
 import scenarios
 from origin import MIB, Origin, interception_ca
-from rig import REPOSITORY, Network, Processes, remove_stale, wait_until
+from rig import REPOSITORY, Network, Processes, run_folder, wait_until
 
 LIMIT = 20 * 60  # seconds of all rounds: a further one is not begun if it would end later
 TOOLS = ("haproxy", "squid", "sslsplit", "mitmdump", "nginx", "nsd", "nft", "h2load", "curl", "openssl")
@@ -123,10 +122,7 @@ def medians(samples: dict) -> dict:
 
 
 def measure(given: argparse.Namespace) -> dict:
-    remove_stale()
-    with tempfile.TemporaryDirectory(prefix="cofferdam-bench-") as text:
-        folder = Path(text)
-        folder.chmod(0o755)
+    with run_folder() as folder:
         run = Run(given, folder)
         try:
             if run.wanted:

@@ -15,13 +15,12 @@ import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import dns_peers
 import dns_report
-from rig import PREFIX, REPOSITORY, cpu_seconds, inside, remove_stale, run
+from rig import PREFIX, REPOSITORY, cpu_seconds, inside, run, run_folder
 
 CLIENT, ORIGIN = f"{PREFIX}-{os.getpid()}-client", f"{PREFIX}-{os.getpid()}-origin"
 LOOP = 'while read -r line; do eval "$line"; echo "done $?"; done'
@@ -214,10 +213,7 @@ def main() -> int:
         print(f"dns_bench: needs root, {options.binary}, and the tools of scripts/install-deps.sh --bench"
               + (f" (missing: {', '.join(missing)})" if missing else ""), file=sys.stderr)
         return 1
-    remove_stale()
-    with tempfile.TemporaryDirectory(prefix="cofferdam-bench-") as text:
-        folder = Path(text)
-        folder.chmod(0o755)
+    with run_folder() as folder:
         bench = Bench(options, folder)
         try:
             bench.start()

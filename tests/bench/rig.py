@@ -2,18 +2,21 @@
 
     client ── veth ── gateway i ── veth ── origin        93.184.216.i and 93.184.217.i are the origin's, reached through gateway i
 
-Everything carries this process's id; `remove_stale` clears what a killed run left. Needs root.
+Everything carries this process's id; what a killed run left is cleared by the next. Needs root.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "e2e"))
@@ -34,7 +37,17 @@ def inside(namespace: str, *command: str) -> list[str]:
     return ["ip", "netns", "exec", namespace, *command]
 
 
-def remove_stale() -> None:
+@contextlib.contextmanager
+def run_folder() -> Iterator[Path]:
+    """The files of one run, which servers of other users may read; namespaces that killed runs left are removed first."""
+    _remove_stale()
+    with tempfile.TemporaryDirectory(prefix="cofferdam-bench-") as text:
+        folder = Path(text)
+        folder.chmod(0o755)
+        yield folder
+
+
+def _remove_stale() -> None:
     listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     for name, pid in re.findall(rf"^({PREFIX}-(\d+)-\w+)", listed, re.M):
         if not Path(f"/proc/{pid}").exists():

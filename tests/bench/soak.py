@@ -13,7 +13,6 @@ import re
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ import gateways
 import scenarios
 from bench import arguments
 from origin import MIB, ZONE, Origin, interception_ca
-from rig import REPOSITORY, Network, Processes, inside, remove_stale
+from rig import REPOSITORY, Network, Processes, inside, run_folder
 
 CHUNK = 10  # seconds of one load; then its outcome is checked, and the next begins
 COLD_HOSTS = 100
@@ -191,11 +190,8 @@ def main() -> int:
     if os.geteuid() != 0 or not given.binary.is_file() or not given.load.is_file():
         print(f"soak: needs root, {given.binary} and {given.load}", file=sys.stderr)
         return 1
-    remove_stale()
     seconds = float(os.environ.get("SOAK_SECONDS", "600"))
-    with tempfile.TemporaryDirectory(prefix="cofferdam-bench-") as text:
-        folder = Path(text)
-        folder.chmod(0o755)
+    with run_folder() as folder:
         result = {"seconds": seconds, **soak(given.binary.resolve(), given.load.resolve(), folder, seconds)}
     file = REPOSITORY / "build/bench/soak.json"
     file.parent.mkdir(parents=True, exist_ok=True)

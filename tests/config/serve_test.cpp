@@ -53,7 +53,7 @@ default_job: none
 serve:
   listen_port: 1
   dns_port: 2
-  interfaces: [build0, build1]
+  interfaces: [build0, br-*]
   mark: 0x10
   inbound: [8080, 8443]
   first_queue: 7
@@ -74,7 +74,7 @@ serve:
     EXPECT_FALSE(serve.default_job);
     EXPECT_EQ(1, serve.listen_port);
     EXPECT_EQ(2, serve.dns_port);
-    EXPECT_EQ((std::vector<std::string>{"build0", "build1"}), serve.interfaces);
+    EXPECT_EQ((std::vector<std::string>{"build0", "br-*"}), serve.interfaces);
     EXPECT_EQ(16U, serve.mark);
     EXPECT_EQ((std::vector<std::uint16_t>{8080, 8443}), serve.inbound);
     EXPECT_EQ(7, serve.first_queue);
@@ -103,6 +103,8 @@ TEST(serve_settings, mistakes_are_located)
     EXPECT_THAT(error("serve: {interfaces: ['a b']}"), HasSubstr("name of an interface"));
     EXPECT_THAT(error("serve: {ruleset_check: 1ms}"), HasSubstr("serve.ruleset_check"));
     EXPECT_THAT(error("serve: {max_connections: 0}"), HasSubstr("serve.max_connections"));
+    for (const auto* stars : {"'*-br'", "'b*r'", "'br-**'", "'l*'", "'lo*'"})
+        EXPECT_THAT(error("serve: {interfaces: [" + std::string(stars) + "]}"), HasSubstr("name of an interface")) << stars;
     EXPECT_THAT(error("serve: {mark: 0}"), HasSubstr("packet mark"));
     EXPECT_THAT(error("serve: {mark: 1}"), HasSubstr("serve.mark: expected a packet mark of 2 or more"));
     EXPECT_THAT(error("serve: {mark: 0x1FFFFFFFF}"), HasSubstr("packet mark"));

@@ -43,6 +43,7 @@ const std::vector<key_case>& key_cases()
         {"tls.min_version", "1.2", "'1.3'", "1.3", "1.1", COFFERDAM_GET(tls.min_version)},
         {"tls.handshake_timeout", "10000", "1500ms", "1500", "99ms", COFFERDAM_GET(tls.handshake_timeout)},
         {"tls.max_client_hello", "65536", "32KiB", "32768", "2GiB", COFFERDAM_GET(tls.max_client_hello)},
+        {"tls.verified_for", "10000", "0", "0", "2h", COFFERDAM_GET(tls.verified_for)},
         {"tls.leaf_cache", "1024", "7", "7", "0", COFFERDAM_GET(tls.leaf_cache)},
         {"tls.session_cache", "256", "7", "7", "-1", COFFERDAM_GET(tls.session_cache)},
         {"tls.session_lifetime", "3600000", "0", "0", "25h", COFFERDAM_GET(tls.session_lifetime)},

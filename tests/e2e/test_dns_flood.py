@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import dns_wire as wire
 from test_load import MemoryWatch, finish
 from world.homes import BUILDER
 
@@ -75,18 +76,19 @@ def test_flood_of_queries_is_bounded(world, gateway, nonce, record_property, pat
     assert 4 * letters <= seen_bits and len(seen) <= seen_bits, seen[:5]
 
 
+# Nothing is lost before the socket that the gateway reads.
+WIDE_QUEUE = {"queue_buffer": "64MiB", "queue_length": 20000}
+
+
 def threads_of(pid: int) -> list[tuple[int, str]]:
     return [(int(each.parent.name), each.read_text().strip()) for each in Path(f"/proc/{pid}/task").glob("*/comm")]
 
 
-def test_every_query_of_a_flood_is_recorded_or_told_as_lost(world, gateway):
-    """What the queue accepted and the resolver's socket had no room for has no record: alerts tell its exact number.
+def flood_while_it_stands_still(running) -> tuple[int, int]:
+    """Lets job_scripts/flood.py send while the gateway is stopped, and then what answers run only when what judges has nothing to do.
 
-    The gateway stands still while the flood comes; afterwards what answers runs only when what judges has nothing to do.
+    Datagrams sent, and dropped at the gateway's socket.
     """
-    room = {"dns": {"queue_buffer": "64MiB", "queue_length": 20000, "socket_buffer": "64KiB"}}  # nothing is lost before the socket
-    running = gateway.start(["/usr/bin/python3", f"{world.scripts}/flood.py", "echo.example", "5000"], ["https://echo.example/"],
-                            policy=room, stdin=subprocess.PIPE)
     running.wait_for("ready")
     os.kill(running.process.pid, signal.SIGSTOP)
     running.process.stdin.write(b"go\n")
@@ -100,9 +102,22 @@ def test_every_query_of_a_flood_is_recorded_or_told_as_lost(world, gateway):
     os.kill(running.process.pid, signal.SIGCONT)
     sent, dropped = (int(n) for n in finish(running, 60)[0].split())
     assert dropped > 0, "no flood"
-    records = running.records()
+    return sent, dropped
+
+
+def told_as_lost(records: list[dict]) -> int:
     told = [r["alert"]["message"] for r in records if r["type"] == "alert" and r["alert"]["name"] == "queue overflow"]
-    assert sum(int(message.split()[0]) for message in told) == dropped
+    return sum(int(message.split()[0]) for message in told)
+
+
+def test_every_query_of_a_flood_is_recorded_or_told_as_lost(world, gateway):
+    """What the queue accepted and the resolver's socket had no room for has no record: alerts tell its exact number."""
+    query = wire.query("echo.example").hex()
+    running = gateway.start(["/usr/bin/python3", f"{world.scripts}/flood.py", "resolver", "53", "2", "5000", query], ["https://echo.example/"],
+                            policy={"dns": {**WIDE_QUEUE, "socket_buffer": "64KiB"}}, stdin=subprocess.PIPE)
+    sent, dropped = flood_while_it_stands_still(running)
+    records = running.records()
+    assert told_as_lost(records) == dropped
     assert len([r for r in records if r["type"] == "dns"]) == sent - dropped
 
 

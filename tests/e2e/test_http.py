@@ -124,6 +124,25 @@ def test_upgrade_to_h2c_is_not_carried(world, gateway):
     assert all("h2c" not in str(e.get("headers")) for e in done.requests()), done
 
 
+@pytest.mark.parametrize("named", ["X-Named", "Host", "Content-Length", "Transfer-Encoding", "Connection, close, X-Named"])
+def test_fields_that_connection_names_end_here_or_the_request_does(world, gateway, nonce, named):
+    """What frames and routes a message is no field of one hop, whatever it says: the origin sees the judged message, or none."""
+    content = POST + f"Connection: {named}\\r\\nX-Named: {nonce}-named\\r\\nContent-Length: 3\\r\\n\\r\\nabc" + FOLLOWER
+    done = gateway.run(raw(world, content.format(n=nonce)), ALLOW)
+    for request in complete_requests(done, nonce):
+        assert (request["host"], request["length"]) == ("echo.example", 0 if "follower" in request["target"] else 3), done
+    assert complete_requests(done, nonce) or " 400 " in done.out, done
+    assert "X-Named" not in named or world.traces(f"{nonce}-named") == [], done
+    assert len(done.of_type("http")) == max(1, len(complete_requests(done, nonce))), done
+
+
+def test_asterisk_is_a_target_of_its_own(world, gateway):
+    """RFC 9112, 3.2.4: of OPTIONS alone, and about the server: no entry for a path below it is one for all of it."""
+    content = f"OPTIONS * HTTP/1.1\\r\\n{HOST}Connection: close\\r\\n\\r\\n"
+    done = gateway.run(raw(world, content) + ";" + raw(world, content.replace("OPTIONS", "GET")), ["http://echo.example/public/"])
+    assert done.requests() == [] and len(done.denied()) == 2, done
+
+
 def test_pipelined_requests_are_each_judged(world, gateway, nonce):
     requests = [("/one", "echo.example"), (f"/{nonce}", "denied.example"), ("/three", "echo.example")]
     content = "".join(f"GET {path} HTTP/1.1\\r\\nHost: {host}\\r\\n\\r\\n" for path, host in requests)

@@ -761,61 +761,6 @@ def test_go(world, gateway):
     assert len(http2_records(done)) == 30, done
 
 
-GRPC_SERVER = """
-import sys, grpc, concurrent.futures
-def size(request, context): return str(len(request)).encode()
-def many(request, context):
-    for _ in range(int(request)): yield b"x" * (1 << 20)
-def upload(requests, context): return str(sum(len(r) for r in requests)).encode()
-def echo(requests, context): yield from requests
-def fail(request, context): context.abort(grpc.StatusCode.FAILED_PRECONDITION, "as asked")
-class Handler(grpc.GenericRpcHandler):
-    def service(self, call):
-        return {"/t.T/size": grpc.unary_unary_rpc_method_handler(size), "/t.T/many": grpc.unary_stream_rpc_method_handler(many),
-                "/t.T/upload": grpc.stream_unary_rpc_method_handler(upload), "/t.T/fail": grpc.unary_unary_rpc_method_handler(fail),
-                "/t.T/echo": grpc.stream_stream_rpc_method_handler(echo)}.get(call.method)
-pem = open(sys.argv[1], "rb").read()
-server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), options=[("grpc.max_receive_message_length", -1)])
-server.add_generic_rpc_handlers((Handler(),))
-server.add_secure_port(sys.argv[2] + ":443", grpc.ssl_server_credentials([(pem, pem)]))
-server.start(); server.wait_for_termination()
-"""
-
-GRPC_CLIENT = """
-import os, grpc
-roots = open("/etc/ssl/certs/ca-certificates.crt", "rb").read()
-channel = grpc.secure_channel("grpc.example:443", grpc.ssl_channel_credentials(roots),
-                              options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)])
-same = lambda b: b
-big = bytes(64 << 20)
-print(channel.unary_unary("/t.T/size", same, same)(big))
-print(sum(len(m) for m in channel.unary_stream("/t.T/many", same, same)(b"64")))
-print(channel.stream_unary("/t.T/upload", same, same)(iter([big[:1 << 20]] * 64)))
-print([len(m) for m in channel.stream_stream("/t.T/echo", same, same)(iter([b"a", big, b"c"]))])
-try:
-    channel.unary_unary("/t.T/fail", same, same)(b"")
-except grpc.RpcError as error:
-    print(error.code().name, error.details())
-try:
-    channel.unary_unary("/t.T/denied", same, same)(b"")
-except grpc.RpcError as error:
-    print(error.code().name)
-"""
-
-
-def test_grpc(world, gateway):
-    server = world.folder / "state" / "grpc_server.py"
-    server.write_text(GRPC_SERVER)
-    world.serve_at("grpc", (names.GRPC, 443), PYTHON, str(server), str(world.authority.folder / "grpc.example.pem"), names.GRPC)
-    calls = ("size", "many", "upload", "echo", "fail")
-    done = gateway.run([PYTHON, "-"], [f"https://grpc.example/t.T/{c}" for c in calls], input=GRPC_CLIENT.encode(), timeout=200)
-    size = 64 << 20
-    assert done.out.splitlines() == [f"b'{size}'", str(size), f"b'{size}'", f"[1, {size}, 1]", "FAILED_PRECONDITION as asked",
-                                     "PERMISSION_DENIED"], done
-    reasons = [(r["request"]["path"], r["decision"]["action"], r["close_reason"]) for r in http2_records(done)]
-    assert reasons == [*((f"/t.T/{c}", "allow", "completed") for c in calls), ("/t.T/denied", "deny", "path_not_allowed")], done
-
-
 def test_git(world, gateway):
     """Smart HTTP over HTTP/2: nghttpx in front of the git server."""
     pem = str(world.authority.folder / "git.h2.example.pem")
@@ -867,7 +812,8 @@ async def echo(socket):
 async def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1])
-    async with websockets.serve(echo, sys.argv[2], 8443, ssl=context, max_size=None, compression=None): await asyncio.Future()
+    async with websockets.serve(echo, sys.argv[2], 8443, ssl=context, max_size=None, compression=None,
+                                ping_interval=None): await asyncio.Future()
 asyncio.run(main())
 """
 
@@ -876,7 +822,8 @@ import asyncio, ssl, websockets
 async def main():
     context = ssl.create_default_context()
     piece, count = bytes(range(256)) * 4096, 1024
-    async with websockets.connect("wss://node.example:8443/chat", ssl=context, max_size=None, compression=None) as socket:
+    async with websockets.connect("wss://node.example:8443/chat", ssl=context, max_size=None, compression=None,
+                                  ping_interval=None) as socket:  # a ping waits behind megabytes
         async def send():
             for _ in range(count): await socket.send(piece)
         sender = asyncio.create_task(send())

@@ -4,6 +4,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -61,6 +63,19 @@ def test_gateway_is_not_visible(world, gateway, user):
     assert "/cofferdam" not in done.out.split("\n\n")[0], done
     assert "signalled" not in done.out, done
     assert int(done.out.strip().splitlines()[-1]) < 10, done
+
+
+def test_keys_of_the_ca_are_in_memory_that_nobody_else_reads(world, gateway):
+    """In no file, open or of the job's folders; and the processes that hold them have no core and no tracer but root."""
+    running = gateway.start("curl -fsS -o /dev/null https://echo.example/ && touch started; cat >/dev/null", ALLOW, user=BUILDER,
+                            stdin=subprocess.PIPE)
+    running.wait_for("started")
+    held = [Path(f"/proc/{pid}") for pid in gateway.processes()]
+    owners = {(folder / "mem").stat().st_uid for folder in held}
+    files = [file for folder in [running.folder, *(folder / "fd" for folder in held)] for file in folder.rglob("*") if file.is_file()]
+    with_key = [file for file in files if b"PRIVATE KEY" in file.read_bytes()]
+    running.process.communicate(b"", timeout=20)
+    assert owners == {0} and files and with_key == []
 
 
 def test_ids_and_files_are_the_callers(gateway, user):

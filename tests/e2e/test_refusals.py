@@ -81,6 +81,28 @@ def test_allowed_name_at_an_attackers_address_goes_to_the_real_one(world, gatewa
     assert not [p for p in world.evidence.packets(since) if p.destination == names.ATTACKER]
 
 
+@pytest.mark.parametrize("entry", [f"{names.ORIGIN}:443", "93.184.216.0/24:443"])
+@pytest.mark.parametrize("way", [f"--resolve denied.example:443:{names.ORIGIN} https://denied.example/{{}}",
+                                 f"-k -H 'Host: denied.example' https://{names.ORIGIN}/{{}}"])
+def test_an_address_alone_opens_no_name(world, gateway, nonce, entry, way):
+    """Many names share an address: an entry for it says nothing of what is asked for there by SNI or Host."""
+    done = gateway.run(with_controls(f"curl -sS -o /dev/null {way.format(nonce)}"), [*ALLOW, entry])
+    assert_refused(world, done, nonce)
+
+
+def test_secrets_are_in_no_record_report_or_page(world, gateway, nonce):
+    """Of a request that is carried, and of one that is refused and captured in full."""
+    folder = world.job_folder()
+    fields = ["Authorization: Bearer", "Proxy-Authorization: Basic", "Cookie: session=", "X-Api-Key:"]
+    (folder / "work" / "secrets").write_text("".join(f'header = "{field} {nonce}"\n' for field in fields))
+    done = gateway.run("curl -fsS -K secrets https://echo.example/carried -o carried; curl -sS -K secrets https://denied.example/refused",
+                       ALLOW, policy={"capture": {"default": "full"}}, folder=folder)
+    assert nonce in str(done.requests()[0]["headers"]) and "not_in_allow_list" in done.out, done
+    assert nonce not in done.out + done.err + done.report.read_text() + (folder / "gateway" / "audit.jsonl").read_text(), done
+    for record in done.of_type("http"):
+        assert json.dumps(record).count("[redacted]") == len(fields), record
+
+
 def test_denied_name_is_refused_before_it_is_resolved(world, gateway, nonce):
     name = f"{nonce}.secret.test"
     done = gateway.run(with_controls(f"dig {name} A"), ALLOW)

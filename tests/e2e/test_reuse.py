@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -113,15 +114,62 @@ ask(one, "GET", "/one"); time.sleep(1); ask(two, "GET", "/two"); ask(one, "GET",
 """
 
 
-@pytest.mark.parametrize("hold, authorization, others", [("50ms", "", True), ("60s", "", False), ("50ms", "Negotiate abc", False)])
-def test_client_that_pauses_holds_no_upstream_connection(gateway, hold, authorization, others):
-    """Unless it is authenticated as somebody: then it is neither closed nor anybody else's."""
-    done = gateway.run(["/usr/bin/python3", "-c", KEPT, *filter(None, [authorization])], ALLOW,
-                       policy={**ONE, "http": {"upstream_hold": hold}})
-    assert done.code == 0, done
+def run_kept(gateway, *arguments: str, **http):
+    done = gateway.run(["/usr/bin/python3", "-c", KEPT, *arguments], ALLOW, policy={**ONE, "http": http})
     seen = {path: conns[0] for path, conns in connections(done).items()}
-    assert len(seen) == 4 and (seen["/one"] == seen["/two"]) == others, done
-    assert others or seen["/one"] == seen["/again"] == seen["/change"], done
+    assert done.code == 0 and len(seen) == 4, done
+    return seen
+
+
+@pytest.mark.parametrize("authorization", ["", "Negotiate abc"])
+def test_client_that_pauses_lends_its_connection(gateway, authorization):
+    """Unless it is authenticated as somebody: then it is neither closed nor anybody else's."""
+    seen = run_kept(gateway, *filter(None, [authorization]))
+    assert (seen["/one"] == seen["/two"]) == (not authorization), seen
+    assert not authorization or seen["/one"] == seen["/again"] == seen["/change"], seen
+
+
+@pytest.mark.parametrize("hold, kept", [("50ms", False), ("60s", True)])
+def test_client_that_pauses_holds_a_connection_for_a_while(gateway, hold, kept):
+    seen = run_kept(gateway, upstream_hold=hold, upstream_idle_connections=0)
+    assert (seen["/again"] == seen["/one"]) == kept and seen["/two"] != seen["/one"], seen
+
+
+VERIFIED = """
+import http.client, ssl, sys, threading
+def ask(n):
+    connection = http.client.HTTPSConnection(sys.argv[1], context=ssl.create_default_context())
+    connection.connect()
+    ready.wait()
+    connection.request("GET", f"/{n}")
+    print(connection.getresponse().status)
+count = int(sys.argv[2]); ready = threading.Barrier(count)
+threads = [threading.Thread(target=ask, args=(n,)) for n in range(count)]
+for each in threads: each.start()
+for each in threads: each.join()
+"""
+
+
+@pytest.mark.parametrize("verified_for, dialled", [("10s", 1), ("0", 30)])
+def test_connections_that_come_at_once_are_verified_once(world, gateway, verified_for, dialled):
+    """None has asked when all stand: what the origin has seen until then is one connection, or one for each."""
+    since = world.evidence.mark()
+    script = VERIFIED.replace("    ready.wait()", "    if ready.wait() == 0: open('all', 'w').close()\n    sys.stdin.readline()")
+    running = gateway.start(["/usr/bin/python3", "-c", script, "echo.example", "30"], ALLOW, stdin=subprocess.PIPE,
+                            policy={**ONE, "tls": {"verified_for": verified_for}, "http": {"upstream_idle_connections": 0}})
+    running.wait_for("all")
+    seen = len(world.evidence.events(since, "tls"))
+    out, err = running.process.communicate(b"go\n" * 30, timeout=60)
+    assert out.split() == [b"200"] * 30, err
+    assert seen == dialled and len([r for r in running.records() if r["type"] == "http"]) == 30
+
+
+def test_what_fails_is_asked_for_again(gateway):
+    """Who waited is told the same, each with its record; nothing of it is remembered."""
+    done = gateway.run(["/usr/bin/python3", "-c", VERIFIED, "expired.tls.example", "10"], ["https://expired.tls.example/"],
+                       policy={**ONE, "tls": {"verified_for": "10s"}})
+    assert done.out.split() == ["502"] * 10, done
+    assert len([r for r in done.denied() if "expired" in str(r)]) == 10 and done.requests() == [], done
 
 
 def test_job_ends_at_once_with_connections_kept(gateway):

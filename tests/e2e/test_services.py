@@ -1,4 +1,4 @@
-"""Raw TCP by `name:port` with real clients and servers: ssh, git and rsync over it, rsync's daemon, PostgreSQL, Redis."""
+"""Raw TCP by `name:port` with real clients and servers: ssh, git and rsync over it, rsync's daemon, PostgreSQL, MariaDB, Redis."""
 from __future__ import annotations
 
 import hashlib
@@ -17,6 +17,7 @@ import services  # noqa: E402
 HOST = names.SERVICES_HOST
 SSH = "ssh -F none -i key -o IdentitiesOnly=yes -o UserKnownHostsFile=known -o StrictHostKeyChecking=accept-new -o BatchMode=yes"
 PSQL = f"psql -XAt 'host={HOST} user=fixture dbname=postgres connect_timeout=20 sslmode={{}}' -c"
+MARIADB = f"mariadb --no-defaults -N -h {HOST} -u {{}} -pword --connect-timeout=20 {{}} -e"
 TO = f"root@{HOST}"
 
 
@@ -38,6 +39,9 @@ CLIENTS = {
              "{n}|5000|5000000"),
     "psql-tls": (5432, PSQL.format("verify-full sslrootcert={root}")
                  + " \"select '{n}', ssl, version from pg_stat_ssl where pid = pg_backend_pid()\"", "{n}|t|TLSv1.3"),
+    "mariadb": (3306, MARIADB.format("fixture", "--skip-ssl") + " \"select '{n}'; select repeat('x', 5000000)\" | tr -s x", "{n}\nx\n"),
+    "mariadb-tls": (3306, MARIADB.format("sealed", "--ssl-verify-server-cert --ssl-ca={root}")
+                    + " \"select '{n}'; show session status like 'Ssl_version'\"", "{n}\nSsl_version\tTLSv1.3"),
     "redis-cli": (6379, f"redis-cli -h {HOST} SET k {{n}}; redis-cli -h {HOST} GET k", "{n}"),
     "redis-pipe": (6379, f"yes 'SET key {{n}}' | head -5000 | redis-cli -h {HOST} --pipe", "errors: 0, replies: 5000"),
 }
@@ -76,7 +80,7 @@ def test_client_works_with_its_line(world, gateway, served, nonce, user, name):
 
 
 @pytest.mark.parametrize("other", ["dns", "port", "https"])
-@pytest.mark.parametrize("name", ["ssh", "git-over-ssh", "rsync", "psql", "psql-tls", "redis-cli"])
+@pytest.mark.parametrize("name", ["ssh", "git-over-ssh", "rsync", "psql", "psql-tls", "mariadb", "mariadb-tls", "redis-cli"])
 def test_client_is_refused_without_its_line(world, gateway, served, nonce, name, other):
     """Another port of the host, or its HTTPS, opens nothing; each attempt has one record, and the server sees no packet."""
     folder, port, command, prints = job(world, served, name, nonce, ROOT)

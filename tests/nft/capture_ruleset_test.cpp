@@ -174,11 +174,29 @@ TEST(local_ruleset, exempts_its_own_marks_first)
     options.mark = 0x10;
     options.answer_mark = 0x11;
     const auto set = local_ruleset(options);
-    for (const auto* name : {"queued", "translated", "judged"}) {
+    for (const auto* name : {"queued", "translated", "judged"})
         EXPECT_EQ("meta mark 0x00000010 accept", to_string(chain_named(set, name).rules[0])) << name;
-        EXPECT_EQ("meta mark 0x00000011 accept", to_string(chain_named(set, name).rules[1])) << name;
-    }
-    EXPECT_TRUE(has_rule(chain_named(set, "untracked"), "meta mark 0x00000011 notrack"));
+    // Elsewhere than on loopback no answer of the gateway goes; to Docker's resolver neither, so "judged" exempts none.
+    for (const auto* name : {"queued", "translated"})
+        EXPECT_EQ("oifname \"lo\" meta mark 0x00000011 accept", to_string(chain_named(set, name).rules[1])) << name;
+    EXPECT_TRUE(has_rule(chain_named(set, "untracked"), "oifname \"lo\" meta mark 0x00000011 notrack"));
+}
+
+TEST(local_ruleset, exempts_nothing_that_leaves_where_the_gateway_does_not_dial)
+{
+    local_options options;
+    options.dials = false;
+    const auto set = local_ruleset(options);
+    EXPECT_EQ(std::string::npos, to_string(set).find("meta mark 0x000c0ffe"));
+    for (const auto& each : set.chains)
+        for (const auto& r : each.rules) {
+            const auto text = to_string(r);
+            EXPECT_TRUE(text.find("meta mark") == std::string::npos || text.starts_with("oifname \"lo\" ")) << text;
+        }
+    std::vector<std::string> accepted;
+    for (const auto& r : chain_named(set, "judged").rules)
+        if (to_string(r).ends_with("accept")) accepted.push_back(to_string(r));
+    EXPECT_EQ((std::vector<std::string>{"ct status dnat fib daddr type local accept", "oifname \"lo\" accept"}), accepted);
 }
 
 TEST(local_ruleset, answers_connections_from_outside_at_its_services_alone)
@@ -194,7 +212,10 @@ TEST(local_ruleset, answers_connections_from_outside_at_its_services_alone)
 TEST(capture_rulesets, take_no_other_tables_nat_for_theirs)
 {
     for (const auto& set : {router_ruleset({}), local_ruleset({})}) {
-        EXPECT_TRUE(has_rule(chain_named(set, "judged"), "ct status dnat fib daddr type local accept"));
+        for (const auto* port : {"tcp dport 15001", "tcp dport 15053", "udp dport 15053"})
+            EXPECT_TRUE(
+                has_rule(chain_named(set, "judged"), std::string("ct status dnat fib daddr type local ") + port + " accept"));
+        EXPECT_FALSE(has_rule(chain_named(set, "judged"), "ct status dnat fib daddr type local accept"));
         EXPECT_FALSE(has_rule(chain_named(set, "judged"), "ct status dnat accept"));
     }
 }

@@ -122,6 +122,7 @@ TEST(encode, refuses_what_the_kernel_could_not_mean)
     EXPECT_EQ(errc::malformed, describe_encoding({queue{65535, 2}}).error());
     EXPECT_EQ(errc::malformed, describe_encoding({queue{0, 0}}).error());
     EXPECT_EQ(errc::too_large, describe_encoding({match_interface{packet_end::source, "sixteen-letters-"}}).error());
+    EXPECT_EQ(errc::malformed, describe_encoding({match_interface{packet_end::source, "*"}}).error());
     EXPECT_EQ(errc::too_large, describe_encoding({log_packet{1, std::string(128, 'x')}}).error());
     EXPECT_EQ(errc::too_large, encode_ruleset({std::string(256, 't'), {}}).error());
     EXPECT_EQ(errc::too_large, encode_ruleset({"", {}}).error());

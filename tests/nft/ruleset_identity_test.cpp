@@ -74,7 +74,9 @@ TEST(ruleset_identity, ends_is_refused_or_must_be_read_again)
     ruleset_identity read;
     auto done = message(0, 0, [](nlmsghdr* m) { m->nlmsg_type = NLMSG_DONE; });
     EXPECT_EQ(dump_state::ended, read.add(done, "cofferdam").value());
-    EXPECT_EQ(errc::need_more, read.add(rule("cofferdam", 1, 1, NLM_F_MULTI | NLM_F_DUMP_INTR), "cofferdam").error());
+    ruleset_identity changed;
+    EXPECT_TRUE(changed.add(rule("cofferdam", 1, 1, NLM_F_MULTI | NLM_F_DUMP_INTR), "cofferdam"));
+    EXPECT_EQ(errc::need_more, changed.add(done, "cofferdam").error());
     const auto whole = rule("cofferdam", 1, 1);
     for (std::size_t size = 1; size < whole.size(); ++size)
         EXPECT_FALSE(read.add(byte_view(whole).first(size), "cofferdam")) << size;

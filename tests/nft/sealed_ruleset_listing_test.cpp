@@ -93,6 +93,7 @@ TEST(listing, each_expression_reads_back_as_printed)
             expect_same_as_nft(filter_rules({
                 {match_family{protocol_family::ipv6}, match_protocol{protocol::udp, true}, accept},
                 {match_interface{packet_end::destination, "lo"}, verdict{verdict_code::drop, {}}},
+                {match_interface{packet_end::source, "br-*"}, match_interface{packet_end::destination, "br-*", true}, accept},
                 {match_address{packet_end::source, v4}, match_address{packet_end::destination, v4, true}, accept},
                 {match_address{packet_end::destination, v6}, verdict{verdict_code::jump, "helper"}},
                 {match_address{packet_end::source, ip_prefix::parse("192.0.2.1").value(), true},

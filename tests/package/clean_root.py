@@ -31,8 +31,9 @@ def dependencies(package: Path) -> list[str]:
 
 
 def prepared(package: Path) -> Path:
-    """A folder with a minimal Debian and the package's dependencies, kept for the next run. Made with this machine's mirror."""
-    wanted = [*dependencies(package), "nftables", "iproute2", "procps"]
+    """A folder with a minimal Debian, a systemd to boot and the package's dependencies, kept for the next run. Made with this
+    machine's mirror."""
+    wanted = [*dependencies(package), "nftables", "iproute2", "procps", "systemd", "systemd-sysv"]
     tag = hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:12]
     folder = CACHE / f"cofferdam-package-root-{tag}"
     if not folder.exists():
@@ -72,9 +73,17 @@ class CleanRoot:
             path.mkdir(mode=0o755)
         self.upper = paths["UPPER"]
         environment = {**ENVIRONMENT, "LOWER": str(self.lower), **{k: str(v) for k, v in paths.items()}}
-        self._process = subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--pid", "--uts", "--ipc",
-                                          "--fork", "--kill-child", "sh", "-c", ENTER], env=environment, stdin=subprocess.DEVNULL)
-        self.root = self._inner()
+        self.root = 0
+        self._process = self._enter(namespace, environment)
+        try:
+            self.root = self._inner()
+        except BaseException:
+            self.close()
+            raise
+
+    def _enter(self, namespace: str, environment: dict[str, str]) -> subprocess.Popen:
+        return subprocess.Popen(["nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "--pid", "--uts", "--ipc",
+                                 "--fork", "--kill-child", "sh", "-c", ENTER], env=environment, stdin=subprocess.DEVNULL)
 
     def _inner(self) -> int:
         """Process id of the namespace's first process, once it has entered the root."""

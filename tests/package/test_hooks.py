@@ -1,4 +1,4 @@
-"""The service as its unit says, and the hooks of GitHub's and GitLab's runners, in a clean Debian with the package."""
+"""The hooks of GitHub's and GitLab's runners, in a clean Debian with the package and its service."""
 from __future__ import annotations
 
 import pytest
@@ -13,10 +13,11 @@ REFUSED = "curl -sS -m 10 https://files.example/other"
 
 
 @pytest.fixture
-def host(world, root, package):
-    root.install(package)
-    made = RunnerHost(world, root)
-    made.start_service()
+def host(world, booted, package):
+    booted.install(package)
+    made = RunnerHost(world, booted)
+    made.systemctl("start", "cofferdam")
+    made.add_client()
     yield made
     made.close()
 
@@ -32,27 +33,17 @@ def bundle(host: RunnerHost, runner: str):
     return host.root.path(f"{link}/bundle.pem")
 
 
-def test_the_service_tells_systemd_that_it_is_ready_and_alive(host):
-    """With the unit's user and capability; as it comes, nothing gets out."""
-    host.await_notice(b"WATCHDOG=1")
-    status = host.root.run("sh", "-c", "grep -E '^(Uid|CapEff|CapPrm|NoNewPrivs)' /proc/$(pgrep -x cofferdam)/status").stdout
-    fields = dict(line.split(":\t", 1) for line in status.splitlines())
-    assert fields["Uid"].split()[0] != "0" and fields["NoNewPrivs"] == "1" and int(fields["CapEff"], 16) == int(fields["CapPrm"], 16) == 1 << 12, fields
-    assert host.client(ALLOWED).code != 0
-    assert host.stop_service() == 0
-
-
 def test_a_github_job(host, world, nonce):
     settings(host)
     assert host.client(ALLOWED).code != 0, "no job yet"
-    started = host.hook("job-started", GITHUB)
+    started = host.hook("job-started.sh", GITHUB)
     assert started.returncode == 0 and "github-77-2-build" in started.stdout, started
     assert "github-77-2-build" in host.root.run("cofferdam", "job", "--json", "list").stdout
     ca = bundle(host, "ci_1")
     assert host.client(ALLOWED, ca).out == "small\n"
     assert "path_not_allowed" in host.client(REFUSED, ca).out
     host.client(f"curl -sS -m 5 https://{nonce}.evil.example/", ca)
-    ended = host.hook("job-completed", GITHUB)
+    ended = host.hook("job-completed.sh", GITHUB)
     assert ended.returncode == 99, ended
     assert "::error title=Cofferdam refused::GET https://files.example/other" in ended.stdout, ended.stdout
     assert f"::error title=Cofferdam refused::dns {nonce}.evil.example" in ended.stdout
@@ -65,43 +56,42 @@ def test_a_github_job(host, world, nonce):
 
 def test_a_gitlab_job_that_may_be_refused(host):
     settings(host, COFFERDAM_FAIL_ON_DENY="0")
-    assert "gitlab-5-901" in host.hook("job-started", GITLAB).stdout
+    assert "gitlab-5-901" in host.hook("job-started.sh", GITLAB).stdout
     assert "path_not_allowed" in host.client(REFUSED, bundle(host, "12")).out
-    ended = host.hook("job-completed", GITLAB)
+    ended = host.hook("job-completed.sh", GITLAB)
     assert ended.returncode == 0 and "https://files.example/other" in ended.stdout and "::" not in ended.stdout, ended
 
 
 def test_a_job_that_never_ended_is_ended_by_the_next(host):
     settings(host)
-    first = host.hook("job-started", GITHUB)
-    second = host.hook("job-started", {**GITHUB, "GITHUB_RUN_ID": "78"})
+    first = host.hook("job-started.sh", GITHUB)
+    second = host.hook("job-started.sh", {**GITHUB, "GITHUB_RUN_ID": "78"})
     assert first.returncode == 0 and second.returncode == 0, (first, second)
     listed = host.root.run("cofferdam", "job", "--json", "list").stdout
     assert "github-78-2-build" in listed and "github-77-2-build" not in listed
-    assert host.hook("job-completed", GITHUB).returncode == 0
+    assert host.hook("job-completed.sh", GITHUB).returncode == 0
 
 
 def test_without_the_gateway_no_job_starts(host):
     settings(host)
-    host.stop_service()
-    started = host.hook("job-started", GITHUB)
+    host.systemctl("stop", "cofferdam")
+    started = host.hook("job-started.sh", GITHUB)
     assert started.returncode != 0 and "no gateway answers" in started.stderr, started
     assert host.client(ALLOWED).code != 0
 
 
 def test_outside_of_a_runner_the_hooks_say_so(host):
     settings(host)
-    done = host.hook("job-started", {})
+    done = host.hook("job-started.sh", {})
     assert done.returncode == 64 and "GITHUB_RUN_ID" in done.stderr, done
 
 
-def test_purge_after_jobs_leaves_nothing(host, nonce):
+def test_purge_after_jobs_leaves_nothing(host):
     settings(host)
-    assert host.hook("job-started", GITHUB).returncode == 0
+    assert host.hook("job-started.sh", GITHUB).returncode == 0
     assert host.client(ALLOWED, bundle(host, "ci_1")).out == "small\n"
-    assert host.hook("job-completed", GITHUB).returncode == 0
-    host.stop_service()
-    assert "cofferdam" in host.root.run("nft", "list", "tables").stdout, "closed, not open"
+    assert host.hook("job-completed.sh", GITHUB).returncode == 0
     host.root.run("dpkg", "--purge", "cofferdam")
-    assert host.root.run("nft", "list", "tables").stdout == ""
-    assert host.root.changes() == []
+    left = host.root.run("find", "/etc", "/usr", "/var/log", "/var/lib/systemd", "/run", "-path", "/run/runner", "-prune",
+                         "-o", "-iname", "*cofferdam*", "-print").stdout.split()
+    assert left == []

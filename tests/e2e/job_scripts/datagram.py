@@ -44,11 +44,12 @@ def main():
         except OSError:
             pass
     try:
+        where = socket.getaddrinfo(address, int(port), family)[0][4]  # with the interface of a link-local address
         if connected:
-            sock.connect((address, int(port)))
+            sock.connect(where)
             sock.send(payload)
         else:
-            sock.sendto(payload, (address, int(port)))
+            sock.sendto(payload, where)
         ready = select.select([sock], [], [], 3)[0]
         if not ready:
             return say("silence")

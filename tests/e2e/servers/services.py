@@ -1,4 +1,4 @@
-"""Real servers of protocols that are neither HTTP nor opened TLS: sshd, rsync's daemon, PostgreSQL, Redis.
+"""Real servers of protocols that are neither HTTP nor opened TLS: sshd, rsync's daemon, PostgreSQL, MariaDB, Redis.
 
 Each keeps what it has in a folder of the world, and ends with it.
 """
@@ -14,7 +14,7 @@ from world import names
 from world.fake_internet import FakeInternet
 
 AT = names.SERVICES
-PORTS = {"ssh": 22, "rsync": 873, "postgres": 5432, "redis": 6379}
+PORTS = {"ssh": 22, "rsync": 873, "postgres": 5432, "mariadb": 3306, "redis": 6379}
 
 
 def start(world: FakeInternet) -> Path:
@@ -24,7 +24,7 @@ def start(world: FakeInternet) -> Path:
     (folder / "files" / "blob").write_bytes(os.urandom(3_000_000))
     (folder / "files" / "name").write_text("served by rsync\n")
     for name, argv in {"ssh": _ssh(folder), "rsync": _rsync(folder), "postgres": _postgres(world, folder),
-                       "redis": _redis(folder)}.items():
+                       "mariadb": _mariadb(world, folder), "redis": _redis(folder)}.items():
         world.serve_at(name, (AT, PORTS[name]), *argv)
     return folder
 
@@ -44,17 +44,22 @@ def _rsync(folder: Path) -> list[str]:
     return ["rsync", "--daemon", "--no-detach", f"--config={folder}/rsyncd.conf", f"--address={AT}", f"--port={PORTS['rsync']}"]
 
 
-def _postgres(world: FakeInternet, folder: Path) -> list[str]:
-    bin_folder = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-    owner = pwd.getpwnam("postgres")  # the server refuses to run as root
-    as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
-    base = folder / "postgres"
+def _database_folder(world: FakeInternet, base: Path, owner: pwd.struct_passwd) -> tuple[Path, Path]:
+    """`base`, made for a server that runs as `owner`, and in it a file with its certificate and key."""
     base.mkdir()
     certificate = base / "server.pem"
     shutil.copy(world.authority.folder / f"{names.SERVICES_HOST}.pem", certificate)
     for path in (base, certificate):
         os.chown(path, owner.pw_uid, owner.pw_gid)
     certificate.chmod(0o600)
+    return base, certificate
+
+
+def _postgres(world: FakeInternet, folder: Path) -> list[str]:
+    bin_folder = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    owner = pwd.getpwnam("postgres")  # the server refuses to run as root
+    as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+    base, certificate = _database_folder(world, folder / "postgres", owner)
     subprocess.run([*as_owner, str(bin_folder / "initdb"), "-D", str(base / "data"), "-N", "-A", "trust", "-U", "fixture", "-E", "UTF8",
                     "--locale=C"], check=True, capture_output=True, cwd=base)
     with (base / "data" / "pg_hba.conf").open("a") as file:
@@ -62,6 +67,19 @@ def _postgres(world: FakeInternet, folder: Path) -> list[str]:
     options = {"listen_addresses": AT, "unix_socket_directories": "", "ssl": "on", "ssl_cert_file": certificate,
                "ssl_key_file": certificate, "fsync": "off", "dynamic_shared_memory_type": "mmap"}
     return [*as_owner, str(bin_folder / "postgres"), "-D", str(base / "data"), *(f"--{k}={v}" for k, v in options.items())]
+
+
+def _mariadb(world: FakeInternet, folder: Path) -> list[str]:
+    """Users `fixture`, and `sealed` who must come by TLS; both with the password `word`."""
+    owner = pwd.getpwnam("nobody")
+    base, certificate = _database_folder(world, folder / "mariadb", owner)
+    (base / "users.sql").write_text("CREATE USER fixture IDENTIFIED BY 'word';\nCREATE USER sealed IDENTIFIED BY 'word' REQUIRE SSL;\n")
+    where = [f"--user={owner.pw_name}", f"--datadir={base}/data"]
+    subprocess.run(["mariadb-install-db", "--no-defaults", *where, "--auth-root-authentication-method=normal", "--skip-test-db"], check=True,
+                   capture_output=True, cwd=base)
+    options = {"bind-address": AT, "port": PORTS["mariadb"], "socket": base / "socket", "ssl-cert": certificate, "ssl-key": certificate,
+               "init-file": base / "users.sql", "innodb-use-native-aio": 0, "innodb-flush-log-at-trx-commit": 0}
+    return ["/usr/sbin/mariadbd", "--no-defaults", *where, "--skip-name-resolve", *(f"--{k}={v}" for k, v in options.items())]
 
 
 def _redis(folder: Path) -> list[str]:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Ends what job-started began: ACTIONS_RUNNER_HOOK_JOB_COMPLETED of a GitHub Actions runner, post_build_script of a GitLab runner.
+# Ends what job-started.sh began: ACTIONS_RUNNER_HOOK_JOB_COMPLETED of a GitHub Actions runner, post_build_script of a GitLab runner.
 # The report goes into $GITHUB_STEP_SUMMARY, each refusal becomes an annotation, and the exit code is what runner.env asks for:
 # with COFFERDAM_FAIL_ON_DENY=1 a job to which something was refused has failed.
 set -eu
