@@ -118,6 +118,7 @@ struct metrics::impl {
         counters(registry, "cofferdam_nfqueue_packets_total", "Packets judged in the netfilter queue or refused by the ruleset")};
     counter_table<type_names.size()> records{counters(registry, "cofferdam_audit_records_total", "Audit records written")};
     prometheus::Gauge& depth = gauge(registry, "cofferdam_audit_queue_depth", "Audit records queued and reserved");
+    prometheus::Gauge& failed_logs = gauge(registry, "cofferdam_audit_logs_failed", "Audit logs that can't be written");
 
     void count_request(http_version protocol, verdict_label action, double amount) noexcept
     {
@@ -207,9 +208,19 @@ void metrics::packet(packet_verdict verdict, unsigned count) noexcept
     });
 }
 
-void metrics::audit_queue_depth(std::size_t depth) noexcept
+void metrics::audit_queue_depth(std::ptrdiff_t change) noexcept
 {
-    impl_->depth.Set(static_cast<double>(depth));
+    impl_->depth.Increment(static_cast<double>(change));
+}
+
+void metrics::audit_log_failed(int change) noexcept
+{
+    impl_->failed_logs.Increment(change);
+}
+
+std::size_t metrics::failed_audit_logs() const noexcept
+{
+    return static_cast<std::size_t>(impl_->failed_logs.Value());
 }
 
 void metrics::observe(const record& entry) noexcept

@@ -4,6 +4,7 @@
 #include "core/reason.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -42,7 +43,10 @@ public:
     void upstream_connection(upstream_source source) noexcept;
     void leaf(leaf_cache cache) noexcept;
     void packet(packet_verdict verdict, unsigned count = 1) noexcept;
-    void audit_queue_depth(std::size_t depth) noexcept;
+    void audit_queue_depth(std::ptrdiff_t change) noexcept; ///< of one log; the sum of all is shown
+    /// +1: a log of this process can't be written; -1: it can again, or is no more.
+    void audit_log_failed(int change) noexcept;
+    std::size_t failed_audit_logs() const noexcept;
 
     /// Counts what a record says: connections, requests with their duration, DNS queries, bytes, and the record itself.
     /// For writer_hooks::written; then none of the former may be counted by hand as well.

@@ -28,6 +28,21 @@ std::string read_interface(const node& n)
     return name;
 }
 
+/// "*" alone: all but lo.
+void read_interfaces(const node& n, serve_settings& out)
+{
+    std::size_t count = 0;
+    n.each([&](const node& each) {
+        ++count;
+        if (each.text() == "*")
+            out.all_interfaces = true;
+        else
+            out.interfaces.push_back(read_interface(each));
+    });
+    if (count == 0) n.fail("expected names, or \"*\" for all interfaces, the uplink too");
+    if (out.all_interfaces && count != 1) n.fail("\"*\" stands for all interfaces: expected it alone, or names");
+}
+
 std::uint32_t read_mark(const node& n)
 {
     const auto text = n.text();
@@ -103,12 +118,30 @@ void read_default_job(const node& n, serve_settings& out)
     out.default_job = false;
 }
 
+void check_serve(const node& root, const serve_settings& read)
+{
+    if (read.intercept != intercept_mode::router || read.all_interfaces || !read.interfaces.empty()) return;
+    const std::string wanted = "whose traffic is captured? Expected interfaces: [names], or [\"*\"] for all, the uplink too";
+    root.each_key([&](const std::string& key, const node& value) {
+        if (key == "serve") value.fail(wanted);
+    });
+    root.fail("serve: " + wanted);
+}
+
+std::vector<std::uint16_t> own_ports(const serve_settings& read)
+{
+    std::vector<std::uint16_t> out{read.listen_port, read.dns_port};
+    for (const auto& each : {read.metrics, read.proxy})
+        if (each) out.push_back(each->port);
+    return out;
+}
+
 void read_serve(const node& n, serve_settings& out)
 {
     n.mapping({
         {"listen_port", [&](const node& v) { out.listen_port = read_port(v); }},
         {"dns_port", [&](const node& v) { out.dns_port = read_port(v); }},
-        {"interfaces", [&](const node& v) { v.each([&](const node& i) { out.interfaces.push_back(read_interface(i)); }); }},
+        {"interfaces", [&](const node& v) { read_interfaces(v, out); }},
         {"inbound", [&](const node& v) { v.each([&](const node& i) { out.inbound.push_back(read_port(i)); }); }},
         {"mark", [&](const node& v) { out.mark = read_mark(v); }},
         {"first_job_mark", [&](const node& v) { out.first_job_mark = read_mark(v); }},
@@ -120,6 +153,8 @@ void read_serve(const node& n, serve_settings& out)
         {"audit_dir", [&](const node& v) { out.audit_dir = read_path(v); }},
         {"max_jobs", [&](const node& v) { out.max_jobs = v.count(1, 65536); }},
         {"max_control_groups", [&](const node& v) { out.max_control_groups = v.count(1, 512); }},
+        {"max_connections", [&](const node& v) { out.max_connections = v.count(1, 10'000'000); }},
+        {"ruleset_check", [&](const node& v) { out.ruleset_check = v.duration(100ms, 1h); }},
         {"drain", [&](const node& v) { out.drain = v.duration(0ms, 10min); }},
         {"user", [&](const node& v) { out.user = v.text(); }},
         {"metrics", [&](const node& v) { out.metrics = read_endpoint(v); }},

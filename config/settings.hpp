@@ -6,7 +6,9 @@
 #include "policy/policy.hpp"
 #include "tls/settings.hpp"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace cofferdam::config {
 
@@ -34,6 +36,8 @@ struct settings {
     http::limits http;
     audit::settings audit;
     gateway_limits limits;
+    /// Of `serve`: TCP ports that the gateway listens on. On this machine's addresses they are nobody's to dial.
+    std::vector<std::uint16_t> own_ports;
     std::vector<std::string> presets; ///< as named; already expanded into policy.allow
     std::vector<std::string> files;   ///< what was read, for the job record
     std::string fingerprint;          ///< SHA-256 over the files' bytes, hex

@@ -216,6 +216,14 @@ ip_address ip_address::unmapped() const noexcept
     return *this;
 }
 
+ip_address ip_address::masked(unsigned length) const noexcept
+{
+    auto out = *this;
+    for (unsigned bit = length; bit < out.bytes().size() * 8; ++bit)
+        out.bytes_[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> (bit % 8)));
+    return out;
+}
+
 ip_scope ip_address::scope() const noexcept
 {
     const auto address = unmapped();

@@ -47,6 +47,8 @@ public:
 
     /// The IPv4 address inside a v4-mapped, 6to4 (2002::/16) or well-known NAT64 (64:ff9b::/96) address; itself otherwise.
     ip_address unmapped() const noexcept;
+    /// Its first `length` bits, the others 0. `length` is at most 32 or 128.
+    ip_address masked(unsigned length) const noexcept;
     ip_scope scope() const noexcept; ///< of `unmapped()`
     std::string to_string() const;   ///< canonical text, RFC 5952
 

@@ -1,5 +1,6 @@
 #include "gateway/accept.hpp"
 
+#include "gateway/asio_endpoint.hpp"
 #include "gateway/job_context.hpp"
 
 #include <boost/asio/as_tuple.hpp>
@@ -18,11 +19,11 @@ constexpr std::chrono::milliseconds accept_pause{20}; // after EMFILE, ENOBUFS: 
 
 } // namespace
 
-asio::awaitable<void> accept_each(job_context& job, std::shared_ptr<tcp::acceptor> acceptor,
-                                  std::function<void(tcp::socket)> take)
+asio::awaitable<void> accept_each(job_context& job, std::shared_ptr<tcp::acceptor> acceptor, accepted_handler take)
 {
     while (acceptor->is_open()) {
-        auto [ec, socket] = co_await acceptor->async_accept(use_tuple);
+        tcp::endpoint peer;
+        auto [ec, socket] = co_await acceptor->async_accept(peer, use_tuple);
         if (ec == asio::error::operation_aborted || ec == asio::error::bad_descriptor) co_return;
         if (ec) {
             asio::steady_timer pause(acceptor->get_executor(), accept_pause);
@@ -30,7 +31,7 @@ asio::awaitable<void> accept_each(job_context& job, std::shared_ptr<tcp::accepto
             continue;
         }
         try {
-            take(std::move(socket));
+            take(std::move(socket), from_asio(peer));
         }
         catch (const std::exception& e) {
             job.count_internal_error(e.what());

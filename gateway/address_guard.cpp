@@ -1,11 +1,9 @@
 #include "gateway/address_guard.hpp"
 
+#include "gateway/own_addresses.hpp"
+
 #include <algorithm>
-#include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <iterator>
-#include <netinet/in.h>
-#include <set>
 
 namespace cofferdam::gateway {
 
@@ -31,34 +29,18 @@ bool is_internal_name(std::string_view name) noexcept
 
 namespace {
 
-// The addresses of the machine's interfaces when they were first asked for: services there trust who is inside.
-const std::set<ip_address>& own_addresses()
+// A socket of the gateway itself, whatever the policy lists: it would ask itself, in another job's name.
+bool is_own_port(const config::settings& settings, const ip_endpoint& where)
 {
-    static const std::set<ip_address> found = [] {
-        std::set<ip_address> out;
-        ifaddrs* list = nullptr;
-        if (::getifaddrs(&list) != 0) return out;
-        for (const auto* each = list; each; each = each->ifa_next) {
-            if (!each->ifa_addr) continue;
-            char text[INET6_ADDRSTRLEN] = {};
-            const auto* v4 = reinterpret_cast<const sockaddr_in*>(each->ifa_addr);
-            const auto* v6 = reinterpret_cast<const sockaddr_in6*>(each->ifa_addr);
-            if (each->ifa_addr->sa_family == AF_INET)
-                ::inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-            else if (each->ifa_addr->sa_family == AF_INET6)
-                ::inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-            if (const auto parsed = ip_address::parse(text)) out.insert(*parsed);
-        }
-        ::freeifaddrs(list);
-        return out;
-    }();
-    return found;
+    if (std::find(settings.own_ports.begin(), settings.own_ports.end(), where.port) == settings.own_ports.end()) return false;
+    const auto scope = where.address.scope();
+    return scope == ip_scope::loopback || scope == ip_scope::unspecified || machine_addresses().contain(where.address);
 }
 
 // Whether the address may be used without an entry that lists it.
 bool is_unremarkable(const config::settings& settings, std::string_view host, const ip_address& address)
 {
-    if (settings.dns.virtual_range.contains(address) || own_addresses().contains(address)) return false;
+    if (settings.dns.virtual_range.contains(address) || machine_addresses().contain(address)) return false;
     switch (address.scope()) {
     case ip_scope::global:
     case ip_scope::documentation: return true;
@@ -73,6 +55,7 @@ bool is_unremarkable(const config::settings& settings, std::string_view host, co
 bool may_dial(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_endpoint& where)
 {
     const auto address = where.address.unmapped();
+    if (is_own_port(settings, {address, where.port})) return false;
     return is_unremarkable(settings, host, address) || rules.allows_address({address, where.port});
 }
 

@@ -17,7 +17,8 @@ std::string judged_name(std::string name);
 /// May the gateway dial `where`, an address found for `host` (a canonical name or an address literal)?
 /// Public addresses: yes. Loopback, link-local, metadata, multicast, unspecified, the virtual range and the machine's own
 /// addresses: only where an allow entry lists the address. Private and shared ranges: where an entry lists them, or where `host`
-/// is an internal name (see is_internal_name), so that a public name can't be rebound to something inside.
+/// is an internal name (see is_internal_name), so that a public name can't be rebound to something inside. The gateway's own
+/// ports on this machine: never.
 bool may_dial(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_endpoint& where);
 
 /// The same question for an answer to a name, before any port is known: may `address` be given for it?

@@ -65,7 +65,8 @@ void attachment::open(shared_job job, surroundings around)
     nft::netlink_socket netfilter(std::move(sockets_.netfilter));
     nft::ruleset_watch watch(std::move(sockets_.notifications), netfilter);
     nft::ruleset_sockets ruleset{std::move(netfilter), std::move(watch)};
-    keeper_ = std::make_shared<ruleset_keeper>(around.keeping, rules, std::move(around.alert), std::move(ruleset));
+    keeper_ = std::make_shared<ruleset_keeper>(around.keeping, rules, around.ruleset_check, std::move(around.alert),
+                                               std::move(ruleset));
     keeper_->install(); // closed until there is an entrance
 
     jobs_ = std::make_unique<job_table>(job);

@@ -33,6 +33,7 @@ public:
     struct surroundings {
         const event_loops& loops;         ///< they run
         boost::asio::io_context& keeping; ///< whose thread keeps rulesets
+        std::chrono::milliseconds ruleset_check;
         std::function<void(std::string)> alert;
     };
     /// From now on all that leaves the namespace is the job's, or is refused. Throws nft::sealed_network_error,

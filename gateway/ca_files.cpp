@@ -10,6 +10,7 @@
 #include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace cofferdam::gateway {
 namespace {
@@ -45,6 +46,22 @@ void write_ca_files(const std::string& folder, const tls::authority& ca)
     if (ec) throw std::runtime_error(folder + ": " + ec.message());
     replace_file(fs::path(folder) / "ca.pem", ca.pem());
     replace_file(fs::path(folder) / "bundle.pem", tls::pem_bundle(tls::read_system_bundle(), ca.pem()));
+}
+
+void remove_ca_folders(const std::string& folder)
+{
+    constexpr std::size_t id_length = 20; // see new_identifier
+    std::vector<fs::path> found;
+    std::error_code ignored;
+    for (const auto& each : fs::directory_iterator(folder, ignored)) {
+        const auto name = each.path().filename().string();
+        const bool id = name.size() == id_length && name.find_first_not_of("0123456789abcdefghijklmnopqrstuv") == name.npos;
+        if (id && each.symlink_status(ignored).type() == fs::file_type::directory) found.push_back(each.path());
+    }
+    for (const auto& each : found) {
+        for (const auto* file : {"ca.pem", "bundle.pem", "ca.pem.new", "bundle.pem.new"}) fs::remove(each / file, ignored);
+        fs::remove(each, ignored); // unless there is more in it
+    }
 }
 
 } // namespace cofferdam::gateway

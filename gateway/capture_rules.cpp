@@ -84,10 +84,12 @@ entrance_sockets open_sockets(const config::serve_settings& serve, const config:
 {
     const auto sizes = socket_sizes_of(settings);
     entrance_sockets out;
-    out.captured = nft::open_capture_sockets(router(serve, settings), sizes, static_cast<unsigned>(loops));
-    while (serve.proxy && out.proxies.size() < loops)
-        out.proxies.push_back(nft::gateway_sockets(sizes).stream_listener(*serve.proxy, true));
-    while (serve.intercept == config::intercept_mode::local && out.flows.size() < loops) out.flows.emplace_back();
+    const auto workers = static_cast<unsigned>(loops);
+    // Where clients share this network, one of the gateway's user could have a listener beside the gateway's.
+    const bool exclusive = serve.intercept == config::intercept_mode::local;
+    out.captured = nft::open_capture_sockets(router(serve, settings), sizes, workers, !exclusive);
+    if (serve.proxy) out.proxies = nft::listen_for(nft::gateway_sockets(sizes), *serve.proxy, workers, exclusive);
+    while (exclusive && out.flows.size() < loops) out.flows.emplace_back(); // of clients that control groups may tell apart
     return out;
 }
 

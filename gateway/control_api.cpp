@@ -252,6 +252,25 @@ std::chrono::milliseconds read_drain(const std::string& query)
     bad_request("expected drain_ms=0 to 600000");
 }
 
+control_reply reply_failure(const std::exception_ptr& failed)
+{
+    try {
+        std::rethrow_exception(failed);
+    }
+    catch (const job_error& e) {
+        return reply_error(status_of(e.why), e.what());
+    }
+    catch (const config::config_error& e) {
+        return reply_error(422, e.what());
+    }
+    catch (const policy::policy_error& e) {
+        return reply_error(422, e.what());
+    }
+    catch (const std::exception& e) {
+        return reply_error(500, e.what());
+    }
+}
+
 struct job_path {
     std::string id, part, query;
 };
@@ -279,17 +298,8 @@ void control_api::handle(control_request request, std::function<void(control_rep
     try {
         dispatch(request, answer);
     }
-    catch (const job_error& e) {
-        answer(reply_error(status_of(e.why), e.what()));
-    }
-    catch (const config::config_error& e) {
-        answer(reply_error(422, e.what()));
-    }
-    catch (const policy::policy_error& e) {
-        answer(reply_error(422, e.what()));
-    }
-    catch (const std::exception& e) {
-        answer(reply_error(500, e.what()));
+    catch (...) {
+        answer(reply_failure(std::current_exception()));
     }
 }
 
@@ -298,12 +308,12 @@ void control_api::dispatch(control_request& request, const std::function<void(co
     const auto& method = request.method;
     if (request.target == "/v1/jobs") {
         if (method == "GET") return answer(list());
-        if (method == "POST") return answer(start(read_job(request.body)));
+        if (method == "POST") return start(read_job(request.body), answer);
         return answer(reply_error(405, "expected GET or POST"));
     }
     if (request.target == "/v1/attach") {
         if (method != "POST") return answer(reply_error(405, "expected POST"));
-        return answer(start(read_attachment(request)));
+        return start(read_attachment(request), answer);
     }
     if (request.target == "/v1/reload") {
         if (method != "POST") return answer(reply_error(405, "expected POST"));
@@ -322,13 +332,15 @@ void control_api::dispatch(control_request& request, const std::function<void(co
     answer(reply_error(404, "there is no such thing"));
 }
 
-control_reply control_api::start(job_request request)
+void control_api::start(job_request request, std::function<void(control_reply)> answer)
 {
-    const auto id = jobs_.start(std::move(request));
-    const auto job = jobs_.view(id);
-    auto out = describe(job);
-    out["ca"] = job.ca;
-    return reply_json(201, out);
+    jobs_.start(std::move(request), [this, answer = std::move(answer)](const std::exception_ptr& failed, const std::string& id) {
+        if (failed) return answer(reply_failure(failed));
+        const auto job = jobs_.view(id);
+        auto out = describe(job);
+        out["ca"] = job.ca;
+        answer(reply_json(201, out));
+    });
 }
 
 control_reply control_api::set_phase(const std::string& id, const std::string& body)
@@ -360,7 +372,7 @@ control_reply control_api::list() const
     return reply_json(200, json::object{{"jobs", std::move(out)}});
 }
 
-bool may_control(const control_peer& peer, std::uint32_t own_uid, std::optional<std::uint32_t> group)
+bool may_control(const control_peer& peer, std::optional<std::uint32_t> own_uid, std::optional<std::uint32_t> group)
 {
     if (peer.uid == 0 || peer.uid == own_uid) return true;
     if (!group) return false;

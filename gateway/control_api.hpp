@@ -27,7 +27,7 @@ public:
 
 private:
     void dispatch(control_request& request, const std::function<void(control_reply)>& answer);
-    control_reply start(job_request request);
+    void start(job_request request, std::function<void(control_reply)> answer);
     control_reply set_phase(const std::string& id, const std::string& body);
     control_reply report(const std::string& id, const std::string& query) const;
     control_reply list() const;
@@ -41,7 +41,7 @@ struct control_peer {
     std::uint32_t uid = 0, gid = 0;
     std::vector<std::uint32_t> groups;
 };
-/// Root, the gateway's own user, and the members of `group`, if there is one.
-bool may_control(const control_peer& peer, std::uint32_t own_uid, std::optional<std::uint32_t> group);
+/// Root, the gateway's own user, if it has one to itself, and the members of `group`, if there is one.
+bool may_control(const control_peer& peer, std::optional<std::uint32_t> own_uid, std::optional<std::uint32_t> group);
 
 } // namespace cofferdam::gateway

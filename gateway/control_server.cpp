@@ -5,7 +5,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -17,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <grp.h>
+#include <limits>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,10 +33,12 @@ using unix_stream = beast::basic_stream<unix_socket>;
 
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_connections = 64;
+constexpr std::size_t max_strangers = 8; // who may not ask, and is told so
 constexpr std::size_t max_request = 8U << 20;
 constexpr std::size_t first_read = 4096;
 constexpr std::size_t max_groups = 1024;
 constexpr std::chrono::seconds request_limit{30};
+constexpr std::chrono::seconds stranger_limit{5};
 
 std::optional<std::uint32_t> find_group(const std::string& name)
 {
@@ -44,6 +46,14 @@ std::optional<std::uint32_t> find_group(const std::string& name)
     const auto* found = ::getgrnam(name.c_str());
     if (!found) throw std::runtime_error("serve.control_group: there is no group " + name);
     return found->gr_gid;
+}
+
+/// Nobody is everybody's: what runs as it is not the gateway for that.
+std::optional<std::uint32_t> own_user()
+{
+    constexpr uid_t nobody = 65534;
+    const auto own = ::geteuid();
+    return own == nobody ? std::nullopt : std::optional<std::uint32_t>(own);
 }
 
 std::optional<control_peer> peer_of(int socket)
@@ -61,9 +71,9 @@ std::optional<control_peer> peer_of(int socket)
 } // namespace
 
 struct control_server::impl : std::enable_shared_from_this<impl> {
-    impl(asio::io_context& context, control_api& made, control_socket listening)
-        : api(made), path(std::move(listening.path)), group(listening.group), own(::geteuid()),
-          acceptor(context, unix_socket(), listening.descriptor)
+    impl(asio::io_context& context, control_api& made, control_socket listening, std::function<void(std::string_view)> failed)
+        : api(made), path(std::move(listening.path)), file(listening.file), group(listening.group), own(own_user()),
+          acceptor(context, unix_socket(), listening.descriptor), on_failure(std::move(failed))
     {
     }
 
@@ -77,16 +87,62 @@ struct control_server::impl : std::enable_shared_from_this<impl> {
                 co_await pause.async_wait(use_tuple);
                 continue;
             }
-            if (self->open >= max_connections) continue;
-            asio::co_spawn(self->acceptor.get_executor(), serve(self, std::move(socket)), asio::detached);
+            self->admit(std::move(socket));
         }
+    }
+
+    /// An exception ends one connection, and is told.
+    void admit(unix_socket::socket socket)
+    {
+        const auto failed = [self = shared_from_this()](const std::exception_ptr& failure) { self->count_failure(failure); };
+        try {
+            const auto peer = peer_of(socket.native_handle());
+            const bool known = peer && may_control(*peer, own, group);
+            if ((known ? open : strangers) >= (known ? max_connections : max_strangers)) return;
+            auto task = known ? serve(shared_from_this(), std::move(socket)) : refuse(shared_from_this(), std::move(socket));
+            asio::co_spawn(acceptor.get_executor(), std::move(task), failed);
+        }
+        catch (...) {
+            failed(std::current_exception());
+        }
+    }
+
+    void count_failure(const std::exception_ptr& failure)
+    {
+        if (!failure) return;
+        try {
+            std::rethrow_exception(failure);
+        }
+        catch (const std::exception& e) {
+            if (on_failure) on_failure(e.what());
+        }
+        catch (...) {
+            if (on_failure) on_failure("unknown exception");
+        }
+    }
+
+    /// Without a look at what is asked.
+    static asio::awaitable<void> refuse(std::shared_ptr<impl> self, unix_socket::socket socket)
+    {
+        const counted here(self->strangers);
+        unix_stream stream(std::move(socket));
+        stream.expires_after(stranger_limit);
+        beast::flat_buffer buffer;
+        beast::http::request_parser<beast::http::string_body> parser;
+        parser.body_limit(std::numeric_limits<std::uint64_t>::max()); // none of it is read
+        auto [read_error, size] = co_await beast::http::async_read_header(stream, buffer, parser, use_tuple);
+        if (read_error || size == 0) co_return;
+        control_reply reply{403, "application/json", "{\"error\":\"only root and the gateway's user and group may ask\"}\n"};
+        auto response = to_response(std::move(reply), parser.get());
+        response.keep_alive(false);
+        auto [write_error, written] = co_await beast::http::async_write(stream, response, use_tuple);
+        (void)write_error;
+        (void)written;
     }
 
     static asio::awaitable<void> serve(std::shared_ptr<impl> self, unix_socket::socket socket)
     {
         const counted here(self->open);
-        const auto peer = peer_of(socket.native_handle());
-        const bool known = peer && may_control(*peer, self->own, self->group);
         const auto shared = std::make_shared<unix_stream>(std::move(socket));
         auto& stream = *shared;
         auto [buffer, descriptors] = co_await read_first(shared);
@@ -99,12 +155,9 @@ struct control_server::impl : std::enable_shared_from_this<impl> {
             if (read_error || size == 0) co_return;
             stream.expires_never();
             const auto& message = parser.get();
-            control_reply reply{403, "application/json", "{\"error\":\"only root and the gateway's user and group may ask\"}\n"};
-            if (known) {
-                control_request request{std::string(message.method_string()), std::string(message.target()), message.body(),
-                                        std::exchange(descriptors, {})};
-                reply = co_await ask(self, std::move(request));
-            }
+            control_request request{std::string(message.method_string()), std::string(message.target()), message.body(),
+                                    std::exchange(descriptors, {})};
+            control_reply reply = co_await ask(self, std::move(request));
             auto response = to_response(std::move(reply), message);
             stream.expires_after(request_limit);
             auto [write_error, written] = co_await beast::http::async_write(stream, response, use_tuple);
@@ -178,16 +231,37 @@ struct control_server::impl : std::enable_shared_from_this<impl> {
 
     control_api& api;
     std::string path;
-    std::optional<std::uint32_t> group;
-    std::uint32_t own;
+    file_identity file;
+    std::optional<std::uint32_t> group, own;
     unix_socket::acceptor acceptor;
-    std::size_t open = 0;
+    std::function<void(std::string_view)> on_failure;
+    std::size_t open = 0, strangers = 0;
 };
+
+namespace {
+
+std::optional<file_identity> identity_of(const std::string& path)
+{
+    struct stat there {};
+    if (::lstat(path.c_str(), &there) != 0) return std::nullopt;
+    return file_identity{there.st_dev, there.st_ino};
+}
+
+/// A gateway that ended without taking its socket away leaves one that nobody listens on.
+bool is_listened_on(const sockaddr_un& name)
+{
+    const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const bool refused = ::connect(probe, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 && errno == ECONNREFUSED;
+    ::close(probe);
+    return !refused;
+}
+
+} // namespace
 
 control_socket open_control_socket(const std::string& path, const std::string& group)
 {
     const auto fail = [&path] { throw std::runtime_error("serve.control " + path + ": " + std::strerror(errno)); };
-    control_socket out{-1, path, find_group(group)};
+    control_socket out{-1, path, find_group(group), {}};
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     errno = ENAMETOOLONG;
@@ -197,6 +271,7 @@ control_socket open_control_socket(const std::string& path, const std::string& g
     if (::lstat(path.c_str(), &there) == 0) {
         errno = EEXIST;
         if (!S_ISSOCK(there.st_mode)) fail();
+        if (is_listened_on(name)) throw std::runtime_error("serve.control " + path + ": another gateway answers there");
         ::unlink(path.c_str());
     }
     out.descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -205,13 +280,15 @@ control_socket open_control_socket(const std::string& path, const std::string& g
     const int bound = ::bind(out.descriptor, reinterpret_cast<const sockaddr*>(&name), sizeof name);
     ::umask(before);
     if (bound != 0 || ::listen(out.descriptor, 64) != 0) fail();
+    out.file = identity_of(path).value_or(file_identity{});
     if (!out.group) return out;
     if (::chown(path.c_str(), static_cast<uid_t>(-1), *out.group) != 0 || ::chmod(path.c_str(), 0660) != 0) fail();
     return out;
 }
 
-control_server::control_server(asio::io_context& context, control_api& api, control_socket listening)
-    : impl_(std::make_shared<impl>(context, api, std::move(listening)))
+control_server::control_server(asio::io_context& context, control_api& api, control_socket listening,
+                               std::function<void(std::string_view)> on_failure)
+    : impl_(std::make_shared<impl>(context, api, std::move(listening), std::move(on_failure)))
 {
 }
 
@@ -222,7 +299,8 @@ control_server::~control_server()
 
 void control_server::start()
 {
-    asio::co_spawn(impl_->acceptor.get_executor(), impl::accept(impl_), asio::detached);
+    auto failed = [self = impl_](const std::exception_ptr& failure) { self->count_failure(failure); };
+    asio::co_spawn(impl_->acceptor.get_executor(), impl::accept(impl_), std::move(failed));
 }
 
 void control_server::stop()
@@ -230,7 +308,7 @@ void control_server::stop()
     if (!impl_->acceptor.is_open()) return;
     boost::system::error_code ignored;
     impl_->acceptor.close(ignored);
-    ::unlink(impl_->path.c_str());
+    if (identity_of(impl_->path) == impl_->file) ::unlink(impl_->path.c_str());
 }
 
 } // namespace cofferdam::gateway

@@ -129,6 +129,12 @@ asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::ui
             out.detail = "the machine that runs the gateway; to allow it: host:" + std::to_string(port);
             co_return out;
         }
+        const auto& own = w.job().settings().own_ports;
+        if (std::find(own.begin(), own.end(), port) != own.end()) {
+            out.why = reason::private_address;
+            out.detail = "the gateway's own port";
+            co_return out;
+        }
         out.addresses = {ip_address::v4({127, 0, 0, 1}), ip_address::parse("::1").value()};
         co_return out;
     }

@@ -19,23 +19,23 @@
 namespace cofferdam::gateway {
 namespace {
 
-/// Nobody's address if it is gone already.
-ip_endpoint peer_of(const tcp::socket& socket)
-{
-    boost::system::error_code ec;
-    const auto peer = socket.remote_endpoint(ec);
-    return ec ? ip_endpoint{} : from_asio(peer);
-}
-
 /// Whoever dialled a listener by its own address was not redirected: to serve it would be a loop.
-bool was_redirected(tcp::socket& socket, std::optional<ip_endpoint>& dialled)
+bool was_redirected(tcp::socket& socket)
 {
     boost::system::error_code ec;
     const auto own = socket.local_endpoint(ec);
-    const auto destination = nft::original_dst(socket.native_handle());
-    if (ec || !destination) return false;
-    dialled = *destination;
-    return *destination != from_asio(own);
+    const auto dialled = nft::original_dst(socket.native_handle());
+    return !ec && dialled && *dialled != from_asio(own);
+}
+
+void refuse(job_context& job, tcp::socket& socket, const ip_endpoint& client, reason why, const char* detail)
+{
+    const auto dialled = nft::original_dst(socket.native_handle());
+    connection_facts facts;
+    facts.source.address = client;
+    facts.destination = dialled ? *dialled : ip_endpoint{};
+    refuse_attempt(job, facts, "tcp", gateway_decision(why, policy::stage::connection), detail);
+    reset_connection(socket);
 }
 
 } // namespace
@@ -76,8 +76,8 @@ entrance::~entrance()
 
 void entrance::start()
 {
-    started_ = true;
     queries_.start();
+    started_ = true;
 }
 
 void entrance::stop()
@@ -117,7 +117,7 @@ void entrance::accept_streams(std::size_t loop, nft::descriptor listener)
     auto& context = loops_[loop]->context();
     auto acceptor = make_acceptor(context, listener.release());
     keep(loop, acceptor);
-    auto take = [this, loop](tcp::socket socket) { admit(loop, std::move(socket)); };
+    auto take = [this, loop](tcp::socket socket, const ip_endpoint& client) { admit(loop, std::move(socket), client); };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }
 
@@ -126,46 +126,33 @@ void entrance::accept_proxied(std::size_t loop, nft::descriptor listener)
     auto& context = loops_[loop]->context();
     auto acceptor = make_acceptor(context, listener.release());
     keep(loop, acceptor);
-    auto take = [this, loop](tcp::socket socket) {
-        if (peer_of(socket) == ip_endpoint{}) return;
-        if (const auto job = owner_of(loop, socket)) start_flow(job->engine->on(loop), std::move(socket), arrival::proxied);
+    auto take = [this, loop](tcp::socket socket, const ip_endpoint& client) {
+        const auto job = owner_of(loop, socket, client);
+        if (job) start_flow(job->engine->on(loop), std::move(socket), client, arrival::proxied);
     };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }
 
-void entrance::admit(std::size_t loop, tcp::socket socket)
+void entrance::admit(std::size_t loop, tcp::socket socket, const ip_endpoint& client)
 {
-    const auto job = owner_of(loop, socket);
+    const auto job = owner_of(loop, socket, client);
     if (!job) return;
-    std::optional<ip_endpoint> dialled;
-    if (was_redirected(socket, dialled)) return start_flow(job->engine->on(loop), std::move(socket));
-    refuse(job->engine->context(), socket, reason::own_address, dialled.value_or(ip_endpoint{}), "the gateway's own port");
+    if (was_redirected(socket)) return start_flow(job->engine->on(loop), std::move(socket), client);
+    refuse(job->engine->context(), socket, client, reason::own_address, "the gateway's own port");
 }
 
 // Null: the connection was refused, for nobody can say whose it is.
-shared_job entrance::owner_of(std::size_t loop, tcp::socket& socket)
+shared_job entrance::owner_of(std::size_t loop, tcp::socket& socket, const ip_endpoint& client)
 {
-    const auto client = peer_of(socket);
     if (!jobs_.has_groups() || flows_.empty()) return jobs_.find(client.address);
     boost::system::error_code ec;
     const auto reached = from_asio(socket.local_endpoint(ec));
     const auto mark = flows_.at(loop).find({nft::protocol::tcp, reached, client});
     if (mark) return jobs_.find(client.address, *mark);
-    // Whoever has gone before it was accepted has no end that could be asked for.
-    const auto why = client == ip_endpoint{} ? reason::client_closed : reason::internal_error;
+    static_cast<void>(socket.remote_endpoint(ec)); // fails if the client has gone, as its flow has then
     const auto detail = "its control group is unknown: " + mark.error().message();
-    const auto dialled = nft::original_dst(socket.native_handle());
-    refuse(own(), socket, why, dialled ? *dialled : ip_endpoint{}, detail.c_str());
+    refuse(own(), socket, client, ec ? reason::client_closed : reason::internal_error, detail.c_str());
     return nullptr;
-}
-
-void entrance::refuse(job_context& job, tcp::socket& socket, reason why, const ip_endpoint& dialled, const char* detail)
-{
-    connection_facts facts;
-    facts.source.address = peer_of(socket);
-    facts.destination = dialled;
-    refuse_attempt(job, facts, "tcp", gateway_decision(why, policy::stage::connection), detail);
-    reset_connection(socket);
 }
 
 void entrance::accept_names(nft::descriptor listener)
@@ -173,9 +160,14 @@ void entrance::accept_names(nft::descriptor listener)
     auto& context = loops_.front()->context();
     auto acceptor = make_acceptor(context, listener.release());
     keep(0, acceptor);
-    auto take = [this](tcp::socket socket) {
-        if (peer_of(socket) == ip_endpoint{}) return;
-        if (const auto job = owner_of(0, socket)) job->names->serve_stream(std::move(socket));
+    auto take = [this](tcp::socket socket, const ip_endpoint& client) {
+        const auto job = owner_of(0, socket, client);
+        if (!job) return;
+        auto& owner = job->engine->context();
+        const auto share = owner.connections();
+        if (const char* limit = share->enter()) return refuse_overload(owner, socket, client, limit);
+        const std::shared_ptr<void> place(share.get(), [share](void*) { share->leave(); });
+        job->names->serve_stream(std::move(socket), place);
     };
     spawn_counted(context, own(), accept_each(own(), acceptor, std::move(take)));
 }

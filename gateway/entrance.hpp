@@ -54,10 +54,8 @@ private:
     void accept_proxied(std::size_t loop, nft::descriptor listener);
     void accept_names(nft::descriptor listener);
     void serve_names(nft::descriptor socket);
-    void admit(std::size_t loop, boost::asio::ip::tcp::socket socket);
-    shared_job owner_of(std::size_t loop, boost::asio::ip::tcp::socket& socket);
-    void refuse(job_context& job, boost::asio::ip::tcp::socket& socket, reason why, const ip_endpoint& dialled,
-                const char* detail);
+    void admit(std::size_t loop, boost::asio::ip::tcp::socket socket, const ip_endpoint& client);
+    shared_job owner_of(std::size_t loop, boost::asio::ip::tcp::socket& socket, const ip_endpoint& client);
     nft::queue_calls queue_calls();
     void close(std::size_t loop);
     void keep(std::size_t loop, std::shared_ptr<boost::asio::ip::tcp::acceptor> acceptor);

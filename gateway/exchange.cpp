@@ -167,6 +167,8 @@ std::optional<exchange::answer> exchange::judge_authority()
     if (!head.scheme.empty() && !equals_ignoring_case(head.scheme, scheme_)) {
         return refuse(400, reason::ambiguous_request, "the target's scheme is not that of the connection");
     }
+    if (facts.proxied && head.form != http::target_form::absolute)
+        return refuse(400, reason::malformed_request, "a proxy is asked for a URL");
     if (head.host.empty()) { // HTTP/1.0 without Host
         host = !facts.host.empty()        ? facts.host
                : facts.bound_name.empty() ? facts.destination.address.to_string()
@@ -178,10 +180,7 @@ std::optional<exchange::answer> exchange::judge_authority()
         policy::parse_host(head.where.ipv6_literal ? '[' + std::string(head.where.host) + ']' : std::string(head.where.host));
     if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
     host = parsed->to_string();
-    if (facts.proxied) {
-        if (head.form != http::target_form::absolute) return refuse(400, reason::malformed_request, "a proxy is asked for a URL");
-        port = head.where.port ? head.where.port : default_port(scheme_);
-    }
+    if (facts.proxied) port = head.where.port ? head.where.port : default_port(scheme_);
     const auto claimed = head.where.port ? head.where.port : default_port(scheme_);
     if (head.where.port && claimed != port) {
         return refuse(421, reason::host_mismatch,

@@ -1,6 +1,5 @@
 #include "gateway/flow.hpp"
 
-#include "gateway/asio_endpoint.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
@@ -17,21 +16,6 @@
 
 namespace cofferdam::gateway {
 namespace {
-
-// One record, no coroutine: this is the path that must stay cheap.
-void refuse_overload(worker& w, tcp::socket& socket)
-{
-    auto& job = w.job();
-    connection_facts facts;
-    boost::system::error_code ec;
-    const auto peer = socket.remote_endpoint(ec);
-    if (!ec) facts.source.address = from_asio(peer);
-    const auto destination = nft::original_dst(socket.native_handle());
-    if (destination) facts.destination = *destination;
-    refuse_attempt(job, facts, "tcp", gateway_decision(reason::overload, policy::stage::connection),
-                   "limits.max_connections is reached");
-    reset_connection(socket);
-}
 
 constexpr std::chrono::milliseconds server_poll{50};
 
@@ -52,16 +36,28 @@ void reset_connection(tcp::socket& socket) noexcept
     socket.close(ignored);
 }
 
-void start_flow(worker& w, tcp::socket socket, arrival how)
+// One record, no coroutine: this is the path that must stay cheap.
+void refuse_overload(job_context& job, tcp::socket& socket, const ip_endpoint& client, const char* limit)
+{
+    connection_facts facts;
+    facts.source.address = client;
+    const auto destination = nft::original_dst(socket.native_handle());
+    if (destination) facts.destination = *destination;
+    refuse_attempt(job, facts, "tcp", gateway_decision(reason::overload, policy::stage::connection),
+                   std::string(limit) + " is reached");
+    reset_connection(socket);
+}
+
+void start_flow(worker& w, tcp::socket socket, const ip_endpoint& client, arrival how)
 {
     auto& job = w.job();
-    if (!job.enter_connection()) {
-        refuse_overload(w, socket);
+    if (const char* limit = job.enter_connection()) {
+        refuse_overload(job, socket, client, limit);
         return;
     }
     std::shared_ptr<flow> self;
     try {
-        self = std::make_shared<flow>(w, std::move(socket));
+        self = std::make_shared<flow>(w, std::move(socket), client);
     }
     catch (...) {
         job.leave_connection();
@@ -70,9 +66,11 @@ void start_flow(worker& w, tcp::socket socket, arrival how)
     spawn_counted(w.context(), job, keep(std::move(self), how));
 }
 
-flow::flow(worker& w, tcp::socket socket) : worker_(w), socket_(std::move(socket)), registration_(w, *this)
+flow::flow(worker& w, tcp::socket socket, const ip_endpoint& client)
+    : worker_(w), socket_(std::move(socket)), registration_(w, *this)
 {
     facts_.id = new_identifier();
+    facts_.source.address = client;
 }
 
 flow::~flow()
@@ -121,18 +119,16 @@ flow::watch::~watch()
     owner_.watched_[slot_] = nullptr;
 }
 
-void flow::settle_source()
+void flow::prepare_socket()
 {
-    boost::system::error_code ec;
-    const auto peer = socket_.remote_endpoint(ec);
-    if (!ec) facts_.source.address = from_asio(peer); // a client that hung up at once has none, and is recorded all the same
-    socket_.non_blocking(true, ec);
-    socket_.set_option(tcp::no_delay(true), ec);
+    boost::system::error_code ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.set_option(tcp::no_delay(true), ignored);
 }
 
 asio::awaitable<void> flow::run()
 {
-    settle_source();
+    prepare_socket();
     const auto destination = nft::original_dst(socket_.native_handle());
     if (!destination) {
         refuse_connection(*this, "tcp", gateway_decision(reason::own_address, policy::stage::connection), {});

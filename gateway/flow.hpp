@@ -20,7 +20,7 @@ namespace cofferdam::gateway {
 /// coroutine. The watchdog closes every registered stream when the deadline passes.
 class flow final : public expirable, public std::enable_shared_from_this<flow> {
 public:
-    flow(worker& w, tcp::socket socket);
+    flow(worker& w, tcp::socket socket, const ip_endpoint& client);
     ~flow() override;
 
     asio::awaitable<void> run();
@@ -52,7 +52,7 @@ public:
     };
 
 private:
-    void settle_source();
+    void prepare_socket();
     asio::awaitable<void> dispatch();
     void refuse_proxied(const policy::decision& verdict, const std::string& detail, const http::request_head& head);
     asio::awaitable<void> run_http();
@@ -73,8 +73,11 @@ private:
 };
 
 enum class arrival { redirected, proxied };
-/// Takes an accepted connection: starts its flow, or resets it where limits.max_connections is reached.
-void start_flow(worker& w, tcp::socket socket, arrival how = arrival::redirected);
+/// Takes an accepted connection of that client: starts its flow, or resets it where there are too many already.
+void start_flow(worker& w, tcp::socket socket, const ip_endpoint& client, arrival how = arrival::redirected);
+
+/// Records and resets a connection for which that limit left no place.
+void refuse_overload(job_context& job, tcp::socket& socket, const ip_endpoint& client, const char* limit);
 
 /// Closes with a TCP reset: the client sees a refusal at once.
 void reset_connection(tcp::socket& socket) noexcept;

@@ -14,18 +14,37 @@
 namespace cofferdam::gateway {
 
 job_context::job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules,
-                         std::shared_ptr<audit::metrics> shared)
+                         const shared_by_jobs& shared)
     : id_(std::move(id)), settings_(std::move(settings)), rules_(std::move(rules)),
       bindings_(settings_.dns.virtual_range, settings_.dns.max_names), budget_(budget_of(settings_)),
       inspector_(settings_.dns, bindings_, budget_,
                  {[this](std::string_view name, std::uint16_t qtype) { return judge_name(*this, name, qtype); }}),
       ca_(id_, settings_.tls, std::chrono::system_clock::now()), leaves_(ca_, settings_.tls.leaf_cache),
       server_tls_(tls::make_server_context(settings_.tls)), upstream_tls_(settings_.tls),
-      metrics_(shared ? std::move(shared) : std::make_shared<audit::metrics>(version)), ready_answers_(settings_.dns.max_cache)
+      metrics_(shared.metrics ? shared.metrics : std::make_shared<audit::metrics>(version)),
+      connections_(std::make_shared<connection_share>(settings_.limits.max_connections, shared.connections)),
+      ready_answers_(settings_.dns.max_cache)
 {
 }
 
-job_context::~job_context() = default;
+job_context::~job_context()
+{
+    audit_.reset();
+    note_depth(0);
+    note_log(true);
+}
+
+// On the log's thread, and after it.
+void job_context::note_depth(std::size_t depth) noexcept
+{
+    const auto before = std::exchange(depth_, depth);
+    metrics_->audit_queue_depth(static_cast<std::ptrdiff_t>(depth) - static_cast<std::ptrdiff_t>(before));
+}
+
+void job_context::note_log(bool good) noexcept
+{
+    if (std::exchange(log_good_, good) != good) metrics_->audit_log_failed(good ? -1 : 1);
+}
 
 std::shared_ptr<const policy::policy> job_context::rules() const
 {
@@ -64,8 +83,9 @@ void job_context::open_audit(std::function<void(const audit::record&)> observe)
         metrics_->observe(entry);
         observe(entry);
     };
-    hooks.depth = [this](std::size_t depth) { metrics_->audit_queue_depth(depth); };
-    hooks.failure = [](const std::string& message) {
+    hooks.depth = [this](std::size_t depth) { note_depth(depth); };
+    hooks.failure = [this](const std::string& message) {
+        note_log(message.empty());
         if (message.empty())
             std::fprintf(stderr, "cofferdam: the audit log can be written again\n");
         else
@@ -88,19 +108,16 @@ void job_context::attribute_with(std::shared_ptr<attribution> lookup)
     attribution_ = std::move(lookup);
 }
 
-bool job_context::enter_connection() noexcept
+const char* job_context::enter_connection() noexcept
 {
-    if (connections_.fetch_add(1, std::memory_order_relaxed) >= settings_.limits.max_connections) {
-        connections_.fetch_sub(1, std::memory_order_relaxed);
-        return false;
-    }
+    if (const char* reached = connections_->enter()) return reached;
     metrics_->active_connections(1);
-    return true;
+    return nullptr;
 }
 
 void job_context::leave_connection() noexcept
 {
-    connections_.fetch_sub(1, std::memory_order_relaxed);
+    connections_->leave();
     metrics_->active_connections(-1);
 }
 

@@ -8,6 +8,7 @@
 #include "dns/host_addresses.hpp"
 #include "dns/inspector.hpp"
 #include "dns/ready_answers.hpp"
+#include "gateway/connection_share.hpp"
 #include "gateway/leaf_rejections.hpp"
 #include "gateway/lost_datagrams.hpp"
 #include "policy/policy.hpp"
@@ -28,13 +29,18 @@ namespace cofferdam::gateway {
 class attribution;
 class worker;
 
+/// What the jobs of one gateway share.
+struct shared_by_jobs {
+    std::shared_ptr<audit::metrics> metrics;        ///< none: the job has its own
+    std::shared_ptr<connection_budget> connections; ///< none: limits.max_connections is the only bound
+};
+
 /// Everything that belongs to one job and that its flows on all workers share. Thread-safe. Outlives the workers.
 class job_context {
 public:
-    /// Makes the job's CA (law 8: in memory only). `rules` are the settings' policy, compiled. `shared`: the metrics of a gateway
-    /// of many jobs; without them the job has its own. Throws std::runtime_error.
+    /// Makes the job's CA (law 8: in memory only). `rules` are the settings' policy, compiled. Throws std::runtime_error.
     job_context(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules,
-                std::shared_ptr<audit::metrics> shared = nullptr);
+                const shared_by_jobs& shared = {});
     ~job_context();
     job_context(const job_context&) = delete;
     job_context& operator=(const job_context&) = delete;
@@ -76,9 +82,11 @@ public:
                                                                                  ip_endpoint destination, std::uint8_t transport);
     void attribute_with(std::shared_ptr<attribution> lookup);
 
-    /// False if limits.max_connections are open already.
-    bool enter_connection() noexcept;
+    /// For a new flow: see connection_share::enter.
+    const char* enter_connection() noexcept;
     void leave_connection() noexcept;
+    /// For connections that are no flows.
+    std::shared_ptr<connection_share> connections() const noexcept { return connections_; }
 
     /// Coroutines of the job that run (see spawn_counted): while there are any, they use it.
     void enter_task() noexcept { tasks_.fetch_add(1, std::memory_order_relaxed); }
@@ -89,6 +97,9 @@ public:
     std::uint64_t internal_errors() const noexcept { return internal_errors_.load(std::memory_order_relaxed); }
 
 private:
+    void note_depth(std::size_t depth) noexcept;
+    void note_log(bool good) noexcept;
+
     std::string id_;
     config::settings settings_;
     mutable std::mutex rules_mutex_;
@@ -105,9 +116,11 @@ private:
     std::shared_ptr<audit::metrics> metrics_;
     leaf_rejections rejections_;
     lost_datagrams lost_{*this};
+    std::size_t depth_ = 0; // of the log's queue, as last told
+    bool log_good_ = true;
     std::unique_ptr<audit::writer> audit_;
     std::shared_ptr<attribution> attribution_;
-    std::atomic<std::size_t> connections_{0};
+    std::shared_ptr<connection_share> connections_;
     std::atomic<std::size_t> tasks_{0};
     std::atomic<std::uint64_t> internal_errors_{0};
     dns::ready_answers ready_answers_;

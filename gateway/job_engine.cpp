@@ -15,8 +15,8 @@ constexpr std::chrono::milliseconds audit_close_time{10'000};
 } // namespace
 
 job_engine::job_engine(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules, job_facts facts,
-                       std::shared_ptr<audit::metrics> shared)
-    : context_(std::move(id), std::move(settings), std::move(rules), std::move(shared)), facts_(std::move(facts)),
+                       const shared_by_jobs& shared)
+    : context_(std::move(id), std::move(settings), std::move(rules), shared), facts_(std::move(facts)),
       source_(context_.settings().policy), policy_(config::describe_files(context_.settings()))
 {
     context_.open_audit([this](const audit::record& entry) {
@@ -48,9 +48,8 @@ void job_engine::stop(std::chrono::milliseconds drain)
     for (auto& each : workers_) each->stop(drain);
 }
 
-void job_engine::reload(policy::policy_source source, std::string what)
+void job_engine::reload(policy::policy_source source, std::shared_ptr<const policy::policy> rules, std::string what)
 {
-    auto rules = policy::policy::compile(source, facts_.phase);
     source_ = std::move(source);
     policy_ = std::move(what);
     context_.replace_rules(std::move(rules));
@@ -64,9 +63,14 @@ void job_engine::set_phase(std::string phase)
     record("phase", std::nullopt, nullptr);
 }
 
+bool job_engine::drained() const noexcept
+{
+    return std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->drained(); });
+}
+
 bool job_engine::idle() const noexcept
 {
-    return context_.tasks() == 0 && std::all_of(workers_.begin(), workers_.end(), [](const auto& w) { return w->drained(); });
+    return context_.tasks() == 0 && drained();
 }
 
 audit::writer_totals job_engine::conclude(std::optional<int> exit_code)

@@ -27,15 +27,15 @@ class job_engine {
 public:
     /// Opens the audit log. Throws std::runtime_error, std::system_error.
     job_engine(std::string id, config::settings settings, std::shared_ptr<const policy::policy> rules, job_facts facts,
-               std::shared_ptr<audit::metrics> shared = nullptr);
+               const shared_by_jobs& shared = {});
 
     job_context& context() noexcept { return context_; }
     const job_facts& facts() const noexcept { return facts_; }
 
-    /// From now on this policy decides, in the phase that is in force; `what` says which it is, for the record of type job, event
-    /// "reload". Connections that are open are judged by it at their next request. Other settings stay. Throws policy_error, and
-    /// the former policy stays.
-    void reload(policy::policy_source source, std::string what);
+    /// From now on this policy decides; `rules` are it, compiled for the phase that is in force, and `what` says which it is, for
+    /// the record of type job, event "reload". Connections that are open are judged by it at their next request. Other settings
+    /// stay.
+    void reload(policy::policy_source source, std::shared_ptr<const policy::policy> rules, std::string what);
     /// From now on the allow-list of this phase decides (empty: the main one). Throws policy_error if there is none.
     void set_phase(std::string phase);
 
@@ -47,6 +47,8 @@ public:
     void start(std::string network);
     /// See worker::stop.
     void stop(std::chrono::milliseconds drain);
+    /// After stop(): nothing of it runs on a loop any more, or was not to be ended in time.
+    bool drained() const noexcept;
     /// After stop(): nothing uses the job any more.
     bool idle() const noexcept;
 

@@ -9,16 +9,21 @@
 #include "nft/io/control_group.hpp"
 
 #include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <filesystem>
-#include <sys/stat.h>
 
 namespace cofferdam::gateway {
+
+namespace asio = boost::asio;
+
 namespace {
 
 constexpr std::chrono::milliseconds look_interval{20};
 /// After its drain time a job's connections are closed; what uses it then still is given this long.
 constexpr std::chrono::seconds grace{5};
+/// A log that hangs keeps one of them for up to twice audit_close_time (see job_engine::conclude).
+constexpr std::size_t ender_count = 4;
 constexpr std::size_t max_name = 128;
 constexpr std::size_t max_sources = 256;
 
@@ -49,11 +54,13 @@ struct job_registry::entry {
     std::vector<nft::match_control_group> groups;
     std::chrono::steady_clock::time_point ends_at{};
     std::function<void(job_result)> done;
-    bool told = false;
+    bool concluding = false; // its log is written to the end, on another thread
+    bool told = false;       // it was, or that was given up
 };
 
 job_registry::job_registry(boost::asio::io_context& context, job_table& jobs, surroundings around)
-    : context_(context), jobs_(jobs), around_(std::move(around)), default_(std::make_unique<entry>()), timer_(context)
+    : context_(context), jobs_(jobs), around_(std::move(around)), default_(std::make_unique<entry>()), timer_(context),
+      makers_(1), enders_(ender_count)
 {
     default_->job = jobs_.fallback();
     default_->shown.id = "default";
@@ -89,19 +96,48 @@ config::settings job_registry::settings_for(const job_request& request, const st
     return out;
 }
 
-std::string job_registry::start(job_request request)
+void job_registry::start(job_request request, start_handler done)
 {
     check(request);
     if (around_.serve.audit_dir.empty())
         throw job_error(job_error::kind::conflict, "a job needs a log: set serve.audit_dir, or a file in audit.sinks");
-    if (entries_.size() >= around_.serve.max_jobs) throw job_error(job_error::kind::too_many, "serve.max_jobs is reached");
+    if (entries_.size() + starting_ >= around_.serve.max_jobs)
+        throw job_error(job_error::kind::too_many, "serve.max_jobs is reached");
+    ++starting_;
+    asio::post(makers_, [this, request = std::move(request), done = std::move(done), work = asio::make_work_guard(context_)] {
+        std::shared_ptr<std::unique_ptr<entry>> made = std::make_shared<std::unique_ptr<entry>>();
+        std::exception_ptr failed;
+        try {
+            *made = make(request);
+        }
+        catch (...) {
+            failed = std::current_exception();
+        }
+        asio::post(context_, [this, made, failed, done] {
+            --starting_;
+            if (failed) return done(failed, {});
+            std::string id;
+            try {
+                id = admit(std::move(*made));
+            }
+            catch (...) {
+                return done(std::current_exception(), {});
+            }
+            done(nullptr, id);
+        });
+    });
+}
+
+// On another thread.
+std::unique_ptr<job_registry::entry> job_registry::make(const job_request& request) const
+{
     auto made = std::make_unique<entry>();
     made->groups = find_groups(request);
     const std::string id = new_identifier();
     auto settings = settings_for(request, id);
     const auto rules = compile_served(settings.policy, request.phase);
     job_facts facts{request.phase, {}, {}, request.attached ? request.attached->name() : join(request), {}};
-    auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.metrics);
+    auto engine = std::make_unique<job_engine>(id, std::move(settings), rules, std::move(facts), around_.shared);
     made->attached = request.attached;
     auto send = request.attached ? request.attached->sender() : around_.send;
     made->job = std::make_shared<served_job>(std::move(engine), around_.loops, std::move(send));
@@ -112,31 +148,28 @@ std::string job_registry::start(job_request request)
     if (request.attached) shown.attached = request.attached->name();
     shown.control_groups = request.control_groups;
     shown.started = std::chrono::system_clock::now();
-    auto& running = *made->job->engine;
-    const auto& sinks = running.context().settings().audit.sinks;
+    auto& context = made->job->engine->context();
+    const auto& sinks = context.settings().audit.sinks;
     if (!sinks.empty()) shown.audit = sinks.front().path;
-    if (!around_.serve.ca_dir.empty()) {
-        shown.ca_dir = around_.serve.ca_dir + '/' + id;
-        write_ca_files(shown.ca_dir, running.context().ca());
-    }
-    const auto* how = request.attached ? "attached" : config::to_string(around_.serve.intercept);
-    running.start(std::string(how) + ", " + running.facts().source);
+    if (around_.serve.ca_dir.empty()) return made;
+    shown.ca_dir = around_.serve.ca_dir + '/' + id;
+    write_ca_files(shown.ca_dir, context.ca());
+    return made;
+}
+
+// Its id. Throws job_error, and it ends then.
+std::string job_registry::admit(std::unique_ptr<entry> made)
+{
     entries_.push_back(std::move(made));
     auto& kept = *entries_.back();
+    const auto id = kept.shown.id;
+    auto& running = *kept.job->engine;
+    const auto* how = kept.attached ? "attached" : config::to_string(around_.serve.intercept);
+    running.start(std::string(how) + ", " + running.facts().source);
     try {
+        if (closing_) throw job_error(job_error::kind::conflict, "the gateway ends");
         if (kept.attached) attach(kept);
-    }
-    catch (...) {
-        stop(id, std::chrono::milliseconds(0), {});
-        throw;
-    }
-    for (const auto& source : request.sources) {
-        if (jobs_.add(source, kept.job)) continue;
-        jobs_.remove(kept.job);
-        stop(id, std::chrono::milliseconds(0), {});
-        throw job_error(job_error::kind::conflict, source.to_string() + " is a source of another job");
-    }
-    try {
+        take_sources(kept);
         take_groups(kept);
     }
     catch (...) {
@@ -161,7 +194,7 @@ void job_registry::attach(entry& which)
         boost::asio::post(context_, [this, id, message] { tell_change(id, message); });
     };
     try {
-        which.attached->open(which.job, {around_.loops, around_.keeping, std::move(alert)});
+        which.attached->open(which.job, {around_.loops, around_.keeping, around_.serve.ruleset_check, std::move(alert)});
     }
     catch (const std::exception& e) {
         throw job_error(job_error::kind::conflict, which.attached->name() + " can't be attached: " + e.what());
@@ -191,6 +224,14 @@ std::vector<nft::match_control_group> job_registry::find_groups(const job_reques
         out.push_back(std::move(*found));
     }
     return out;
+}
+
+void job_registry::take_sources(entry& which)
+{
+    for (const auto& each : which.shown.sources) {
+        if (!jobs_.add(each, which.job))
+            throw job_error(job_error::kind::conflict, each.to_string() + " is a source of another job");
+    }
 }
 
 void job_registry::take_groups(entry& which)
@@ -241,10 +282,29 @@ void job_registry::stop(const std::string& id, std::chrono::milliseconds drain, 
 
 void job_registry::stop_all(std::chrono::milliseconds drain)
 {
+    closing_ = true;
     for (auto& each : entries_)
         if (!each->shown.stopping) stop(each->shown.id, drain, {});
-    const auto untold = [](const auto& each) { return !each->told; };
-    while (std::any_of(entries_.begin(), entries_.end(), untold) && context_.run_one() != 0) continue;
+}
+
+void job_registry::hurry()
+{
+    for (auto& each : entries_) {
+        if (!each->shown.stopping) continue;
+        each->job->engine->stop(std::chrono::milliseconds(0));
+        each->ends_at = std::min(each->ends_at, std::chrono::steady_clock::now() + grace);
+    }
+}
+
+void job_registry::end_threads()
+{
+    makers_.join();
+    enders_.join();
+}
+
+bool job_registry::ended() const
+{
+    return starting_ == 0 && std::all_of(entries_.begin(), entries_.end(), [](const auto& each) { return each->told; });
 }
 
 void job_registry::look_later()
@@ -269,17 +329,30 @@ bool job_registry::finish(entry& which)
 {
     auto& engine = *which.job->engine;
     if (engine.idle()) which.attached.reset(); // it has a reference
-    // The entry's own is the last reference once no packet and no query of it is in hand.
-    const bool idle = engine.idle() && which.job.use_count() == 1;
+    // In this order: while the entry's own is the last reference, no packet and no query of it is in hand, and as it has no
+    // sources any more there comes none; then what is idle stays so.
+    const bool idle = which.job.use_count() == 1 && engine.idle();
     const bool late = std::chrono::steady_clock::now() >= which.ends_at;
-    if ((idle || late) && !std::exchange(which.told, true)) {
-        job_result result{{}, engine.conclude(std::nullopt)};
-        result.job = describe(which);
+    if ((idle || late) && !std::exchange(which.concluding, true)) conclude(which);
+    return idle && which.told;
+}
+
+void job_registry::conclude(entry& which)
+{
+    asio::post(enders_, [this, &which, work = asio::make_work_guard(context_)] {
+        auto written = which.job->engine->conclude(std::nullopt);
         std::error_code ignored;
         if (!which.shown.ca_dir.empty()) std::filesystem::remove_all(which.shown.ca_dir, ignored);
-        if (which.done) which.done(std::move(result));
-    }
-    return idle;
+        asio::post(context_, [this, &which, written = std::move(written)]() mutable { tell(which, std::move(written)); });
+    });
+}
+
+void job_registry::tell(entry& which, audit::writer_totals written)
+{
+    which.told = true;
+    if (!which.done) return;
+    job_result result{describe(which), std::move(written)};
+    std::exchange(which.done, {})(std::move(result));
 }
 
 job_view job_registry::describe(const entry& which) const

@@ -8,7 +8,9 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
+#include <exception>
 #include <functional>
 #include <list>
 #include <memory>
@@ -63,11 +65,12 @@ struct job_result {
 /// The jobs of a running gateway. Lives on the main thread.
 class job_registry {
 public:
+    using start_handler = std::function<void(std::exception_ptr failed, std::string id)>;
     struct surroundings {
         const event_loops& loops;
         const config::settings& settings; ///< of which jobs have what is not policy
         const config::serve_settings& serve;
-        std::shared_ptr<audit::metrics> metrics;
+        shared_by_jobs shared;
         packet_sender send;
         boost::asio::io_context& keeping; ///< whose thread keeps the rulesets of attached namespaces
         /// Has the packets of the table's control groups marked. Throws job_error, sealed_network_error.
@@ -79,15 +82,23 @@ public:
     job_registry(const job_registry&) = delete;
     job_registry& operator=(const job_registry&) = delete;
 
-    /// Its sources are judged by its policy when this returns. The job's id. Throws job_error, config_error, policy_error.
-    std::string start(job_request request);
+    /// `done` is called when its sources are judged by its policy, with its id, or with why it was not started: job_error,
+    /// config_error, policy_error, std::runtime_error. The policy is compiled and the CA made on another thread. Throws
+    /// job_error.
+    void start(job_request request, start_handler done);
     /// Empty: the main allow-list. Throws job_error, policy_error.
     void set_phase(const std::string& id, std::string phase);
     /// Its sources are nobody's at once; its connections may end within `drain`. `done` is called then, with the sums. Throws
     /// job_error.
     void stop(const std::string& id, std::chrono::milliseconds drain, std::function<void(job_result)> done);
-    /// All of them. Returns when each has ended, or has been given up.
+    /// All of them, those that are being started too. `ended` says when that is done.
     void stop_all(std::chrono::milliseconds drain);
+    /// Connections of jobs that end have no more time.
+    void hurry();
+    /// Waits for the other threads. Before the loops end, where jobs may still be made.
+    void end_threads();
+    /// No job is left but the default one, and those that were given up.
+    bool ended() const;
 
     job_view view(const std::string& id) const;
     std::vector<job_view> list() const; ///< the default job first, the others by their start
@@ -97,12 +108,17 @@ private:
     using entries = std::list<std::unique_ptr<entry>>;
 
     config::settings settings_for(const job_request& request, const std::string& id) const;
+    std::unique_ptr<entry> make(const job_request& request) const;
     std::vector<nft::match_control_group> find_groups(const job_request& request) const;
+    std::string admit(std::unique_ptr<entry> made);
+    void take_sources(entry& which);
     void take_groups(entry& which);
     entry& find(const std::string& id) const;
     void look();
     void look_later();
     bool finish(entry& which);
+    void conclude(entry& which);
+    void tell(entry& which, audit::writer_totals written);
     void attach(entry& which);
     void tell_change(const std::string& id, const std::string& message);
     job_view describe(const entry& which) const;
@@ -114,6 +130,10 @@ private:
     std::unique_ptr<entry> default_;
     boost::asio::steady_timer timer_;
     bool looking_ = false;
+    bool closing_ = false;
+    std::size_t starting_ = 0;
+    // What takes time, so that the main thread always answers; last here, for they use the rest.
+    boost::asio::thread_pool makers_, enders_;
 };
 
 } // namespace cofferdam::gateway

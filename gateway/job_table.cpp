@@ -2,7 +2,6 @@
 
 #include "gateway/job_dns.hpp"
 #include "gateway/worker.hpp"
-#include "nft/ruleset_parts.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -28,21 +27,18 @@ shared_job job_table::find(const ip_address& source, std::uint32_t mark) const
     if (mark != 0) {
         if (const auto marked = groups_.find(mark); marked != groups_.end()) return marked->second.job;
     }
-    if (const auto host = hosts_.find(plain); host != hosts_.end()) return host->second;
-    const auto found =
-        std::find_if(ranges_.begin(), ranges_.end(), [&](const range& each) { return each.source.contains(plain); });
-    return found == ranges_.end() ? fallback_ : found->job;
+    for (const auto& [length, jobs] : prefixes_) {
+        if (length > plain.bytes().size() * 8) continue;
+        const auto found = jobs.find(plain.masked(length));
+        if (found != jobs.end()) return found->second;
+    }
+    return fallback_;
 }
 
 bool job_table::add(const ip_prefix& source, shared_job job)
 {
     const std::unique_lock lock(mutex_);
-    if (source == nft::host_prefix(source.network())) return hosts_.emplace(source.network(), std::move(job)).second;
-    if (std::any_of(ranges_.begin(), ranges_.end(), [&](const range& each) { return each.source == source; })) return false;
-    const auto behind =
-        std::find_if(ranges_.begin(), ranges_.end(), [&](const range& each) { return each.source.length() < source.length(); });
-    ranges_.insert(behind, {source, std::move(job)});
-    return true;
+    return prefixes_[source.length()].emplace(source.network(), std::move(job)).second;
 }
 
 bool job_table::add(const nft::match_control_group& source, shared_job job)
@@ -70,8 +66,8 @@ std::vector<nft::marked_group> job_table::groups() const
 void job_table::remove(const shared_job& job)
 {
     const std::unique_lock lock(mutex_);
-    std::erase_if(hosts_, [&](const auto& each) { return each.second == job; });
-    std::erase_if(ranges_, [&](const range& each) { return each.job == job; });
+    for (auto& each : prefixes_) std::erase_if(each.second, [&](const auto& one) { return one.second == job; });
+    std::erase_if(prefixes_, [](const auto& each) { return each.second.empty(); });
     std::erase_if(groups_, [&](const auto& each) { return each.second.job == job; });
     group_count_ = groups_.size();
 }

@@ -7,6 +7,8 @@
 #include "nft/local_ruleset.hpp"
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <shared_mutex>
 #include <unordered_map>
@@ -56,10 +58,8 @@ public:
     void remove(const shared_job& job);
 
 private:
-    struct range {
-        ip_prefix source;
-        shared_job job;
-    };
+    /// Prefixes of one length, of both families, by their network.
+    using prefixes = std::unordered_map<ip_address, shared_job>;
 
     struct group {
         nft::match_control_group source;
@@ -70,9 +70,8 @@ private:
     std::uint32_t first_mark_, turn_ = 0;
     std::atomic<std::size_t> group_count_{0};
     mutable std::shared_mutex mutex_;
-    std::unordered_map<std::uint32_t, group> groups_; // by mark
-    std::unordered_map<ip_address, shared_job> hosts_;
-    std::vector<range> ranges_; // the longest first
+    std::unordered_map<std::uint32_t, group> groups_;       // by mark
+    std::map<unsigned, prefixes, std::greater<>> prefixes_; // the longest first, and none that is empty
 };
 
 } // namespace cofferdam::gateway

@@ -25,19 +25,27 @@ constexpr std::chrono::seconds time_limit{5};
 constexpr unsigned max_scrapes = 16;
 
 struct scrapes {
-    readiness unready;
+    metrics_calls calls;
     unsigned open = 0;
 };
 
 using response = beast::http::response<beast::http::string_body>;
 
-std::string why_unready(job_context& job, const readiness& unready)
+std::string why_unhealthy(job_context& job)
 {
-    if (job.audit().failed()) return "the audit log can't be written: " + job.audit().failure();
-    return unready ? unready() : std::string();
+    return job.audit().failed() ? "the audit log can't be written: " + job.audit().failure() : std::string();
 }
 
-response answer(job_context& job, const readiness& unready, const beast::http::request<beast::http::empty_body>& request)
+std::string why_unready(job_context& job, const metrics_calls& calls)
+{
+    auto why = why_unhealthy(job);
+    const auto failed = job.metrics().failed_audit_logs();
+    if (why.empty() && failed != 0) why = std::to_string(failed) + " audit logs of jobs can't be written";
+    return why.empty() && calls.unready ? calls.unready() : why;
+}
+
+response answer(job_context& job, const metrics_calls& calls, const ip_address& client,
+                const beast::http::request<beast::http::empty_body>& request)
 {
     response out;
     out.version(request.version());
@@ -46,12 +54,15 @@ response answer(job_context& job, const readiness& unready, const beast::http::r
     if (request.method() != beast::http::verb::get && request.method() != beast::http::verb::head) {
         out.result(beast::http::status::method_not_allowed);
     }
+    else if (target == "/metrics" && calls.may_count && !calls.may_count(client)) {
+        out.result(beast::http::status::forbidden);
+    }
     else if (target == "/metrics") {
         out.set(beast::http::field::content_type, audit::metrics::content_type);
         out.body() = job.metrics().render();
     }
     else if (target == "/healthz" || target == "/readyz") {
-        const std::string why = target == "/readyz" ? why_unready(job, unready) : why_unready(job, {});
+        const std::string why = target == "/readyz" ? why_unready(job, calls) : why_unhealthy(job);
         const bool ready = why.empty();
         out.result(ready ? beast::http::status::ok : beast::http::status::service_unavailable);
         out.set(beast::http::field::content_type, "text/plain; charset=utf-8");
@@ -65,7 +76,7 @@ response answer(job_context& job, const readiness& unready, const beast::http::r
     return out;
 }
 
-asio::awaitable<void> scrape(worker& w, tcp::socket socket, std::shared_ptr<scrapes> shared)
+asio::awaitable<void> scrape(worker& w, tcp::socket socket, ip_address client, std::shared_ptr<scrapes> shared)
 {
     beast::tcp_stream stream(std::move(socket));
     stream.expires_after(time_limit);
@@ -74,7 +85,7 @@ asio::awaitable<void> scrape(worker& w, tcp::socket socket, std::shared_ptr<scra
     parser.header_limit(4096);
     auto [read_error, size] = co_await beast::http::async_read(stream, buffer, parser, use_tuple);
     if (!read_error && size > 0) {
-        const response out = answer(w.job(), shared->unready, parser.get());
+        const response out = answer(w.job(), shared->calls, client, parser.get());
         auto [write_error, written] = co_await beast::http::async_write(stream, out, use_tuple);
         (void)write_error;
         (void)written;
@@ -86,7 +97,7 @@ asio::awaitable<void> scrape(worker& w, tcp::socket socket, std::shared_ptr<scra
 
 } // namespace
 
-void serve_metrics(worker& w, const std::string& address, readiness unready)
+void serve_metrics(worker& w, const std::string& address, metrics_calls calls)
 {
     const auto parsed = policy::parse_authority(address);
     if (!parsed || !parsed->where.address || !parsed->port) {
@@ -102,11 +113,11 @@ void serve_metrics(worker& w, const std::string& address, readiness unready)
     if (!ec) acceptor->listen(16, ec);
     if (ec) throw std::runtime_error("--metrics " + address + ": " + ec.message());
     w.adopt(acceptor);
-    auto shared = std::make_shared<scrapes>(scrapes{std::move(unready), 0});
-    auto take = [&w, shared](tcp::socket socket) {
+    auto shared = std::make_shared<scrapes>(scrapes{std::move(calls), 0});
+    auto take = [&w, shared](tcp::socket socket, const ip_endpoint& client) {
         if (shared->open >= max_scrapes) return;
         ++shared->open;
-        spawn_counted(w.context(), w.job(), scrape(w, std::move(socket), shared));
+        spawn_counted(w.context(), w.job(), scrape(w, std::move(socket), client.address, shared));
     };
     spawn_counted(w.context(), w.job(), accept_each(w.job(), acceptor, std::move(take)));
 }

@@ -1,4 +1,5 @@
 #include "gateway/address_guard.hpp"
+#include "gateway/asio_endpoint.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/flow.hpp"
@@ -21,9 +22,9 @@ namespace {
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds recheck_pause{2};
 
-/// The head of the first request, which stays in the socket. Empty: the client went away, or took too long. What is not a head,
-/// or is too large for one, is given as far as it is there.
-asio::awaitable<std::string> peek_head(tcp::socket& socket, const http::limits& limits)
+/// The head of the first request, which stays in the socket. Empty: the client went away, or took too long, which is told by
+/// `late`. What is not a head, or is too large for one, is given as far as it is there.
+asio::awaitable<std::string> peek_head(tcp::socket& socket, const http::limits& limits, bool& late)
 {
     const auto until = std::chrono::steady_clock::now() + limits.head_timeout;
     http::head_scanner scanner(http::message_kind::request);
@@ -32,7 +33,8 @@ asio::awaitable<std::string> peek_head(tcp::socket& socket, const http::limits& 
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         const auto patience = std::max(left, std::chrono::milliseconds(1));
         const auto waited = co_await wait_for_bytes(socket, bytes.size() + 1, patience);
-        if (waited != wait_result::ready || left <= std::chrono::milliseconds(0)) co_return std::string();
+        late = waited == wait_result::timed_out || left <= std::chrono::milliseconds(0);
+        if (late || waited != wait_result::ready) co_return std::string();
         std::string block(limits.max_head + 1, '\0');
         const auto count = ::recv(socket.native_handle(), block.data(), block.size(), MSG_PEEK | MSG_DONTWAIT);
         if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
@@ -92,11 +94,15 @@ void flow::refuse_proxied(const policy::decision& verdict, const std::string& de
 
 asio::awaitable<void> flow::run_proxied()
 {
-    settle_source();
+    prepare_socket();
     const auto& limits = job().settings().http;
-    const std::string bytes = co_await peek_head(socket_, limits);
+    boost::system::error_code ec;
+    const auto proxy = socket_.local_endpoint(ec);
+    if (!ec) facts_.destination = from_asio(proxy); // what was dialled, until there is a tunnel
+    bool late = false;
+    const std::string bytes = co_await peek_head(socket_, limits, late);
     if (bytes.empty()) {
-        close_unused(*this, "tcp", reason::client_closed);
+        close_unused(*this, "tcp", late || expired_ ? reason::client_timed_out : reason::client_closed);
         co_return;
     }
     http::request_head head;
@@ -120,11 +126,15 @@ asio::awaitable<void> flow::run_proxied()
                        head);
         co_return;
     }
-    facts_.destination.port = head.where.port;
-    if (const auto literal = ip_address::parse(host->to_string()))
+    facts_.destination = {{}, head.where.port};
+    if (const auto literal = ip_address::parse(host->to_string())) {
         facts_.destination.address = *literal;
-    else
+        facts_.bound_name = job().name_of(*literal).value_or("");
+        if (refuse_destination()) co_return;
+    }
+    else {
         facts_.bound_name = judged_name(host->to_string());
+    }
     facts_.standing = judge_tunnel(job(), facts_);
     if (!facts_.standing.allowed()) {
         refuse_proxied(facts_.standing, facts_.standing.detail, head);
@@ -133,10 +143,10 @@ asio::awaitable<void> flow::run_proxied()
     static constexpr std::string_view established = "HTTP/1.1 200 Connection established\r\n\r\n";
     const auto buffer = asio::buffer(established);
     arm(limits.body_timeout);
-    const auto [ec, sent] = co_await asio::async_write(socket_, buffer, use_tuple);
+    const auto [failed, sent] = co_await asio::async_write(socket_, buffer, use_tuple);
     disarm();
-    if (ec || sent == 0 || !skip(socket_, bytes.size())) {
-        close_unused(*this, "tcp", reason::client_closed);
+    if (failed || sent == 0 || !skip(socket_, bytes.size())) {
+        close_unused(*this, "tcp", expired_ ? reason::client_timed_out : reason::client_closed);
         co_return;
     }
     co_await dispatch();

@@ -2,6 +2,7 @@
 
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
+#include "gateway/recent_attempts.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/worker.hpp"
 #include "nft/nflog.hpp"
@@ -11,9 +12,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <map>
 #include <netinet/in.h>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -26,7 +25,6 @@ constexpr std::size_t max_attempts = 4096;
 constexpr std::size_t datagram_size = 65536;
 
 using clock = std::chrono::steady_clock;
-using attempt_key = std::tuple<std::uint8_t, ip_endpoint, ip_endpoint, std::uint32_t>;
 
 // What is known of a packet beside its ends.
 std::string describe_packet(const nft::refused_packet& packet, bool sender_known)
@@ -98,9 +96,9 @@ private:
     {
         if (packet.sequence) note_gap(sequence_.observe(*packet.sequence));
         home_.job().metrics().packet(audit::packet_verdict::reject);
-        if (!is_new(packet)) co_return;
         const auto owner = worker_for(packet);
         auto& job = owner->job();
+        if (!seen_.is_new(job.id(), {packet.protocol, packet.source, packet.destination}, clock::now())) co_return;
         auto place = job.audit().reserve();
         if (!place) co_return; // nothing was let through, and the metric above counted it
         connection_facts facts;
@@ -129,19 +127,6 @@ private:
         return named_refusal(std::move(verdict), attempt);
     }
 
-    bool is_new(const nft::refused_packet& packet)
-    {
-        const auto now = clock::now();
-        if (now - purged_ > std::chrono::seconds(1)) {
-            std::erase_if(seen_, [now](const auto& each) { return now - each.second > attempt_window; });
-            purged_ = now;
-        }
-        const attempt_key key{packet.protocol, packet.source, packet.destination, packet.mark};
-        if (seen_.contains(key)) return false;
-        if (seen_.size() < max_attempts) seen_.emplace(key, now);
-        return true;
-    }
-
     void note_gap(std::uint32_t lost)
     {
         lost_ += lost;
@@ -164,8 +149,8 @@ private:
     worker_of find_;
     asio::posix::stream_descriptor log_;
     nft::log_sequence sequence_;
-    std::map<attempt_key, clock::time_point> seen_;
-    clock::time_point purged_{}, alerted_{};
+    recent_attempts seen_{max_attempts, attempt_window};
+    clock::time_point alerted_{};
     std::uint64_t lost_ = 0;
 };
 

@@ -20,30 +20,64 @@ std::string describe(const nft::ruleset_events& change)
 
 } // namespace
 
-ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert)
-    : ruleset_keeper(context, std::move(make), std::move(alert), nft::open_ruleset_sockets())
+ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
+                               std::function<void(std::string)> alert)
+    : ruleset_keeper(context, std::move(make), interval, std::move(alert), nft::open_ruleset_sockets())
 {
 }
 
-ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert,
-                               nft::ruleset_sockets sockets)
-    : make_(std::move(make)), alert_(std::move(alert)), sockets_(std::move(sockets)),
-      events_(context, ::dup(sockets_.watch.number())), teller_(context), retry_(context)
+ruleset_keeper::ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
+                               std::function<void(std::string)> alert, nft::ruleset_sockets sockets)
+    : make_(std::move(make)), interval_(interval), alert_(std::move(alert)), sockets_(std::move(sockets)),
+      events_(context, ::dup(sockets_.watch.number())), teller_(context), retry_(context), comparing_(context)
 {
 }
 
 void ruleset_keeper::install()
 {
     queueing_ = nft::install_ruleset(sockets_.netfilter, make_);
+    note_identity();
     stands_ = true;
     wait();
+    compare_later();
+}
+
+void ruleset_keeper::note_identity()
+{
+    auto read = nft::read_identity(sockets_.netfilter);
+    installed_.reset();
+    if (read) installed_ = std::move(*read);
+}
+
+void ruleset_keeper::compare_later()
+{
+    comparing_.expires_after(interval_);
+    comparing_.async_wait([this, alive = alive()](boost::system::error_code ec) {
+        if (ec || alive.expired()) return;
+        compare();
+        compare_later();
+    });
+}
+
+// Notifications are lost where the kernel has no memory for them, and what changed the rules may not send any.
+void ruleset_keeper::compare()
+{
+    if (!stands_) return; // is being put back already
+    const auto read = nft::read_identity(sockets_.netfilter);
+    if (!read && read.error() == errc::need_more) return; // rulesets are changed all the time, and that is told
+    if (read && installed_ && *read == *installed_) return;
+    tell("the ruleset is not what was installed" + put_back());
 }
 
 void ruleset_keeper::replace(std::vector<nft::chain> chains)
 {
     std::packaged_task<void()> task([&] {
+        // What others changed must not be taken for the gateway's own.
+        compare();
         // Where it does not stand now, it is put back with these rules.
-        if (stands_) nft::replace_rules(sockets_.netfilter, chains);
+        if (!stands_) return;
+        nft::replace_rules(sockets_.netfilter, chains);
+        note_identity();
     });
     auto done = task.get_future();
     boost::asio::post(events_.get_executor(), [&task] { task(); });
@@ -63,7 +97,12 @@ void ruleset_keeper::look()
 {
     const auto change = sockets_.watch.take();
     if (!change) return;
-    last_ = describe(*change) + put_back();
+    tell(describe(*change) + put_back());
+}
+
+void ruleset_keeper::tell(std::string what)
+{
+    last_ = std::move(what);
     if (++changes_ == 1) tell_later();
 }
 
@@ -71,6 +110,7 @@ std::string ruleset_keeper::put_back()
 {
     try {
         nft::install_ruleset(sockets_.netfilter, make_);
+        note_identity();
         stands_ = true;
         return ", and put back";
     }

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,13 @@ class ruleset_keeper {
 public:
     using maker = std::function<nft::ruleset(nft::queue_encoding)>;
 
-    /// `alert` is called on `context`'s thread, at most once a second. Throws sealed_network_error.
-    ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert);
+    /// `alert` is called on `context`'s thread, at most once a second. Whatever notifications say, the kernel's rules are looked
+    /// at each `interval`. Throws sealed_network_error.
+    ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
+                   std::function<void(std::string)> alert);
     /// Of the network namespace of `sockets`.
-    ruleset_keeper(boost::asio::io_context& context, maker make, std::function<void(std::string)> alert,
-                   nft::ruleset_sockets sockets);
+    ruleset_keeper(boost::asio::io_context& context, maker make, std::chrono::milliseconds interval,
+                   std::function<void(std::string)> alert, nft::ruleset_sockets sockets);
 
     /// Throws sealed_network_error.
     void install();
@@ -40,17 +43,23 @@ public:
 private:
     void wait();
     void look();
+    void compare_later();
+    void compare();
+    void note_identity();
     std::string put_back();
+    void tell(std::string what);
     void tell_later();
     std::weak_ptr<void> alive() const noexcept { return alive_; }
 
     maker make_;
+    std::chrono::milliseconds interval_;
     std::function<void(std::string)> alert_;
     nft::ruleset_sockets sockets_;
     boost::asio::posix::stream_descriptor events_;
     nft::queue_encoding queueing_ = nft::queue_encoding::native;
     std::atomic<bool> stands_{false};
-    boost::asio::steady_timer teller_, retry_;
+    boost::asio::steady_timer teller_, retry_, comparing_;
+    std::optional<nft::ruleset_identity> installed_; // none: it could not be read
     std::chrono::steady_clock::time_point told_{};
     unsigned changes_ = 0;                                   // not told yet
     std::string last_;                                       // of these: by whom, and what came of it

@@ -18,9 +18,15 @@ void check_entries(const std::vector<policy::entry_source>& entries, const polic
 
 std::shared_ptr<const policy::policy> compile_served(const policy::policy_source& source, std::string_view phase)
 {
-    check_entries(source.allow, *policy::policy::compile(source));
-    for (const auto& [name, entries] : source.phases) check_entries(entries, *policy::policy::compile(source, name));
-    return policy::policy::compile(source, phase);
+    auto out = policy::policy::compile(source);
+    check_entries(source.allow, *out);
+    if (!phase.empty()) out = nullptr;
+    for (const auto& [name, entries] : source.phases) {
+        auto compiled = policy::policy::compile(source, name);
+        check_entries(entries, *compiled);
+        if (name == phase) out = std::move(compiled);
+    }
+    return out ? out : policy::policy::compile(source, phase); // which tells that there is no such phase
 }
 
 } // namespace cofferdam::gateway

@@ -18,11 +18,17 @@
 
 #include <boost/asio/post.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <unistd.h>
 
 namespace cofferdam::gateway {
 namespace {
+
+constexpr std::chrono::milliseconds look_interval{20};
+/// For everything, once a second signal has come.
+constexpr std::chrono::seconds hurried_patience{3};
 
 config::settings load(const std::string& file, config::serve_settings& serve)
 {
@@ -38,17 +44,30 @@ config::settings load(const std::string& file, config::serve_settings& serve)
     return out;
 }
 
+std::shared_ptr<connection_budget> make_budget(const config::serve_settings& serve)
+{
+    const auto descriptors = raise_descriptor_limit();
+    const auto most = connections_that_fit(descriptors);
+    if (serve.max_connections > most)
+        throw std::runtime_error("serve.max_connections: " + std::to_string(descriptors) +
+                                 " descriptors (RLIMIT_NOFILE) are enough for " + std::to_string(most) + " connections");
+    return std::make_shared<connection_budget>(serve.max_connections != 0 ? serve.max_connections : most);
+}
+
 } // namespace
 
 service::service(std::string file)
-    : file_(std::move(file)), settings_(load(file_, serve_)), metrics_(std::make_shared<audit::metrics>(version)),
+    : file_(std::move(file)),
+      settings_(load(file_, serve_)), shared_{std::make_shared<audit::metrics>(version), make_budget(serve_)},
       ruleset_(
           keeping_,
           [this](nft::queue_encoding queueing) {
               return capture_rules(serve_, settings_, queueing, jobs_ ? jobs_->groups() : std::vector<nft::marked_group>());
           },
+          serve_.ruleset_check,
           [this](std::string message) { boost::asio::post(main_, [this, message] { alert("ruleset changed", message); }); })
 {
+    serve_.user = sandbox::gateway_user(serve_.user);
     signal_events_.assign(::dup(signals_.descriptor()));
 }
 
@@ -56,6 +75,7 @@ service::~service()
 {
     control_.reset();
     if (entrance_) entrance_->stop();
+    if (registry_) registry_->end_threads();
     loops_.clear();
     keeping_.stop();
     if (keeper_.joinable()) keeper_.join();
@@ -63,6 +83,8 @@ service::~service()
 
 void service::prepare_folders() const
 {
+    for (const auto& sink : settings_.audit.sinks)
+        if (sink.what == audit::sink_settings::kind::file) sandbox::make_gateway_log(sink.path, serve_.user);
     if (!serve_.ca_dir.empty()) sandbox::make_gateway_folder(serve_.ca_dir, serve_.user);
     if (serve_.control.empty()) return;
     sandbox::make_gateway_folder(std::filesystem::path(serve_.control).parent_path().string(), serve_.user);
@@ -74,12 +96,11 @@ void service::make_default_job(std::shared_ptr<const policy::policy> rules)
     const packet_sender send = [answers = answers_](byte_view packet, const ip_address& to) { answers->send(packet, to); };
     job_facts facts;
     facts.source = "default";
-    auto engine = std::make_unique<job_engine>(new_identifier(), settings_, std::move(rules), std::move(facts), metrics_);
+    auto engine = std::make_unique<job_engine>(new_identifier(), settings_, std::move(rules), std::move(facts), shared_);
     if (!serve_.ca_dir.empty()) write_ca_files(serve_.ca_dir, engine->context().ca());
     jobs_ = std::make_unique<job_table>(std::make_shared<served_job>(std::move(engine), loops_, send), serve_.first_job_mark);
     registry_ = std::make_unique<job_registry>(
-        main_, *jobs_,
-        job_registry::surroundings{loops_, settings_, serve_, metrics_, send, keeping_, [this] { mark_groups(); }});
+        main_, *jobs_, job_registry::surroundings{loops_, settings_, serve_, shared_, send, keeping_, [this] { mark_groups(); }});
 }
 
 void service::mark_groups()
@@ -101,23 +122,32 @@ void service::start()
     answers_ = std::make_shared<answer_sender>(std::move(sockets.captured.answers_v4), std::move(sockets.captured.answers_v6));
     control_socket control;
     if (!serve_.control.empty()) control = open_control_socket(serve_.control, serve_.control_group);
+    // No other gateway runs here, or its sockets would be taken.
+    if (!serve_.ca_dir.empty()) remove_ca_folders(serve_.ca_dir);
     ruleset_.install(); // closed until there is a job that answers
     sandbox::drop_gateway_privileges(serve_.user);
     make_default_job(std::move(rules));
     auto& own = *jobs_->fallback()->engine;
     entrance_ = std::make_unique<entrance>(*jobs_, loops_, std::move(sockets), serve_.first_queue);
-    if (serve_.metrics) serve_metrics(own.on(0), serve_.metrics->to_string(), [this] { return unready(); });
+    if (serve_.metrics) serve_metrics(own.on(0), serve_.metrics->to_string(), answers_of_metrics());
     if (control.descriptor >= 0) {
         api_ = std::make_unique<control_api>(*registry_, [this] { reload(); });
-        control_ = std::make_unique<control_server>(main_, *api_, std::move(control));
+        auto failed = [&own](std::string_view what) { own.context().count_internal_error(what); };
+        control_ = std::make_unique<control_server>(main_, *api_, std::move(control), std::move(failed));
     }
     own.start(std::string(config::to_string(serve_.intercept)) + ", " + nft::to_string(ruleset_.queueing()));
     keeper_ = std::thread([this] {
         name_this_thread("ruleset"); // has the few privileges that are left, like all threads from here on
         keeping_.run();
     });
-    for (auto& each : loops_) each->start();
-    entrance_->start();
+    try {
+        for (auto& each : loops_) each->start();
+        entrance_->start();
+    }
+    catch (...) {
+        for (auto& each : loops_) each->stop(); // or the entrance would close under them what they wait for
+        throw;
+    }
 }
 
 // The policy in force changes at once or not at all.
@@ -127,8 +157,9 @@ void service::reload()
         config::serve_settings serve;
         auto fresh = load(file_, serve);
         if (!serve_.default_job) fresh.policy = {}; // to open the default job takes a restart
-        compile_served(fresh.policy);
-        jobs_->fallback()->engine->reload(fresh.policy, config::describe_files(fresh));
+        auto& own = *jobs_->fallback()->engine;
+        auto rules = compile_served(fresh.policy, own.facts().phase);
+        own.reload(fresh.policy, std::move(rules), config::describe_files(fresh));
         std::fputs("cofferdam: reloaded\n", stderr);
     }
     catch (const std::exception& e) {
@@ -141,6 +172,16 @@ void service::reload()
 void service::alert(std::string name, std::string message)
 {
     record_alert(jobs_->fallback()->engine->context(), std::move(name), std::move(message));
+}
+
+metrics_calls service::answers_of_metrics()
+{
+    metrics_calls out;
+    out.unready = [this] { return unready(); };
+    // Where everything is captured, whoever comes by an interface is a client, and the counts are of other jobs too.
+    if (serve_.intercept == config::intercept_mode::router && serve_.all_interfaces)
+        out.may_count = [](const ip_address& client) { return client.scope() == ip_scope::loopback; };
+    return out;
 }
 
 std::string service::unready() const
@@ -161,17 +202,50 @@ int service::run()
     control_.reset();
     entrance_->stop();
     main_.restart();
-    registry_->stop_all(serve_.drain);
-    auto& own = *jobs_->fallback()->engine;
-    own.stop(serve_.drain);
+    drain();
     for (auto& each : loops_) each->end_when_idle();
     for (auto& each : loops_) each->join();
     loops_.clear(); // flows that did not end in time write their records now
-    const auto written = own.conclude(std::nullopt);
+    const auto written = conclude();
     if (written.lost == 0) return 0;
     std::fprintf(stderr, "cofferdam: %llu records could not be written to the audit log\n",
                  static_cast<unsigned long long>(written.lost));
     return exit_gateway_failed;
+}
+
+// Until each job has ended; a second signal leaves connections no more time.
+void service::drain()
+{
+    auto& own = *jobs_->fallback()->engine;
+    registry_->stop_all(serve_.drain);
+    own.stop(serve_.drain);
+    bool hurried = false;
+    while (!registry_->ended() || !own.drained()) {
+        if (hurried_ && !std::exchange(hurried, true)) {
+            registry_->hurry();
+            own.stop(std::chrono::milliseconds(0));
+        }
+        wait_a_little();
+    }
+}
+
+// The records of the default job.
+audit::writer_totals service::conclude()
+{
+    auto written = std::async(std::launch::async, [&own = *jobs_->fallback()->engine] { return own.conclude(std::nullopt); });
+    while (written.wait_for(std::chrono::seconds(0)) != std::future_status::ready) wait_a_little();
+    return written.get();
+}
+
+// After a second signal there is little time: who hangs then is left behind.
+void service::wait_a_little()
+{
+    main_.run_one_for(look_interval);
+    const auto now = std::chrono::steady_clock::now();
+    if (hurried_) ends_at_ = std::min(ends_at_, now + hurried_patience);
+    if (now < ends_at_) return;
+    std::fputs("cofferdam: ended before all records were written\n", stderr);
+    std::_Exit(exit_gateway_failed);
 }
 
 void service::wait_for_signal()
@@ -185,11 +259,13 @@ void service::take_signals()
 {
     for (const auto& each : signals_.take()) {
         if (each.number == SIGTERM || each.number == SIGINT) {
-            stopping_ = true;
-            return main_.stop();
+            if (stopping_.exchange(true))
+                hurried_ = true;
+            else
+                main_.stop();
         }
         try {
-            if (each.number == SIGHUP) reload();
+            if (each.number == SIGHUP && !stopping_) reload();
         }
         catch (const std::exception&) { // told where it was found; the old policy stays
         }

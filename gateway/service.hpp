@@ -6,6 +6,7 @@
 #include "gateway/event_loop.hpp"
 #include "gateway/job_registry.hpp"
 #include "gateway/job_table.hpp"
+#include "gateway/metrics_server.hpp"
 #include "gateway/ruleset_keeper.hpp"
 #include "gateway/signals.hpp"
 
@@ -42,6 +43,10 @@ private:
     void wait_for_signal();
     void take_signals();
     void feed_watchdog();
+    void drain();
+    audit::writer_totals conclude();
+    void wait_a_little();
+    metrics_calls answers_of_metrics();
     std::string unready() const;
 
     std::string file_;
@@ -51,11 +56,13 @@ private:
     boost::asio::io_context main_{1};
     boost::asio::posix::stream_descriptor signal_events_{main_};
     boost::asio::steady_timer watchdog_{main_};
-    std::shared_ptr<audit::metrics> metrics_;
+    shared_by_jobs shared_;
     boost::asio::io_context keeping_{1}; // of the ruleset's own thread: slow work on the main one must not delay it
     ruleset_keeper ruleset_;
     std::thread keeper_;
     std::atomic<bool> stopping_{false};
+    bool hurried_ = false; // a second signal came
+    std::chrono::steady_clock::time_point ends_at_ = std::chrono::steady_clock::time_point::max();
     std::shared_ptr<answer_sender> answers_;
     std::unique_ptr<job_table> jobs_;
     std::unique_ptr<job_registry> registry_;

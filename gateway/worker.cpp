@@ -7,6 +7,7 @@
 #include "gateway/upstream_pool.hpp"
 #include "gateway/verified_origins.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <future>
 
@@ -48,7 +49,7 @@ void worker::listen(int descriptor)
 {
     auto acceptor = make_acceptor(context(), descriptor);
     acceptors_.push_back(acceptor);
-    auto take = [this](tcp::socket socket) { start_flow(*this, std::move(socket)); };
+    auto take = [this](tcp::socket socket, const ip_endpoint& client) { start_flow(*this, std::move(socket), client); };
     spawn_counted(context(), job_, accept_each(job_, acceptor, std::move(take)));
 }
 
@@ -64,13 +65,15 @@ void worker::stop(std::chrono::milliseconds drain)
 
 void worker::begin_drain(std::chrono::milliseconds drain)
 {
+    const auto until = std::chrono::steady_clock::now() + drain;
+    drain_until_ = std::min(drain_until_, until);
+    if (std::exchange(draining_, true)) return;
     for (auto& acceptor : acceptors_) {
         boost::system::error_code ignored;
         acceptor->close(ignored);
     }
     for (auto& hook : stop_hooks_) hook();
     idle_upstreams_->close();
-    drain_until_ = std::chrono::steady_clock::now() + drain;
 }
 
 void worker::release()

@@ -58,7 +58,8 @@ public:
     void at_stop(std::function<void()> hook) { stop_hooks_.push_back(std::move(hook)); }
     /// From now on deadlines are looked after. Thread-safe.
     void start();
-    /// Stops accepting; flows go on until they end or `drain` passes, then they are closed. Thread-safe.
+    /// Stops accepting; flows go on until they end or `drain` passes, then they are closed. Once more: to shorten that.
+    /// Thread-safe.
     void stop(std::chrono::milliseconds drain);
     /// True when, after stop(), nothing of the job runs on this loop any more, or nothing ended it in time. Thread-safe.
     bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }
@@ -100,6 +101,7 @@ private:
     std::vector<std::function<void()>> stop_hooks_;
     std::chrono::steady_clock::time_point drain_until_ = std::chrono::steady_clock::time_point::max();
     std::atomic<bool> drained_{false};
+    bool draining_ = false;
     bool released_ = false;
 };
 

@@ -40,6 +40,9 @@ inline result<netlink_message> next_message(byte_view& rest) noexcept
     return out;
 }
 
+/// How far the answer to a request with NLM_F_DUMP has been read.
+enum class dump_state : std::uint8_t { more, ended };
+
 struct netlink_attribute {
     std::uint16_t type = 0; ///< without NLA_F_NESTED and NLA_F_NET_BYTEORDER
     byte_view value;

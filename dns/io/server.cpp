@@ -78,13 +78,14 @@ struct server::impl : std::enable_shared_from_this<impl> {
     void deliver_waiting(std::vector<answer> answers);
     static asio::awaitable<void> read_datagrams(std::shared_ptr<impl> self, std::shared_ptr<udp_listener> from);
     static asio::awaitable<void> accept_all(std::shared_ptr<impl> self, std::shared_ptr<asio::ip::tcp::acceptor> from);
-    static asio::awaitable<void> serve(std::shared_ptr<impl> self, std::shared_ptr<tcp_connection> connection);
+    static asio::awaitable<void> serve(std::shared_ptr<impl> self, std::shared_ptr<tcp_connection> connection,
+                                       std::shared_ptr<void> place);
     void ask_upstream(const forward& what);
     void on_answer(std::uint64_t id, const question& asked, const result<byte_view>& got);
     void flush_later();
     void flush();
     void report_lost(std::uint32_t count) const;
-    void start(asio::ip::tcp::socket socket);
+    void start(asio::ip::tcp::socket socket, std::shared_ptr<void> place = nullptr);
     void stop();
 
     asio::io_context& io;
@@ -225,17 +226,19 @@ asio::awaitable<void> server::impl::accept_all(std::shared_ptr<impl> self, std::
     }
 }
 
-void server::impl::start(asio::ip::tcp::socket socket)
+void server::impl::start(asio::ip::tcp::socket socket, std::shared_ptr<void> place)
 {
     std::erase_if(connections, [](const std::weak_ptr<tcp_connection>& c) { return c.expired(); });
     if (connections.size() >= limits.max_tcp_connections) return; // the socket closes itself
     auto connection = std::make_shared<tcp_connection>(std::move(socket), limits.tcp_idle);
     connections.push_back(connection);
-    spawn(serve(shared_from_this(), std::move(connection)));
+    spawn(serve(shared_from_this(), std::move(connection), std::move(place)));
 }
 
-asio::awaitable<void> server::impl::serve(std::shared_ptr<impl> self, std::shared_ptr<tcp_connection> connection)
+asio::awaitable<void> server::impl::serve(std::shared_ptr<impl> self, std::shared_ptr<tcp_connection> connection,
+                                          std::shared_ptr<void> place)
 {
+    (void)place;
     tcp_connection::on_message on_query = [self, weak = std::weak_ptr(connection)](byte_view message) {
         const auto stream = weak.lock();
         if (stream && !self->stopped) self->on_message(message, transport::tcp, stream->peer(), {nullptr, {}, stream});
@@ -292,9 +295,9 @@ void server::serve_tcp(int listen_fd)
     impl_->spawn(impl::accept_all(impl_, std::move(acceptor)));
 }
 
-void server::serve_stream(asio::ip::tcp::socket socket)
+void server::serve_stream(asio::ip::tcp::socket socket, std::shared_ptr<void> place)
 {
-    if (!impl_->stopped) impl_->start(std::move(socket));
+    if (!impl_->stopped) impl_->start(std::move(socket), std::move(place));
 }
 
 void server::stop()
@@ -310,15 +313,22 @@ std::size_t server::tcp_connections() const noexcept
 
 struct shared_datagrams::impl {
     static asio::awaitable<void> read(std::shared_ptr<impl> self);
+    /// What goes wrong with one datagram ends nothing else.
     void take(const udp_path& path, byte_view message) const
     {
-        if (const auto owner = find(endpoint_of(path.peer).address, path.mark))
-            owner->impl_->take_shared(message, path, listener);
+        try {
+            if (const auto owner = find(endpoint_of(path.peer).address, path.mark))
+                owner->impl_->take_shared(message, path, listener);
+        }
+        catch (const std::exception&) {
+            report_failure(std::current_exception(), on_failure);
+        }
     }
 
     std::shared_ptr<udp_listener> listener;
     finder find;
     std::function<void(std::uint32_t)> on_lost;
+    std::function<void(std::string_view)> on_failure;
 };
 
 asio::awaitable<void> shared_datagrams::impl::read(std::shared_ptr<impl> self)
@@ -341,10 +351,11 @@ asio::awaitable<void> shared_datagrams::impl::read(std::shared_ptr<impl> self)
 
 shared_datagrams::shared_datagrams(asio::io_context& io, int fd, finder find, std::function<void(std::uint32_t)> on_lost,
                                    std::function<void(std::string_view)> on_failure)
-    : impl_(std::make_shared<impl>(impl{std::make_shared<udp_listener>(io, fd), std::move(find), std::move(on_lost)}))
+    : impl_(std::make_shared<impl>(
+          impl{std::make_shared<udp_listener>(io, fd), std::move(find), std::move(on_lost), std::move(on_failure)}))
 {
     impl_->listener->socket.want_destinations();
-    auto on_end = [report = std::move(on_failure)](std::exception_ptr failed) { report_failure(failed, report); };
+    auto on_end = [self = impl_](std::exception_ptr failed) { report_failure(failed, self->on_failure); };
     asio::co_spawn(io, impl::read(impl_), std::move(on_end));
 }
 

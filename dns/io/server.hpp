@@ -35,8 +35,8 @@ public:
     /// Takes ownership of a listening TCP socket. At settings.max_tcp_connections further ones are closed at once.
     void serve_tcp(int listen_fd);
 
-    /// Takes over a connection that was accepted for it elsewhere.
-    void serve_stream(boost::asio::ip::tcp::socket socket);
+    /// Takes over a connection that was accepted for it elsewhere. `place` is kept until it ends.
+    void serve_stream(boost::asio::ip::tcp::socket socket, std::shared_ptr<void> place = nullptr);
 
     /// Closes all sockets. Queries that still wait are recorded as refused (shutting_down).
     void stop();

@@ -3,6 +3,8 @@
 #include "nft/encode.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -26,16 +28,29 @@ bool is_unknown_to_kernel(const error_code& ec)
            (ec.value() == ENOENT || ec.value() == EOPNOTSUPP || ec.value() == EPROTONOSUPPORT);
 }
 
+std::vector<descriptor> listen_for(const gateway_sockets& make, const ip_endpoint& at, unsigned workers, bool exclusive)
+{
+    std::vector<descriptor> out;
+    while (out.size() < workers) {
+        if (!exclusive || out.empty()) {
+            out.push_back(make.stream_listener(at, !exclusive));
+            continue;
+        }
+        descriptor same(::fcntl(out.front().number(), F_DUPFD_CLOEXEC, 0));
+        if (!same) throw_sealed(last_error(), "cannot duplicate the listener on " + at.to_string());
+        out.push_back(std::move(same));
+    }
+    return out;
+}
+
 capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners, bool shared)
 {
     const gateway_sockets make(sizes);
     const bool ipv6 = has_ipv6();
     const ip_address any_v4, any_v6 = ip_address::v6({});
     capture_sockets out;
-    for (unsigned i = 0; i < listeners; ++i) {
-        out.streams_v4.push_back(make.stream_listener({any_v4, rules.stream_port}, shared));
-        if (ipv6) out.streams_v6.push_back(make.stream_listener({any_v6, rules.stream_port}, shared));
-    }
+    out.streams_v4 = listen_for(make, {any_v4, rules.stream_port}, listeners, !shared);
+    if (ipv6) out.streams_v6 = listen_for(make, {any_v6, rules.stream_port}, listeners, !shared);
     out.names_udp_v4 = make.name_socket({any_v4, rules.name_port});
     out.names_tcp_v4 = make.stream_listener({any_v4, rules.name_port}, false);
     out.answers_v4 = make.answer_socket(false, rules.mark);
@@ -67,6 +82,32 @@ void replace_rules(netlink_socket& netfilter, const std::vector<chain>& chains)
     const auto batch = encode_rules(own_table, chains);
     const auto outcome = batch ? netfilter.commit(*batch) : netlink_outcome{batch.error(), "the rules"};
     if (outcome.error) throw_sealed(outcome.error, "the kernel refused " + outcome.request);
+}
+
+namespace {
+
+error_code read_identity_once(netlink_socket& netfilter, ruleset_identity& out)
+{
+    for (const auto& request : identity_requests(own_table)) {
+        const auto take = [&out](byte_view datagram) { return out.add(datagram, own_table); };
+        if (const auto failed = netfilter.dump(request, take)) return failed;
+    }
+    return {};
+}
+
+} // namespace
+
+result<ruleset_identity> read_identity(netlink_socket& netfilter)
+{
+    constexpr int tries = 5;
+    error_code failed;
+    for (int n = 0; n < tries; ++n) {
+        ruleset_identity out;
+        failed = read_identity_once(netfilter, out);
+        if (!failed) return out;
+        if (failed != errc::need_more) break;
+    }
+    return failed;
 }
 
 bool remove_own_table(netlink_socket& netfilter)

@@ -3,6 +3,7 @@
 #include "nft/io/gateway_sockets.hpp"
 #include "nft/io/netlink.hpp"
 #include "nft/router_ruleset.hpp"
+#include "nft/ruleset_identity.hpp"
 
 #include <functional>
 #include <vector>
@@ -20,6 +21,11 @@ struct capture_sockets {
     descriptor answers_v4, answers_v6;              ///< raw, marked, for send_packet()
 };
 
+/// One TCP listener for each of so many workers. `exclusive`: all are the same socket, so that nobody else can bind one of his
+/// own beside them, as any process of the same user may beside sockets that share a port (SO_REUSEPORT), which wake one worker
+/// only. Throws sealed_network_error.
+std::vector<descriptor> listen_for(const gateway_sockets& make, const ip_endpoint& at, unsigned workers, bool exclusive);
+
 /// Binds all of them. Needs CAP_NET_ADMIN and CAP_NET_RAW. `shared`: see gateway_sockets::stream_listener; a must for more than
 /// one listener. Throws sealed_network_error.
 capture_sockets open_capture_sockets(const router_options& rules, const socket_sizes& sizes, unsigned listeners,
@@ -32,6 +38,10 @@ queue_encoding install_ruleset(netlink_socket& netfilter, const std::function<ru
 /// Gives the chains of our table, which stands, new rules, all at once: nothing else of it changes, and no packet meets a chain
 /// that is being made. Throws sealed_network_error; nothing has changed then.
 void replace_rules(netlink_socket& netfilter, const std::vector<chain>& chains);
+
+/// What our table is in the kernel just now; that of no table, where there is none. errc::need_more if others change rulesets all
+/// the time.
+result<ruleset_identity> read_identity(netlink_socket& netfilter);
 
 /// Removes the table. False if there was none. Throws sealed_network_error.
 bool remove_own_table(netlink_socket& netfilter);

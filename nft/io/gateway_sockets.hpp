@@ -32,7 +32,7 @@ class gateway_sockets {
 public:
     explicit gateway_sockets(const socket_sizes& sizes) : sizes_(sizes) {}
 
-    /// `shared`: more sockets may listen there (SO_REUSEPORT).
+    /// `shared`: more sockets of this user may listen there (SO_REUSEPORT).
     descriptor stream_listener(const ip_endpoint& at, bool shared) const;
     descriptor name_socket(const ip_endpoint& at) const;
     descriptor relay_socket(std::uint16_t port, bool v6) const;

@@ -1,7 +1,5 @@
 #include "nft/io/netlink.hpp"
 
-#include "nft/netlink_reader.hpp"
-
 #include <array>
 #include <cerrno>
 #include <sys/socket.h>
@@ -61,6 +59,20 @@ error_code netlink_socket::request(byte_view message)
     byte_view rest(buffer.data(), static_cast<std::size_t>(size));
     const auto answer = take_acknowledgement(rest);
     return answer ? answer->error : answer.error();
+}
+
+error_code netlink_socket::dump(byte_view message, const std::function<result<dump_state>(byte_view datagram)>& take)
+{
+    if (const auto ec = send_all(message)) return ec;
+    std::array<std::uint8_t, answer_limit> buffer;
+    for (;;) {
+        const auto size = ::recv(socket_.number(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC);
+        if (size < 0) return errno == EAGAIN ? make_error_code(errc::timed_out) : last_error();
+        if (static_cast<std::size_t>(size) > buffer.size()) return make_error_code(errc::too_large);
+        const auto state = take(byte_view(buffer.data(), static_cast<std::size_t>(size)));
+        if (!state) return state.error();
+        if (*state == dump_state::ended) return {};
+    }
 }
 
 netlink_outcome netlink_socket::commit(const netlink_batch& batch)

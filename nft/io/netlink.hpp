@@ -3,7 +3,9 @@
 #include "core/bytes.hpp"
 #include "nft/encode.hpp"
 #include "nft/io/descriptor.hpp"
+#include "nft/netlink_reader.hpp"
 
+#include <functional>
 #include <string>
 
 namespace cofferdam::nft {
@@ -27,6 +29,9 @@ public:
     /// Sends one message that asks for an acknowledgement (NLM_F_ACK) and reads it. The kernel answers before send returns, so
     /// this never waits; errc::timed_out if there is no answer all the same.
     error_code request(byte_view message);
+    /// Sends one message that asks for a dump (NLM_F_DUMP) and gives each datagram of the answer to `take`, until that says
+    /// that it ended, or an error. Never waits, as request().
+    error_code dump(byte_view message, const std::function<result<dump_state>(byte_view datagram)>& take);
     /// Sends a batch and reads the acknowledgement of each request. The first refusal is the outcome; the kernel has then
     /// applied nothing.
     netlink_outcome commit(const netlink_batch& batch);

@@ -25,7 +25,10 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
     m.upstream_connection(upstream_source::reused);
     m.leaf(leaf_cache::miss);
     m.packet(packet_verdict::drop);
-    m.audit_queue_depth(5);
+    m.audit_queue_depth(7); // of two logs
+    m.audit_queue_depth(3);
+    m.audit_queue_depth(-5);
+    m.audit_log_failed(1);
     m.observe(sample::job("start"));
     const auto text = m.render();
     for (const auto* line :
@@ -36,7 +39,7 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
           "cofferdam_request_duration_seconds_count 1", "cofferdam_request_duration_seconds_bucket{le=\"0.005\"} 1",
           "cofferdam_upstream_handshake_seconds_count 1", "cofferdam_upstream_connections_total{source=\"reused\"} 1",
           "cofferdam_leaf_certificates_total{cache=\"miss\"} 1", "cofferdam_nfqueue_packets_total{verdict=\"drop\"} 1",
-          "cofferdam_audit_records_total{type=\"job\"} 1", "cofferdam_audit_queue_depth 5",
+          "cofferdam_audit_records_total{type=\"job\"} 1", "cofferdam_audit_queue_depth 5", "cofferdam_audit_logs_failed 1",
           "cofferdam_build_info{version=\"0.1.0\"} 1"}) {
         EXPECT_THAT(text, HasSubstr(std::string(line) + "\n"));
     }
@@ -45,7 +48,7 @@ TEST(metrics, has_every_metric_of_the_design_and_no_other)
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with("# TYPE ")) names.insert(line.substr(7, line.find(' ', 7) - 7));
     }
-    EXPECT_EQ(names.size(), 14U) << text;
+    EXPECT_EQ(names.size(), 15U) << text;
 }
 
 TEST(metrics, small_families_are_there_at_zero_from_the_start)

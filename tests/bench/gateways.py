@@ -174,6 +174,7 @@ audit:
   sinks: [{{ file: "{s.folder}/audit.jsonl" }}]
 serve:
   interfaces: [jobs0]
+  user: root
   ca_dir: {s.folder}/ca
   control: {s.folder}/control.sock
   metrics: 127.0.0.1:9464

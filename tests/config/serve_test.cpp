@@ -29,7 +29,7 @@ std::string error(const std::string& text)
 
 TEST(serve_settings, have_defaults)
 {
-    const auto serve = read("");
+    const auto serve = read("serve: {interfaces: [\"*\"]}");
     EXPECT_EQ(intercept_mode::router, serve.intercept);
     EXPECT_TRUE(serve.default_job);
     EXPECT_EQ(15001, serve.listen_port);
@@ -44,6 +44,8 @@ TEST(serve_settings, have_defaults)
     EXPECT_TRUE(serve.interfaces.empty() && serve.ca_dir.empty() && serve.control.empty() && serve.control_group.empty());
     EXPECT_TRUE(serve.audit_dir.empty() && serve.user.empty());
     EXPECT_FALSE(serve.metrics || serve.proxy);
+    EXPECT_EQ(0, serve.max_connections);
+    EXPECT_EQ(std::chrono::seconds(10), serve.ruleset_check);
 }
 
 TEST(serve_settings, are_read)
@@ -65,6 +67,8 @@ serve:
   control_group: ci
   audit_dir: /audit
   max_jobs: 5
+  max_connections: 600
+  ruleset_check: 200ms
   drain: 10s
   user: cofferdam
   metrics: 0.0.0.0:9464
@@ -86,6 +90,8 @@ serve:
     EXPECT_EQ("ci", serve.control_group);
     EXPECT_EQ("/audit", serve.audit_dir);
     EXPECT_EQ(5U, serve.max_jobs);
+    EXPECT_EQ(600, serve.max_connections);
+    EXPECT_EQ(std::chrono::milliseconds(200), serve.ruleset_check);
     EXPECT_EQ(std::chrono::seconds(10), serve.drain);
     EXPECT_EQ("cofferdam", serve.user);
     EXPECT_EQ("0.0.0.0:9464", serve.metrics->to_string());
@@ -101,7 +107,9 @@ TEST(serve_settings, mistakes_are_located)
     EXPECT_THAT(error("serve: {interfaces: [lo]}"), HasSubstr("name of an interface"));
     EXPECT_THAT(error("serve: {interfaces: [a-name-of-16-chars]}"), HasSubstr("name of an interface"));
     EXPECT_THAT(error("serve: {interfaces: ['a b']}"), HasSubstr("name of an interface"));
-    for (const auto* stars : {"'*'", "'*-br'", "'b*r'", "'br-**'", "'l*'", "'lo*'"})
+    EXPECT_THAT(error("serve: {ruleset_check: 1ms}"), HasSubstr("serve.ruleset_check"));
+    EXPECT_THAT(error("serve: {max_connections: 0}"), HasSubstr("serve.max_connections"));
+    for (const auto* stars : {"'*-br'", "'b*r'", "'br-**'", "'l*'", "'lo*'"})
         EXPECT_THAT(error("serve: {interfaces: [" + std::string(stars) + "]}"), HasSubstr("name of an interface")) << stars;
     EXPECT_THAT(error("serve: {mark: 0}"), HasSubstr("packet mark"));
     EXPECT_THAT(error("serve: {mark: 1}"), HasSubstr("serve.mark: expected a packet mark of 2 or more"));
@@ -115,6 +123,28 @@ TEST(serve_settings, mistakes_are_located)
     EXPECT_THAT(error("serve: {metrics: \"0.0.0.0:15001\"}"), HasSubstr("metrics needs a port of its own"));
     EXPECT_THAT(error("serve: {metrics: \"0.0.0.0:3128\", proxy: \"127.0.0.1:3128\"}"), HasSubstr("two ports"));
     EXPECT_THAT(error("serve: {surprise: 1}"), HasSubstr("surprise"));
+}
+
+TEST(serve_settings, a_router_is_told_whose_traffic_it_captures)
+{
+    EXPECT_THAT(error(""), HasSubstr("serve: whose traffic"));
+    EXPECT_THAT(error("serve: {max_jobs: 1}"), HasSubstr("serve.yaml:2:8: serve: whose traffic"));
+    EXPECT_THAT(error("serve: {interfaces: []}\nintercept: router"), HasSubstr("serve.interfaces: expected names"));
+    EXPECT_THAT(error("serve: {interfaces: ['*', build0]}"), HasSubstr("serve.interfaces: \"*\""));
+    EXPECT_EQ("no error", error("serve: {max_jobs: 1}\nintercept: local"));
+    const auto all = read("serve: {interfaces: ['*']}");
+    EXPECT_TRUE(all.all_interfaces && all.interfaces.empty());
+    EXPECT_FALSE(read("serve: {interfaces: [build0]}").all_interfaces);
+}
+
+TEST(serve_settings, tell_which_ports_are_the_gateways)
+{
+    serve_settings serve;
+    const auto ports =
+        load_text("version: 1\nserve: {interfaces: [a], metrics: \"0.0.0.0:9464\", proxy: \"[::1]:3128\"}", "s", &serve);
+    EXPECT_EQ((std::vector<std::uint16_t>{15001, 15053, 9464, 3128}), ports.own_ports);
+    EXPECT_TRUE(load_text("version: 1", "s").own_ports.empty());
+    EXPECT_EQ(ports.own_ports, load_job_text("version: 1", "job", ports).own_ports);
 }
 
 TEST(serve_settings, are_an_error_elsewhere)
@@ -133,8 +163,9 @@ TEST(serve_settings, are_an_error_elsewhere)
 TEST(serve_settings, let_the_default_jobs_ca_live_longer_unless_it_is_said)
 {
     serve_settings serve;
-    EXPECT_EQ(std::chrono::hours(24 * 366), load_text("version: 1", "s", &serve).tls.ca_lifetime);
-    EXPECT_EQ(std::chrono::hours(2), load_text("version: 1\ntls: {ca_lifetime: 2h}", "s", &serve).tls.ca_lifetime);
+    EXPECT_EQ(std::chrono::hours(24 * 366), load_text("version: 1\nintercept: local", "s", &serve).tls.ca_lifetime);
+    EXPECT_EQ(std::chrono::hours(2),
+              load_text("version: 1\nintercept: local\ntls: {ca_lifetime: 2h}", "s", &serve).tls.ca_lifetime);
     EXPECT_EQ(std::chrono::hours(24), load_text("version: 1", "s").tls.ca_lifetime);
 }
 

@@ -52,6 +52,18 @@ TEST(ip_address, unmapping_finds_the_embedded_address)
     EXPECT_EQ(ip_address::parse("2001:db8::1")->unmapped().to_string(), "2001:db8::1");
 }
 
+TEST(ip_address, masking_keeps_the_first_bits)
+{
+    const auto masked = [](const char* text, unsigned length) { return ip_address::parse(text)->masked(length).to_string(); };
+    EXPECT_EQ("10.1.2.3", masked("10.1.2.3", 32));
+    EXPECT_EQ("10.1.2.2", masked("10.1.2.3", 31));
+    EXPECT_EQ("10.1.0.0", masked("10.1.255.3", 16));
+    EXPECT_EQ("255.224.0.0", masked("255.255.255.255", 11));
+    EXPECT_EQ("0.0.0.0", masked("255.255.255.255", 0));
+    EXPECT_EQ("fd00::", masked("fd00:1::1", 16));
+    EXPECT_EQ("fd00:1::1", masked("fd00:1::1", 128));
+}
+
 TEST(ip_address, scopes)
 {
     const std::pair<const char*, ip_scope> cases[] = {

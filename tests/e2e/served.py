@@ -25,6 +25,7 @@ class Served:
         self.folder = world.job_folder()
         self.state = self.folder / "gateway"
         self.state.mkdir()
+        self.state.chmod(0o777)  # started as root, it becomes another user
         self.config, self.audit, self.log = (self.state / name for name in ("serve.yaml", "audit.jsonl", "stderr.log"))
         self.ca = self.state / "ca" / "ca.pem"
         self.launch = [str(binary)]  # in place of the program: what ends by becoming it

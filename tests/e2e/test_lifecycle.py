@@ -24,6 +24,13 @@ def test_exit_code_is_the_commands_own(gateway, user, command, code):
     assert done.code == code, done
 
 
+def test_the_limits_of_descriptors_are_the_callers(gateway, world):
+    """The gateway raises its own; programs that look through all of them would be slow."""
+    outside = world.run("ulimit -Sn; ulimit -Hn")
+    done = gateway.run("ulimit -Sn; ulimit -Hn", ALLOW)
+    assert done.code == 0 and done.out == outside.out, (done, outside)
+
+
 def test_command_that_cannot_run(gateway):
     assert gateway.run(["/nonexistent/command"], ALLOW).code == 127
     assert gateway.run(["no-such-command-anywhere"], ALLOW).code == 127

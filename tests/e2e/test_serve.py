@@ -1,8 +1,12 @@
 """`cofferdam serve`, intercept: router. A machine without any configuration routes through the gateway."""
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import pwd
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -95,15 +99,20 @@ def test_addresses_are_no_way_around_names(served, nonce):
 
 def test_the_gateways_own_ports_are_refused_and_no_loop(served, nonce):
     """Even where the policy lists them."""
-    served.start([*ALLOW, f"{ROUTER_ADDRESS}:15001", f"{ROUTER_ADDRESS}:9464", "10.99.0.2:15001"],
-                 {"metrics": "0.0.0.0:9464"})
+    own = [f"{host}:{port}" for host in (ROUTER_ADDRESS, "10.99.0.2", "127.0.0.1", "host") for port in (15001, 15053, 9464)]
+    served.start([*ALLOW, *own], {"metrics": "0.0.0.0:9464"})
     for host in (ROUTER_ADDRESS, f"[{ROUTER_ADDRESS6}]", "10.99.0.2"):
-        for port in (15001, 15053, 22):
+        for port in (15001, 15053, 9464, 22):
             done = served.client(f"curl -gsS -m 5 -o /dev/null -w '%{{http_code}}' http://{host}:{port}/{nonce}; true")
             assert "200" not in done.out and done.seconds < 4, done
+    asked = served.client(f"dig +tcp +time=2 +tries=1 -p 15053 @{ROUTER_ADDRESS} {nonce}.echo.example; "
+                          f"curl -sS -m 5 -o /dev/null -w '%{{http_code}}' http://host.cofferdam.internal:9464/metrics; true")
+    assert "status:" not in asked.out and "200" not in asked.out, asked
+    assert served.about(nonce, "dns") == [] and served.world.traces(nonce) == []
     works(served, served.world.nonce())
     connections = [r for r in served.records() if r["type"] == "connection" and ":15001" in r["connection"]["destination"]]
     assert len(connections) <= 9, "a loop would make many"
+    assert not [r for r in served.records() if r.get("source", {}).get("address", "").startswith((f"{ROUTER_ADDRESS}:", "127.", "10.99."))]
     inside = served.world.run("curl -fsS -m 5 http://127.0.0.1:9464/metrics; curl -fsS http://127.0.0.1:9464/readyz", served.folder)
     assert "cofferdam_connections_total" in inside.out and inside.out.endswith("ok\n"), inside
 
@@ -201,6 +210,110 @@ def test_a_ruleset_that_somebody_takes_away_is_put_back_and_that_is_told(served,
     run(*Network.inside(served.network.gw, "nft", "delete", "table", "ip", "somebody"))
     works(served, nonce)
     assert len(served.about("ruleset changed", "alert")) == 4, "other tables are none of the gateway's business"
+
+
+def test_a_change_that_nobody_told_of_is_found_too(served, nonce):
+    """The kernel may lose notifications: here the gateway's subscription is taken from it."""
+    served.start(ALLOW, {"ruleset_check": "200ms"})
+    works(served, served.world.nonce())
+    assert served.process and leave_group(served.process.pid, 7) == 1  # NFNLGRP_NFTABLES
+    for command in (["flush", "chain", "inet", "cofferdam", "judged"], ["delete", "table", "inet", "cofferdam"],
+                    ["add", "chain", "inet", "cofferdam", "forwarded", "{ policy accept; }"]):
+        since = len(served.about("ruleset changed", "alert"))
+        run(*Network.inside(served.network.gw, "nft", *command))
+        alerts = served.await_about("ruleset changed", "alert", since + 1)
+        assert "is not what was installed, and put back" in alerts[-1]["alert"]["message"], alerts
+        works(served, served.world.nonce())
+    alerts = len(served.about("ruleset changed", "alert"))
+    for _ in range(3):  # some time, and rules that count
+        works(served, served.world.nonce())
+    assert len(served.about("ruleset changed", "alert")) == alerts == 3
+
+
+def leave_group(pid: int, group: int) -> int:
+    """Ends the subscriptions of a process to a group of nfnetlink; how many there were."""
+    of_process, left = os.pidfd_open(pid), 0
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        own = ctypes.CDLL(None, use_errno=True).syscall(438, of_process, int(number), 0)  # pidfd_getfd(2)
+        if own < 0:
+            continue
+        try:
+            with socket.fromfd(own, socket.AF_NETLINK, socket.SOCK_RAW) as sock:
+                groups = sock.getsockopt(270, 9, 16)  # SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS
+                subscribed = len(groups) > (group - 1) // 8 and groups[(group - 1) // 8] & 1 << (group - 1) % 8
+                if subscribed and sock.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == 12:  # NETLINK_NETFILTER
+                    sock.setsockopt(270, 2, group)  # NETLINK_DROP_MEMBERSHIP
+                    left += 1
+        except OSError:  # no netlink socket
+            pass
+        finally:
+            os.close(own)
+    os.close(of_process)
+    return left
+
+
+def test_where_everything_is_captured_counts_are_not_for_clients(served, nonce):
+    served.start(ALLOW, {"interfaces": ["*"], "metrics": "0.0.0.0:9464"})
+    works(served, nonce)
+    ask = "curl -sS -m 5 -o /dev/null -w '%{{http_code}} ' http://{}:9464/{}; "
+    done = served.client("".join(ask.format(ROUTER_ADDRESS, what) for what in ("metrics", "healthz", "readyz")))
+    assert done.out.split() == ["403", "200", "200"], done
+    inside = served.world.run(ask.format("127.0.0.1", "metrics"), served.folder)
+    assert inside.out.split() == ["200"], inside
+
+
+def test_a_router_must_be_told_whose_traffic_it_captures(served):
+    served.write_config(ALLOW, {"interfaces": []})
+    done = served.cofferdam("serve", "--config", str(served.config))
+    assert done.code == 78 and "serve.interfaces" in done.err and '"*"' in done.err, done
+
+
+def test_connections_of_all_jobs_together_are_bounded(served, nonce):
+    """Half of the places for one job alone: the others are free for others."""
+    served.start(ALLOW, {"max_connections": 8, "metrics": "127.0.0.1:9464"})
+    works(served, served.world.nonce())
+    await_connections(served, 0)
+    hold = ("import socket\n"
+            "socks, refused = [], 0\n"
+            "for _ in range(6):\n"
+            f"    try: socks.append(socket.create_connection(('{names.ORIGIN}', 80), timeout=10))\n"
+            "    except OSError: refused += 1\n"
+            "for s in socks:\n"
+            "    s.settimeout(2)\n"
+            "    try: s.sendall(b'GET'); s.recv(1)\n"
+            "    except TimeoutError: pass\n"
+            "    except OSError: refused += 1\n"
+            "print(refused)\n")
+    script = served.folder / "hold.py"
+    script.write_text(hold)
+    done = served.client(["/usr/bin/python3", str(script)])
+    assert done.out == "2\n", done
+    records = served.await_about("serve.max_connections is reached", "connection", 2)
+    assert len(records) == 2 and {r["decision"]["reason"] for r in records} == {"overload"}, records
+    await_connections(served, 0)
+    works(served, nonce)
+
+
+def await_connections(served, count: int) -> None:
+    def metrics():
+        return served.world.run("curl -sS -m 5 http://127.0.0.1:9464/metrics", served.folder).out
+    wait_until(lambda: f"cofferdam_active_connections {count}\n" in metrics(), served.describe)
+
+
+def test_a_second_signal_leaves_no_more_time(served, nonce):
+    served.start(ALLOW, {"drain": "10m", "metrics": "127.0.0.1:9464"})
+    works(served, nonce)
+    await_connections(served, 0)
+    hold = served.world.start(["/usr/bin/python3", "-c",
+                               f"import socket; s = socket.create_connection(('{names.ORIGIN}', 80)); s.sendall(b'GET'); s.recv(1)"],
+                              served.folder, namespace=served.network.client)
+    await_connections(served, 1)
+    served.send_signal(signal.SIGTERM)
+    wait_until(lambda: "LISTEN" not in run(*Network.inside(served.network.gw, "ss", "-Hltn", "sport = 15001")).stdout, served.describe)
+    assert served.process and served.process.poll() is None, "it waits for the connection"
+    assert served.stop(signal.SIGTERM) == 0
+    assert [r["lifecycle"]["event"] for r in served.records() if r["type"] == "job"] == ["start", "end"]
+    hold.communicate(timeout=20)
 
 
 KEPT = """
@@ -304,8 +417,27 @@ def test_after_its_start_the_gateway_has_one_capability_and_no_way_to_more(serve
         assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2", status
 
 
+def test_started_as_root_the_gateway_does_not_stay_it(served, nonce):
+    """Unless that is said."""
+    served.audit.touch()  # by root, as an earlier gateway may have
+    served.start(ALLOW)
+    works(served, nonce)
+    assert served.process
+    uids = {s["Uid"] for s in statuses(served.process.pid)}
+    try:
+        default = pwd.getpwnam("cofferdam").pw_uid
+    except KeyError:
+        default = pwd.getpwnam("nobody").pw_uid
+    assert uids == {"\t".join([str(default)] * 4)}, uids
+    assert served.audit.stat().st_uid == default and served.stop() == 0
+    served.audit.unlink()
+    served.start(ALLOW, {"user": "root", "ca_dir": str(served.state / "root")})
+    served.ca = served.state / "root" / "ca.pem"
+    works(served, served.world.nonce())
+    assert served.process and {s["Uid"].split()[0] for s in statuses(served.process.pid)} == {"0"}
+
+
 def test_the_gateway_becomes_another_user(served, nonce):
-    served.state.chmod(0o777)
     served.start(ALLOW, {"user": "nobody"})
     works(served, nonce)
     assert served.process and all(s["Uid"].split() == ["65534"] * 4 and s["Groups"].split() in ([], ["65534"])

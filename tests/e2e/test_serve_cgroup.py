@@ -25,8 +25,7 @@ class Groups:
     def __init__(self, served) -> None:
         self.served, self.root = served, f"/{PREFIX}{os.getpid()}"
         self.socket = served.state / "control.sock"
-        for folder in (served.folder, served.state):
-            folder.chmod(0o755)
+        served.folder.chmod(0o755)
         served.launch = ["sh", "-c", f'{MOUNT} && exec "$0" "$@"', str(served.binary)]
         self._remove_stale()
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from served import wait_until
 from world import names
 from world.network import ROUTER_ADDRESS, run
 
@@ -178,6 +180,81 @@ def test_only_root_the_gateway_and_the_group_may_control(served, nonce):
     served.socket.chmod(0o666)  # the file's mode is not what is relied on
     outside = as_user("--clear-groups")
     assert outside.out.endswith("403"), outside
+
+
+def test_strangers_are_refused_before_they_say_much(control):
+    """And can't take the places of those who may ask."""
+    for folder in (control.folder, control.state):
+        folder.chmod(0o755)
+    control.socket.chmod(0o666)
+    script = control.folder / "stranger.py"
+    script.write_text("import socket, sys\nsocks = []\n"
+                      "for n in range(80):\n"
+                      "    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(10); socks.append(s)\n"
+                      "s = socks[0]; s.sendall(b'POST /v1/jobs HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 8000000\\r\\n\\r\\n')\n"
+                      "print(s.recv(100).split()[1].decode(), flush=True)\nsys.stdin.read()\n")
+    stranger = subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65533", "--clear-groups", "/usr/bin/python3", str(script),
+                                 str(control.socket)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert stranger.stdout
+    assert stranger.stdout.readline() == b"403\n"
+    assert api(control, "GET", "/v1/jobs")[0] == 200
+    stranger.communicate(b"", timeout=10)
+
+
+def test_only_a_socket_of_its_own_is_taken_away(control):
+    other = control.cofferdam("serve", "--config", str(control.config))
+    assert other.code == 125, other
+    assert api(control, "GET", "/v1/jobs")[0] == 200, "a second gateway left the first one's socket alone"
+    control.socket.unlink()
+    with socket.socket(socket.AF_UNIX) as successor:
+        successor.bind(str(control.socket))
+        assert control.stop() == 0 and control.socket.is_socket(), "it is somebody else's by now"
+    control.start()  # nobody listens on it any more
+    assert api(control, "GET", "/v1/jobs")[0] == 200
+    assert control.stop() == 0 and not control.socket.exists()
+
+
+@pytest.fixture
+def small_disk(served):
+    """Where the jobs' logs are: room for little."""
+    folder = served.state / "jobs"
+    folder.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0777", "none", str(folder))
+    yield folder
+    served.process and served.stop(signal.SIGKILL)
+    run("umount", str(folder))
+
+
+def test_a_log_that_cannot_be_written_keeps_nobody_else_waiting(served, small_disk):
+    served.socket = served.state / "control.sock"
+    served.start([], {"control": str(served.socket), "metrics": "127.0.0.1:9464"})
+    source = addresses(served, 1)[0]
+    made = start(served, source, ["http://echo.example/"])
+    wait_until(lambda: Path(made["audit"]).stat().st_size > 0, served.describe)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            pass
+    def ready():
+        return served.world.run("curl -s http://127.0.0.1:9464/readyz; curl -s http://127.0.0.1:9464/metrics", served.folder).out
+    assert ready().startswith("ok\n")
+    for n in range(50):  # what was left of the page is soon used up
+        client_at(served, source, f"curl -s -m 5 -o /dev/null http://denied.example/{n}-{'x' * 200}; true")
+        if "cofferdam_audit_logs_failed 1" in ready():
+            break
+    assert ready().startswith("1 audit logs of jobs"), ready()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(api, served, "DELETE", f"/v1/jobs/{made['id']}?drain_ms=0")
+        wait_until(lambda: any(j["state"] == "stopping" for j in api(served, "GET", "/v1/jobs")[1]["jobs"]), served.describe)
+        other = api(served, "POST", "/v1/jobs", {"sources": ["10.77.9.9"], "allow": []})
+        assert other[0] in (201, 500) and not ending.done(), "the other is answered while this one waits for its log"
+        filler.unlink()
+        code, ended = ending.result(30)
+        assert code == 200 and ended["lost"] == 0, ended
+    wait_until(lambda: ready().startswith("ok\n"), served.describe)
 
 
 def test_the_default_job_keeps_its_phase_and_policy_by_reload(served, nonce):

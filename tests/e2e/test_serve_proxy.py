@@ -1,6 +1,8 @@
 """The explicit proxy of `cofferdam serve`: CONNECT and absolute-form, with the same judgement and records."""
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from world import names
@@ -42,6 +44,24 @@ def test_absolute_form(proxy, nonce):
     assert done.out.endswith("403"), done
     assert proxy.world.traces(f"{nonce}-no") == []
     assert len(proxy.await_about(f"{nonce}-no", "http")) == 1
+
+
+def test_records_say_what_was_dialled_and_who_was_slow(served):
+    served.start(ALLOW, {"proxy": f"{ROUTER_ADDRESS}:3128"}, http={"head_timeout": "300ms"})
+    slow = served.client(f"(printf 'GET http://files.example/small'; sleep 3) | socat -t1 - TCP:{ROUTER_ADDRESS}:3128; true")
+    record = served.await_about("client_timed_out", "connection")[0]
+    assert record["connection"]["destination"] == f"{ROUTER_ADDRESS}:3128", (record, slow)
+    assert curl(served, "http://files.example/small.txt").out == "small\n200"
+    assert "0.0.0.0" not in json.dumps(served.records())
+
+
+def test_virtual_addresses_are_their_names(proxy):
+    found = proxy.client("dig +short +time=2 +tries=1 @9.9.9.9 raw.example").out.strip()
+    assert found.startswith("198.18."), found
+    done = proxy.client(f"printf hello | socat -t2 - PROXY:{ROUTER_ADDRESS}:{found}:7,proxyport=3128")
+    assert done.out == "hello", done
+    done = proxy.client(f"printf hello | socat -t2 - PROXY:{ROUTER_ADDRESS}:198.19.255.1:7,proxyport=3128")
+    assert done.out == "" and len(proxy.await_about("198.19.255.1:7", "connection")) == 1, done
 
 
 def test_raw_tcp_by_name(proxy):

@@ -1,4 +1,5 @@
 #include "gateway/address_guard.hpp"
+#include "gateway/own_addresses.hpp"
 
 #include <gtest/gtest.h>
 
@@ -56,6 +57,53 @@ TEST(may_dial, a_rule_that_lists_the_address_allows_it_on_its_port)
     EXPECT_FALSE(may_dial(*rules, "cdn.example", "10.1.2.3", 22));
     EXPECT_TRUE(may_dial(*rules, "cdn.example", "127.0.0.1", 8080));
     EXPECT_FALSE(may_dial(*rules, "cdn.example", "127.0.0.1", 443));
+}
+
+TEST(may_dial, the_gateways_own_ports_are_never_dialled)
+{
+    const auto rules = rules_of({"127.0.0.0/8:15053", "127.0.0.1:8080", "0.0.0.0:15053", "93.184.216.34:15053"});
+    config::settings settings;
+    const auto dialled = [&](const char* address, std::uint16_t port) {
+        return gateway::may_dial(*rules, settings, "x.example", {ip_address::parse(address).value(), port});
+    };
+    EXPECT_TRUE(dialled("127.0.0.1", 15053));
+    settings.own_ports = {15001, 15053};
+    for (const char* address : {"127.0.0.1", "127.3.2.1", "::ffff:127.0.0.1", "0.0.0.0"})
+        EXPECT_FALSE(dialled(address, 15053)) << address;
+    EXPECT_TRUE(dialled("127.0.0.1", 8080));
+    EXPECT_TRUE(dialled("93.184.216.34", 15053)) << "another machine's";
+}
+
+TEST(own_addresses, are_asked_for_again_when_some_came_or_went)
+{
+    using set = gateway::own_addresses::address_set;
+    const auto one = ip_address::parse("10.0.0.1").value(), two = ip_address::parse("10.0.0.2").value();
+    bool changed = false;
+    auto now = std::make_shared<const set>(set{one});
+    gateway::own_addresses own({[&] { return std::exchange(changed, false); }, [&] { return now; }});
+    EXPECT_TRUE(own.contain(one));
+    EXPECT_FALSE(own.contain(two));
+    now = std::make_shared<const set>(set{two});
+    EXPECT_TRUE(own.contain(one)) << "nothing was told";
+    changed = true;
+    EXPECT_FALSE(own.contain(one));
+    EXPECT_TRUE(own.contain(two));
+}
+
+TEST(own_addresses, are_all_addresses_while_they_cannot_be_told)
+{
+    using set = gateway::own_addresses::address_set;
+    std::shared_ptr<const set> now;
+    gateway::own_addresses own({[] { return false; }, [&] { return now; }});
+    EXPECT_TRUE(own.contain(ip_address::parse("8.8.8.8").value()));
+    now = std::make_shared<const set>();
+    EXPECT_FALSE(own.contain(ip_address::parse("8.8.8.8").value()));
+}
+
+TEST(own_addresses, of_this_machine_hold_loopback)
+{
+    EXPECT_TRUE(gateway::machine_addresses().contain(ip_address::parse("127.0.0.1").value()));
+    EXPECT_FALSE(gateway::machine_addresses().contain(ip_address::parse("192.0.2.77").value()));
 }
 
 TEST(may_resolve, asks_for_any_port)

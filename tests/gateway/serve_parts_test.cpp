@@ -49,6 +49,19 @@ TEST(job_table, finds_the_job_of_the_longest_prefix)
     EXPECT_EQ(wide, jobs.find(address("10.1.2.3")));
 }
 
+TEST(job_table, lengths_of_the_families_are_not_confused)
+{
+    const auto fallback = some_job(), four = some_job(), six = some_job(), all = some_job();
+    job_table jobs(fallback);
+    EXPECT_TRUE(jobs.add(range("10.0.0.0/8"), four));
+    EXPECT_TRUE(jobs.add(range("a00::/8"), six));
+    EXPECT_TRUE(jobs.add(range("::/0"), all));
+    EXPECT_EQ(four, jobs.find(address("10.0.0.1")));
+    EXPECT_EQ(six, jobs.find(address("a00::1")));
+    EXPECT_EQ(all, jobs.find(address("fd00::1")));
+    EXPECT_EQ(fallback, jobs.find(address("11.0.0.1")));
+}
+
 TEST(job_table, gives_a_range_to_one_job)
 {
     job_table jobs(some_job());
@@ -115,6 +128,7 @@ TEST(may_control, root_the_gateway_and_its_group)
     EXPECT_FALSE(may_control({1000, 1000, {0, 900}}, own, group));
     EXPECT_TRUE(may_control({1000, group, {}}, own, group));
     EXPECT_TRUE(may_control({1000, 1000, {7, group}}, own, group));
+    EXPECT_FALSE(may_control({65534, 65534, {}}, std::nullopt, group));
 }
 
 TEST(service_manager, is_told_by_its_socket)

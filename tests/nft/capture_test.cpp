@@ -91,6 +91,31 @@ TEST(capture, what_the_kernel_refuses_changes_nothing)
         seen_as::root);
 }
 
+TEST(capture, a_table_that_was_changed_is_another)
+{
+    in_namespace(
+        [] {
+            auto netfilter = netlink_socket::open(NETLINK_NETFILTER).value();
+            const auto none = read_identity(netfilter).value();
+            install(netfilter);
+            const auto installed = read_identity(netfilter).value();
+            EXPECT_NE(none, installed);
+            output_of("nft add table ip other; nft add table inet other");
+            EXPECT_EQ(installed, read_identity(netfilter).value());
+            for (const auto* command :
+                 {"nft flush chain inet cofferdam judged", "nft 'add chain inet cofferdam forwarded { policy accept; }'",
+                  "nft 'add rule inet cofferdam forwarded accept'", "nft delete table inet cofferdam",
+                  "nft 'add table inet cofferdam { flags dormant; }'"}) {
+                install(netfilter);
+                const auto before = read_identity(netfilter).value();
+                EXPECT_EQ(before, read_identity(netfilter).value());
+                output_of(command);
+                EXPECT_NE(before, read_identity(netfilter).value()) << command;
+            }
+        },
+        seen_as::root);
+}
+
 TEST(capture, sockets_are_made_for_both_families)
 {
     in_namespace([] {
@@ -101,6 +126,25 @@ TEST(capture, sockets_are_made_for_both_families)
         EXPECT_TRUE(sockets.log && sockets.answers_v4 && sockets.answers_v6);
         EXPECT_EQ(1, sockets.queues.size());
         EXPECT_THROW(open_capture_sockets({}, {}, 1), sealed_network_error) << "the queue is taken";
+    });
+}
+
+TEST(capture, exclusive_listeners_are_shared_with_nobody)
+{
+    in_namespace([] {
+        const auto joins = [](bool exclusive) {
+            const auto listeners = listen_for(gateway_sockets({}), {ip_address(), 15001}, 2, exclusive);
+            EXPECT_EQ(2, listeners.size());
+            try {
+                gateway_sockets({}).stream_listener({ip_address(), 15001}, true);
+                return true;
+            }
+            catch (const sealed_network_error&) {
+                return false;
+            }
+        };
+        EXPECT_TRUE(joins(false));
+        EXPECT_FALSE(joins(true));
     });
 }
 

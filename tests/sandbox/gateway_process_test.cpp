@@ -1,0 +1,78 @@
+#include "sandbox/gateway_process.hpp"
+
+#include <cerrno>
+#include <gtest/gtest.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace cofferdam::sandbox;
+
+namespace {
+
+/// Of a process that did nothing else.
+template <class Function>
+int exit_code_of(Function run)
+{
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(run());
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool is_refused(int family, int protocol = 0)
+{
+    errno = 0;
+    return ::socket(family, SOCK_RAW, protocol) < 0 && errno == EAFNOSUPPORT;
+}
+
+TEST(gateway_process, has_the_sockets_that_it_needs_and_no_others)
+{
+    const int failed = exit_code_of([] {
+        drop_gateway_privileges("");
+        for (const int family : {AF_PACKET, AF_ALG, AF_VSOCK, AF_KEY, AF_BLUETOOTH, AF_XDP})
+            if (!is_refused(family)) return family;
+        for (const int family : {AF_INET, AF_INET6, AF_UNIX})
+            if (::socket(family, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT) return 100 + family;
+        return is_refused(AF_NETLINK) ? 100 : 0;
+    });
+    EXPECT_EQ(0, failed);
+}
+
+TEST(gateway_process, started_as_root_becomes_somebody_else_unless_that_is_said)
+{
+    EXPECT_EQ("somebody", gateway_user("somebody"));
+    EXPECT_EQ("", gateway_user("root"));
+    const auto by_default = gateway_user("");
+    if (::geteuid() != 0) {
+        EXPECT_EQ("", by_default);
+        return;
+    }
+    EXPECT_EQ(::getpwnam("cofferdam") ? "cofferdam" : "nobody", by_default);
+    const auto user = ::getpwnam(by_default.c_str())->pw_uid;
+    EXPECT_EQ(0, exit_code_of([&] {
+                  drop_gateway_privileges(by_default);
+                  return ::getuid() == user && ::geteuid() == user ? 0 : 1;
+              }));
+}
+
+TEST(gateway_process, gives_its_log_to_the_user)
+{
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can";
+    const auto path = testing::TempDir() + "gateway-log-" + std::to_string(::getpid());
+    make_gateway_log(path, "nobody");
+    make_gateway_log(path, "nobody");
+    struct stat found {};
+    ASSERT_EQ(0, ::stat(path.c_str(), &found));
+    EXPECT_EQ(::getpwnam("nobody")->pw_uid, found.st_uid);
+    EXPECT_EQ(0600, found.st_mode & 07777);
+    ::unlink(path.c_str());
+    make_gateway_log("/dev/null", "nobody");
+    ASSERT_EQ(0, ::stat("/dev/null", &found));
+    EXPECT_EQ(0, found.st_uid);
+}
+
+} // namespace
