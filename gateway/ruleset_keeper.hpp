@@ -32,8 +32,8 @@ public:
 
     /// Throws sealed_network_error.
     void install();
-    /// Gives some of its chains new rules; what `make` says has them already. Waits for the context's thread, which is another
-    /// one and runs. Throws sealed_network_error.
+    /// Gives some of its chains new rules; what `make` says has them already. What somebody else changed before is put back
+    /// first. Waits for the context's thread, which is another one and runs. Throws sealed_network_error.
     void replace(std::vector<nft::chain> chains);
     /// What the kernel let the queue rules be.
     nft::queue_encoding queueing() const noexcept { return queueing_; }

@@ -1,9 +1,11 @@
 """A gateway that runs as `cofferdam serve`, and clients that route through it."""
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -102,6 +104,28 @@ class Served:
         print("the world saw:", *(json.dumps(e)[:400] for e in self.world.evidence.events(self.since)[-40:]), sep="\n  ")
         self.cofferdam("nft", "remove")
         self.network.destroy_client()
+
+
+def leave_group(pid: int, group: int) -> int:
+    """Ends the subscriptions of a process to a group of nfnetlink; how many there were."""
+    of_process, left = os.pidfd_open(pid), 0
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        own = ctypes.CDLL(None, use_errno=True).syscall(438, of_process, int(number), 0)  # pidfd_getfd(2)
+        if own < 0:
+            continue
+        try:
+            with socket.fromfd(own, socket.AF_NETLINK, socket.SOCK_RAW) as sock:
+                groups = sock.getsockopt(270, 9, 16)  # SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS
+                subscribed = len(groups) > (group - 1) // 8 and groups[(group - 1) // 8] & 1 << (group - 1) % 8
+                if subscribed and sock.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == 12:  # NETLINK_NETFILTER
+                    sock.setsockopt(270, 2, group)  # NETLINK_DROP_MEMBERSHIP
+                    left += 1
+        except OSError:  # no netlink socket
+            pass
+        finally:
+            os.close(own)
+    os.close(of_process)
+    return left
 
 
 def wait_until(condition, describe, process: subprocess.Popen | None = None, timeout: float = 20) -> None:

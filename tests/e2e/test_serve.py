@@ -1,7 +1,6 @@
 """`cofferdam serve`, intercept: router. A machine without any configuration routes through the gateway."""
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import pwd
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from served import wait_until
+from served import leave_group, wait_until
 from world import names
 from world.network import CAPTURED, CLIENT_ADDRESS, ROUTER_ADDRESS, ROUTER_ADDRESS6, Network, run
 
@@ -228,28 +227,6 @@ def test_a_change_that_nobody_told_of_is_found_too(served, nonce):
     for _ in range(3):  # some time, and rules that count
         works(served, served.world.nonce())
     assert len(served.about("ruleset changed", "alert")) == alerts == 3
-
-
-def leave_group(pid: int, group: int) -> int:
-    """Ends the subscriptions of a process to a group of nfnetlink; how many there were."""
-    of_process, left = os.pidfd_open(pid), 0
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        own = ctypes.CDLL(None, use_errno=True).syscall(438, of_process, int(number), 0)  # pidfd_getfd(2)
-        if own < 0:
-            continue
-        try:
-            with socket.fromfd(own, socket.AF_NETLINK, socket.SOCK_RAW) as sock:
-                groups = sock.getsockopt(270, 9, 16)  # SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS
-                subscribed = len(groups) > (group - 1) // 8 and groups[(group - 1) // 8] & 1 << (group - 1) % 8
-                if subscribed and sock.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL) == 12:  # NETLINK_NETFILTER
-                    sock.setsockopt(270, 2, group)  # NETLINK_DROP_MEMBERSHIP
-                    left += 1
-        except OSError:  # no netlink socket
-            pass
-        finally:
-            os.close(own)
-    os.close(of_process)
-    return left
 
 
 def test_where_everything_is_captured_counts_are_not_for_clients(served, nonce):

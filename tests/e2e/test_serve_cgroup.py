@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gateway import read_audit
-from served import wait_until
+from served import leave_group, wait_until
 from world import names
 from world.network import GATEWAY_ADDRESS
 
@@ -288,6 +288,31 @@ def test_rules_that_are_put_back_know_the_groups(two, nonce):
     two.served.await_about("put back", "alert")
     assert status(two, "/a", f"http://echo.example/a/{nonce}") == "200"
     two.await_record(two.a, nonce)
+
+
+def test_the_rules_that_are_compared_are_those_of_the_groups(groups, nonce):
+    groups.start(ruleset_check="100ms")
+    job = groups.start_job("/a", ["http://echo.example/a/"])
+    for n in range(5):  # some time
+        assert status(groups, "/a", f"http://echo.example/a/{nonce}-{n}") == "200"
+    groups.job("stop", job["id"], "--drain", "0")
+    again = groups.start_job("/a", ["http://echo.example/b/"])
+    for n in range(5):
+        assert status(groups, "/a", f"http://echo.example/b/{nonce}-{n}") == "200"
+    assert groups.await_record(again, f"/b/{nonce}-4") and groups.served.about("ruleset changed", "alert") == []
+
+
+def test_a_change_by_somebody_else_before_that_of_groups_is_put_back(groups, nonce):
+    """The kernel may lose notifications: here the gateway's subscription is taken from it."""
+    groups.start(ruleset_check="1h")
+    assert groups.served.process and leave_group(groups.served.process.pid, 7) == 1  # NFNLGRP_NFTABLES
+    assert groups.shell("nft flush chain inet cofferdam judged").code == 0
+    job = groups.start_job("/a", ["http://echo.example/"])
+    alert = groups.served.await_about("ruleset changed", "alert")[0]
+    assert "is not what was installed, and put back" in alert["alert"]["message"], alert
+    assert "goto refuse" in groups.shell("nft list chain inet cofferdam judged").out
+    assert status(groups, "/a", f"http://echo.example/{nonce}") == "200"
+    groups.await_record(job, nonce)
 
 
 def test_what_is_no_source_is_told(two):
