@@ -186,8 +186,8 @@ int run_command(const run_request& request)
     const std::size_t loop_count = count_loops(settings.limits.workers);
     sealed_job sealed = seal(request, settings, loop_count, rules->udp_ports());
 
+    forwarded_signals signals;                                            // before there are threads, which would take them
     const auto roots = std::async(std::launch::async, tls::system_roots); // for the first connection, beside what is next here
-    forwarded_signals signals;
     job_engine job(new_identifier(), settings, rules, {request.phase, request.command, request.allowed_sockets, {}, {}});
     event_loops loops = make_loops(loop_count);
     job.attach(loops);
