@@ -125,18 +125,10 @@ std::string job_registry::start(job_request request)
     auto& kept = *entries_.back();
     try {
         if (kept.attached) attach(kept);
-    }
-    catch (...) {
-        stop(id, std::chrono::milliseconds(0), {});
-        throw;
-    }
-    for (const auto& source : request.sources) {
-        if (jobs_.add(source, kept.job)) continue;
-        jobs_.remove(kept.job);
-        stop(id, std::chrono::milliseconds(0), {});
-        throw job_error(job_error::kind::conflict, source.to_string() + " is a source of another job");
-    }
-    try {
+        for (const auto& source : request.sources) {
+            if (!jobs_.add(source, kept.job))
+                throw job_error(job_error::kind::conflict, source.to_string() + " is a source of another job");
+        }
         take_groups(kept);
     }
     catch (...) {
