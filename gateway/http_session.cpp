@@ -207,7 +207,6 @@ void http_session::leave_upstream()
 upstream_link http_session::give_up() noexcept
 {
     if (!pausing_ || !link_.stream || link_.http2 || link_.bound || !link_.idle || !up_in_.empty()) return {};
-    upstream_watch_.reset(); // it watches the stream where that is
     upstream_link out = std::move(link_);
     drop_upstream();
     return out;
