@@ -182,7 +182,7 @@ job_request read_attachment(control_request& request)
     const auto name = in.text("namespace");
     auto out = read_request(in);
     if (name.empty() || name.size() > max_name) bad_request("namespace: expected what it is called, in at most 256 characters");
-    if (!out.sources.empty()) bad_request("sources: a network namespace is a source itself");
+    if (!out.sources.empty() || !out.control_groups.empty()) bad_request("sources: a network namespace is a source itself");
     auto sockets = nft::assemble_attached(std::move(request.descriptors));
     if (!sockets) bad_request("expected the sockets that `cofferdam job attach` makes: " + sockets.error().message());
     out.attached = std::make_shared<attachment>(std::move(*sockets), escape_line(name));

@@ -1,11 +1,11 @@
 #include "gateway/descriptor_message.hpp"
 
 #include "core/error.hpp"
+#include "core/io/passed_descriptors.hpp"
 
 #include <array>
 #include <boost/system/system_error.hpp>
 #include <cerrno>
-#include <cstring>
 #include <sys/socket.h>
 
 namespace cofferdam::gateway {
@@ -18,21 +18,6 @@ error_code last_error() noexcept
     return {errno, boost::system::system_category()};
 }
 
-std::vector<nft::descriptor> take_descriptors(msghdr& message)
-{
-    std::vector<nft::descriptor> out;
-    for (auto* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
-        if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
-        const auto count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int number = -1;
-            std::memcpy(&number, CMSG_DATA(item) + i * sizeof number, sizeof number);
-            out.emplace_back(number);
-        }
-    }
-    return out;
-}
-
 } // namespace
 
 result<std::size_t> send_with_descriptors(int socket, std::string_view bytes, std::span<const int> descriptors)
@@ -43,15 +28,7 @@ result<std::size_t> send_with_descriptors(int socket, std::string_view bytes, st
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    if (!descriptors.empty()) {
-        message.msg_control = control.data();
-        message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-        auto* item = CMSG_FIRSTHDR(&message);
-        item->cmsg_level = SOL_SOCKET;
-        item->cmsg_type = SCM_RIGHTS;
-        item->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-        std::memcpy(CMSG_DATA(item), descriptors.data(), descriptors.size_bytes());
-    }
+    add_descriptors(message, control, descriptors);
     const auto sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
     if (sent < 0) return last_error();
     return static_cast<std::size_t>(sent);
@@ -68,7 +45,7 @@ result<received_message> receive_with_descriptors(int socket, std::span<char> ro
     message.msg_controllen = control.size();
     const auto got = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (got < 0) return last_error();
-    received_message out{static_cast<std::size_t>(got), take_descriptors(message)};
+    received_message out{static_cast<std::size_t>(got), take_descriptors<nft::descriptor>(message)};
     if ((message.msg_flags & MSG_CTRUNC) != 0) return errc::too_large;
     return out;
 }

@@ -232,7 +232,9 @@ void http2_session::forward(std::shared_ptr<http2_stream> stream)
     if (path_ == path::none) { // plain, by prior knowledge: the first request says where to
         path_ = path::dialling;
         host_ = e.host;
+        waiting_.push_back(std::move(stream)); // first: a dial may fail at once
         spawn_counted(owner_->home().context(), owner_->job(), dial(e.host, e.port));
+        return;
     }
     if (e.host != host_) {
         stream->fail(reason::host_mismatch, "this connection is for " + host_ + ", the request is for " + e.host);
@@ -247,13 +249,14 @@ void http2_session::forward(std::shared_ptr<http2_stream> stream)
 asio::awaitable<void> http2_session::dial(std::string host, std::uint16_t port)
 {
     const auto keep = shared_from_this();
-    upstream_link link = co_await connect_upstream(*owner_, std::move(host), port, false);
+    upstream_link link = co_await connect_upstream(*owner_, std::move(host), port, secure_);
     const auto due = std::exchange(waiting_, {});
     if (link.why != reason::completed) {
         fail_with(link.why, link.detail);
         for (const auto& stream : due) stream->fail(link.why, link.detail);
         co_return;
     }
+    if (due.empty()) co_return; // the client is gone
     link.http2 = true;
     adopt(std::move(link));
     for (const auto& stream : due) {

@@ -159,18 +159,17 @@ asio::awaitable<http_session::next> http_session::refuse(exchange& e, exchange::
 // A connection that served others may be ending just now. A request that could not be sent again does not go over it.
 asio::awaitable<bool> http_session::ready_upstream(exchange& e, bool fresh, reason& why, std::string& detail)
 {
-    const bool same = link_host_ == e.host && link_port_ == e.port;
+    const bool same = link_host_ == e.host && link_port_ == e.port && link_.rules == owner_->job().rules();
     const bool safe = !fresh && may_repeat(e);
     const bool fit = same && up_in_.empty() && link_.stream && (safe || !link_.reused);
     if (fit && link_.stream->is_quiet()) co_return true;
     leave_upstream();
     owner_->disarm();
     upstream_link made;
+    constexpr auto own_offer = tls::alpn_offer::http1;
     if (safe) made = take_idle_upstream(*owner_, e.host, e.port, secure_, offer_);
-    if (safe && !made.stream)
-        made = co_await acquire_upstream(*owner_, e.host, e.port, secure_);
-    else if (!safe)
-        made = co_await connect_upstream(*owner_, e.host, e.port, secure_);
+    if (safe && !made.stream && offer_ != own_offer) made = take_idle_upstream(*owner_, e.host, e.port, secure_, own_offer);
+    if (!made.stream) made = co_await connect_upstream(*owner_, e.host, e.port, secure_, own_offer);
     why = made.why;
     detail = made.detail;
     if (!made.stream) co_return false;
@@ -207,8 +206,7 @@ void http_session::leave_upstream()
 // While nothing of a request is here, and nothing is owed: the connection is anybody's who has the same purpose.
 upstream_link http_session::give_up() noexcept
 {
-    if (!pausing_ || !link_.stream || link_.bound || !link_.idle || !up_in_.empty()) return {};
-    upstream_watch_.reset(); // it watches the stream where that is
+    if (!pausing_ || !link_.stream || link_.http2 || link_.bound || !link_.idle || !up_in_.empty()) return {};
     upstream_link out = std::move(link_);
     drop_upstream();
     return out;

@@ -187,8 +187,8 @@ int run_command(const run_request& request)
     sealed_job sealed = seal(request, settings, loop_count, rules->udp_ports());
 
     raise_descriptor_limit();                                             // of the gateway: the command has its own by now
+    forwarded_signals signals;                                            // before there are threads, which would take them
     const auto roots = std::async(std::launch::async, tls::system_roots); // for the first connection, beside what is next here
-    forwarded_signals signals;
     job_engine job(new_identifier(), settings, rules, {request.phase, request.command, request.allowed_sockets, {}, {}});
     event_loops loops = make_loops(loop_count);
     job.attach(loops);

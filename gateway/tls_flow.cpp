@@ -132,12 +132,17 @@ bool offers(const tls::client_hello& hello, std::string_view protocol)
     return std::find(hello.alpn.begin(), hello.alpn.end(), protocol) != hello.alpn.end();
 }
 
+bool offers_http2_alone(const tls::client_hello& hello)
+{
+    return offers(hello, "h2") && !offers(hello, "http/1.1");
+}
+
 // What the client may choose: what the origin chose; without an origin, what it likes best.
 tls::alpn_offer offer_downstream(const tls::client_hello& hello, const upstream_link& link)
 {
     if (link.why != reason::completed) return tls::alpn_offer::http2_or_http1;
-    if (link.http2) return tls::alpn_offer::http2;
-    return offers(hello, "http/1.1") ? tls::alpn_offer::http1 : tls::alpn_offer::http2; // bridged where the two differ
+    if (link.http2 || offers_http2_alone(hello)) return tls::alpn_offer::http2; // bridged where the two differ
+    return tls::alpn_offer::http1;
 }
 
 /// Whatever ends the attempt, those who wait for it are told.
@@ -169,17 +174,17 @@ asio::awaitable<upstream_link> verify_upstream(flow& owner, upstream_purpose wha
 
 // A client of HTTP/2 alone, or of an origin that chose it, gets a connection of its own. Every other may be served by one of
 // HTTP/1.1 that is there, or that will be found for its request: what it needs now is that the origin is verified.
-asio::awaitable<upstream_link> find_upstream(flow& owner, const tls::client_hello& hello)
+asio::awaitable<upstream_link> find_upstream(flow& owner, const tls::client_hello& hello,
+                                             std::shared_ptr<const policy::policy> rules)
 {
     const auto& facts = owner.facts();
     const upstream_purpose what{owner.job().id(), facts.host, facts.destination.port, true, tls::offer_upstream(hello.alpn)};
     upstream_link link;
     link.offer = what.offer;
-    if (offers(hello, "h2") && !offers(hello, "http/1.1")) {
+    if (offers_http2_alone(hello)) {
         link = co_await connect_upstream(owner, what.host, what.port, true, what.offer);
         co_return link;
     }
-    const auto rules = owner.job().rules();
     const auto known = owner.home().origins().find(what, *rules, std::chrono::steady_clock::now());
     while (known && !known->over) co_await known->done.async_wait(use_tuple);
     if (known && !known->found.http2) {
@@ -187,8 +192,16 @@ asio::awaitable<upstream_link> find_upstream(flow& owner, const tls::client_hell
         link.detail = known->found.detail;
         co_return link;
     }
-    link = take_idle_upstream(owner, what.host, what.port, true, what.offer);
-    if (!link.stream) link = co_await verify_upstream(owner, what);
+    if (!known) link = take_idle_upstream(owner, what.host, what.port, true, what.offer);
+    if (link.stream) co_return link;
+    if (!known)
+        link = co_await verify_upstream(owner, what);
+    else if (owner.job().rules() == rules)
+        link = co_await connect_upstream(owner, what.host, what.port, true, what.offer);
+    else { // this connection's verdict is not that of the rules now in force
+        link.why = reason::upstream_closed;
+        link.detail = "the policy changed while the server was dialled";
+    }
     co_return link;
 }
 
@@ -209,7 +222,14 @@ asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link, tls
     if (!downstream) co_return;
     const reason why = link.why;
     std::string detail = std::move(link.detail);
-    if (tls::chose_http2(downstream->native())) {
+    const bool http2 = tls::chose_http2(downstream->native());
+    if (verified &&
+        (http2 ? !link.stream : link.http2)) { // the second of two ClientHellos offered something else (RFC 8446, 4.1.2)
+        refuse_connection(*owner, "tls", gateway_decision(reason::malformed_client_hello, policy::stage::connection),
+                          "another offer of protocols after HelloRetryRequest");
+        co_return;
+    }
+    if (http2) {
         auto session = std::make_shared<http2_session>(owner, std::move(downstream), std::move(link), true);
         co_await serve_requests(std::move(session), why, std::move(detail));
     }
@@ -262,7 +282,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
             reset_connection(owner->socket());
             co_return;
         }
-        link = co_await find_upstream(*owner, hello);
+        link = co_await find_upstream(*owner, hello, rules);
         place->cancel();
         if (link.stream)
             facts.upstream = link.peer.to_string();

@@ -4,6 +4,7 @@
 #include "gateway/dial.hpp"
 #include "gateway/flow.hpp"
 #include "gateway/upstream_pool.hpp"
+#include "gateway/verified_origins.hpp"
 #include "tls/openssl_error.hpp"
 #include "tls/upstream.hpp"
 
@@ -64,6 +65,7 @@ asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, s
         co_await open_tls(owner, host, port, std::move(connected.socket), offer, out);
     else
         out.stream = std::make_unique<tls::plain_stream>(std::move(connected.socket));
+    if (out.why == reason::upstream_verify_failed) owner.home().origins().forget({owner.job().id(), host, port, secure, offer});
     out.made = std::chrono::steady_clock::now();
     if (out.stream) owner.job().metrics().upstream_connection(audit::upstream_source::dialled);
     co_return out;
@@ -76,14 +78,6 @@ upstream_link take_idle_upstream(flow& owner, const std::string& host, std::uint
     upstream_link kept = owner.home().idle_upstreams().take(wanted, *rules, std::chrono::steady_clock::now());
     if (kept.stream) owner.job().metrics().upstream_connection(audit::upstream_source::reused);
     return kept;
-}
-
-asio::awaitable<upstream_link> acquire_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
-                                                tls::alpn_offer offer)
-{
-    upstream_link link = take_idle_upstream(owner, host, port, secure, offer);
-    if (!link.stream) link = co_await connect_upstream(owner, std::move(host), port, secure, offer);
-    co_return link;
 }
 
 void release_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, upstream_link link)

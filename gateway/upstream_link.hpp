@@ -33,15 +33,11 @@ struct upstream_link {
     bool idle = true;    ///< between two messages: none is under way
 };
 
-/// The connection that acquire_upstream() would find waiting, or a link without a stream.
+/// A connection of HTTP/1.1 that another of this job left, or lends, to exactly this purpose, or a link without a stream.
 upstream_link take_idle_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, tls::alpn_offer offer);
 
 /// Resolves, dials and, for `secure`, opens and verifies TLS for exactly `host`, with `offer` in ALPN.
 boost::asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
-                                                       tls::alpn_offer offer = tls::alpn_offer::http1);
-
-/// The same, but a connection of HTTP/1.1 that an earlier connection of this job left to exactly this purpose comes first.
-boost::asio::awaitable<upstream_link> acquire_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
                                                        tls::alpn_offer offer = tls::alpn_offer::http1);
 
 /// Leaves `link`, made for this host and port, to the job's next connection, if it is in a state for that; else closes it.

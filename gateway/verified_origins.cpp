@@ -16,8 +16,7 @@ std::shared_ptr<verified_origins::attempt> verified_origins::begin(boost::asio::
 {
     auto made = std::make_shared<attempt>(io);
     if (lifetime_.count() == 0) return made;
-    if (entries_.size() >= capacity_)
-        std::erase_if(entries_, [now](const auto& each) { return each.second.latest->over && each.second.until <= now; });
+    std::erase_if(entries_, [now](const auto& each) { return each.second.latest->over && each.second.until <= now; });
     if (entries_.size() < capacity_) entries_[what] = {made, std::move(rules), now};
     return made;
 }
@@ -33,6 +32,14 @@ void verified_origins::end(const upstream_purpose& what, attempt& made, origin_f
         known->second.until = now + lifetime_;
     else
         entries_.erase(known);
+}
+
+void verified_origins::forget(const upstream_purpose& what)
+{
+    std::erase_if(entries_, [&what](const auto& each) {
+        const auto& known = each.first;
+        return each.second.latest->over && known.job == what.job && known.host == what.host && known.port == what.port;
+    });
 }
 
 void verified_origins::close() noexcept

@@ -36,11 +36,13 @@ public:
 
     /// The latest attempt, by the same rules, if it is under way, or was well and is no older than the lifetime. Else null.
     std::shared_ptr<attempt> find(const upstream_purpose& what, const policy::policy& rules, time_point now);
-    /// A new attempt; each is ended.
+    /// A new attempt; each is ended. What is too old is dropped.
     std::shared_ptr<attempt> begin(boost::asio::io_context& io, const upstream_purpose& what,
                                    std::shared_ptr<const policy::policy> rules, time_point now);
     /// Tells those who wait what came of it; what failed is forgotten.
     void end(const upstream_purpose& what, attempt& made, origin_finding found, time_point now);
+    /// A verification failed: whatever was found for this name and port, by whichever offer, holds no longer.
+    void forget(const upstream_purpose& what);
     void close() noexcept;
 
 private:

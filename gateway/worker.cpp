@@ -90,7 +90,7 @@ bool worker::reap(std::chrono::steady_clock::time_point now)
 {
     const bool closing = now >= drain_until_;
     idle_upstreams_->drop_expired(now);
-    // expire() only closes descriptors: the list does not change under the loop.
+    // expire() registers nothing and ends no registration: the list does not change under the loop.
     for (auto* each : expirables_) {
         if (!closing && !each->due(now)) continue;
         each->disarm();

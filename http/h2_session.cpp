@@ -175,6 +175,8 @@ struct h2_session::callbacks {
                 else
                     self.spend(self.resets_, "streams that had to be reset");
             }
+            // A receiver that measures the path sends a PING for DATA it got (gRPC's libraries do).
+            if (frame->hd.type == NGHTTP2_DATA && frame->hd.length > 0) self.idle_frames_.earn();
             const bool content = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
             if (content && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) self.listener_.on_sent_end(frame->hd.stream_id);
             return 0;

@@ -49,6 +49,8 @@ chain grouped(const local_options& options)
     chain out{group_chain, std::nullopt, {}};
     for (const auto& each : groups)
         out.rules.push_back({each.group, set_mark{mark_of::packet, each.mark}, set_mark{mark_of::flow, each.mark}, accept()});
+    // Of no group. The flow may be a closed one of somebody else's with the same ends, which the kernel takes up again.
+    if (!groups.empty()) out.rules.push_back({set_mark{mark_of::flow, 0}});
     return out;
 }
 

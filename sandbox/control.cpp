@@ -1,5 +1,6 @@
 #include "sandbox/control.hpp"
 
+#include "core/io/passed_descriptors.hpp"
 #include "sandbox/errors.hpp"
 
 #include <array>
@@ -54,36 +55,13 @@ bool send_header(int fd, header_bytes& header, std::span<const int> descriptors)
     msghdr message{};
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    if (!descriptors.empty()) {
-        message.msg_control = control.data();
-        message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-        auto* item = CMSG_FIRSTHDR(&message);
-        item->cmsg_level = SOL_SOCKET;
-        item->cmsg_type = SCM_RIGHTS;
-        item->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-        std::memcpy(CMSG_DATA(item), descriptors.data(), descriptors.size_bytes());
-    }
+    add_descriptors(message, control, descriptors);
     ssize_t sent = -1;
     do sent = ::sendmsg(fd, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent <= 0) return false;
     const std::string_view rest(header.data(), header.size());
     return send_all(fd, rest.substr(static_cast<std::size_t>(sent)));
-}
-
-std::vector<unique_fd> received_descriptors(msghdr& message)
-{
-    std::vector<unique_fd> found;
-    for (auto* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
-        if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
-        const auto count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(item) + i * sizeof(int), sizeof fd);
-            found.emplace_back(fd);
-        }
-    }
-    return found;
 }
 
 } // namespace
@@ -110,7 +88,7 @@ std::optional<frame> control_socket::receive()
     while (got < 0 && errno == EINTR);
     if (got <= 0) return std::nullopt;
     frame received;
-    received.descriptors = received_descriptors(message);
+    received.descriptors = take_descriptors<unique_fd>(message);
     const auto have = static_cast<std::size_t>(got);
     if (!receive_all(fd(), header.data() + have, header.size() - have)) return std::nullopt;
     std::uint32_t size = 0;

@@ -45,7 +45,7 @@ void need(bool worked)
 std::shared_ptr<X509_STORE> system_roots()
 {
     static std::mutex mutex;
-    static std::shared_ptr<X509_STORE> kept;
+    static auto& kept = *new std::shared_ptr<X509_STORE>; // never freed: OpenSSL may be gone by then
     static source kept_from;
     const std::lock_guard lock(mutex);
     const auto from = current_source();

@@ -53,7 +53,7 @@ std::optional<ruleset_events> ruleset_watch::take()
     std::optional<ruleset_events> out;
     alignas(nlmsghdr) std::array<std::uint8_t, datagram_limit> buffer;
     for (;;) {
-        const auto size = ::recv(socket_.number(), buffer.data(), buffer.size(), 0);
+        const auto size = ::recv(socket_.number(), buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (size < 0 && errno == ENOBUFS) {
             out = ruleset_events{true, true, {}, 0};
             continue;

@@ -307,6 +307,7 @@ def test_it_takes_rights(sealable):
 def test_the_call_takes_the_right_sockets_alone(sealable):
     served = sealable.served
     for body, word in (({}, "namespace"), ({"namespace": "x" * 257}, "256"), ({"namespace": "x", "sources": ["10.0.0.1"]}, "sources"),
+                       ({"namespace": "x", "sources": ["cgroup:/a"]}, "sources"),
                        ({"namespace": "x"}, "sockets"), ({"namespace": "x", "surprise": 1}, "unknown")):
         code, answer = api(served, "POST", "/v1/attach", body)
         assert code == 400 and word in answer["error"], answer

@@ -69,6 +69,20 @@ TEST_F(known_origins, not_for_another_job_port_offer_or_other_rules)
     EXPECT_FALSE(known_.find(a_, *reloaded, now_));
 }
 
+TEST_F(known_origins, a_failure_is_the_end_of_what_was_found_by_any_offer)
+{
+    auto other = a_;
+    other.offer = tls::alpn_offer::http2_or_http1;
+    verify(a_);
+    verify(b_);
+    known_.forget(other);
+    EXPECT_FALSE(find(a_));
+    EXPECT_TRUE(find(b_));
+    const auto open = begin(a_);
+    known_.forget(other);
+    EXPECT_EQ(find(a_), open) << "an attempt under way has its own end";
+}
+
 TEST_F(known_origins, are_bounded)
 {
     verify(a_);

@@ -270,6 +270,28 @@ TEST_F(h2_session_test, frames_that_carry_nothing_are_counted)
     }
 }
 
+TEST_F(h2_session_test, a_ping_for_each_frame_of_a_long_answer_is_no_flood)
+{
+    bounds.http2.max_idle_frames = 10;
+    h2_peer peer;
+    h2_session target(role::server, bounds, peer);
+    target.receive(as_bytes(std::string(preface) + frame(4, 0, 0, "") + frame(1, 5, 1, literal(get))), now);
+    peer.streams[1].ends = false;
+    target.answer(1, {{":status", "200"}}, false);
+    std::string out;
+    target.send(out, 1U << 20);
+    const auto answer_with_ping = [&](const std::string& content) {
+        peer.streams[1].to_send = content;
+        target.resume(1);
+        target.send(out, out.size() + 1000);
+        return target.receive(as_bytes(frame(6, 0, 0, "12345678")), now);
+    };
+    for (std::size_t i = 0; i < 20 * bounds.http2.max_idle_frames; ++i) ASSERT_TRUE(answer_with_ping("some")) << i;
+    std::size_t count = 0;
+    while (answer_with_ping("")) ASSERT_LE(++count, bounds.http2.max_idle_frames);
+    EXPECT_TRUE(target.abused());
+}
+
 TEST_F(h2_session_test, large_head_is_told_and_a_bomb_ends_the_connection)
 {
     bounds.max_head = 4096;

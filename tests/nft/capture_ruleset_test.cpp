@@ -233,13 +233,14 @@ TEST(local_ruleset, marks_control_groups_before_all_else_the_deepest_first)
     EXPECT_LT(attributed.base->order, chain_named(set, "queued").base->order);
     EXPECT_EQ("meta l4proto tcp ct direction reply accept", to_string(attributed.rules.at(2))) << "the gateway's own answers";
     const auto& grouped = chain_named(set, "grouped");
-    ASSERT_EQ(3U, grouped.rules.size());
+    ASSERT_EQ(4U, grouped.rules.size());
     const auto line = [](const char* group, const char* mark) {
         return std::string("socket cgroupv2 level ") + group + " meta mark set " + mark + " ct mark set " + mark + " accept";
     };
     EXPECT_EQ(line("3 \"ci/a/b\"", "0x00000101"), to_string(grouped.rules[0]));
     EXPECT_EQ(line("2 \"ci/a\"", "0x00000102"), to_string(grouped.rules[1]));
     EXPECT_EQ(line("1 \"ci\"", "0x00000100"), to_string(grouped.rules[2]));
+    EXPECT_EQ("ct mark set 0x00000000", to_string(grouped.rules[3])) << "what is of none is not of whom the flow was before";
 }
 
 TEST(local_ruleset, without_control_groups_nothing_is_paid_for_them)

@@ -134,7 +134,7 @@ class Connection:
             handler = self.route_echo
         try:
             handler(number, stream)
-        except h2.exceptions.StreamClosedError:  # its reset came in the same read
+        except (h2.exceptions.StreamClosedError, h2.exceptions.StreamIDTooLowError):  # its reset came in the same read
             self.streams.pop(number, None)
 
     def answer(self, number: int, status: int, body: bytes = b"", headers=(), trailers=None) -> None:
