@@ -337,9 +337,7 @@ void read_top(const node& n, const std::string& file, settings& out, serve_setti
         serve_key("serve", serve, read_serve),
     });
     if (!versioned) throw config_error({file, 1, 1}, "the first line should be 'version: 1'");
-    if (!serve) return;
-    check_serve(n, *serve);
-    out.own_ports = own_ports(*serve);
+    if (serve) out.own_ports = own_ports(*serve);
 }
 
 std::string sha256_hex(const std::string& text)

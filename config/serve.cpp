@@ -118,16 +118,6 @@ void read_default_job(const node& n, serve_settings& out)
     out.default_job = false;
 }
 
-void check_serve(const node& root, const serve_settings& read)
-{
-    if (read.intercept != intercept_mode::router || read.all_interfaces || !read.interfaces.empty()) return;
-    const std::string wanted = "whose traffic is captured? Expected interfaces: [names], or [\"*\"] for all, the uplink too";
-    root.each_key([&](const std::string& key, const node& value) {
-        if (key == "serve") value.fail(wanted);
-    });
-    root.fail("serve: " + wanted);
-}
-
 std::vector<std::uint16_t> own_ports(const serve_settings& read)
 {
     std::vector<std::uint16_t> out{read.listen_port, read.dns_port};

@@ -23,7 +23,7 @@ struct serve_settings {
     std::uint16_t listen_port = 15001;   ///< serve.listen_port: where TCP is redirected to
     std::uint16_t dns_port = 15053;      ///< serve.dns_port
     std::vector<std::string> interfaces; ///< serve.interfaces; empty: all but lo
-    bool all_interfaces = false;         ///< that was written: "*"
+    bool all_interfaces = false;         ///< that was said: "*"
     std::vector<std::uint16_t> inbound;  ///< serve.inbound: TCP ports of clients that connections from outside are answered at
     std::uint32_t mark = 0xC0FFE;        ///< serve.mark: of the gateway's own packets
     std::uint32_t first_job_mark =
@@ -50,9 +50,6 @@ inline constexpr std::uint32_t job_mark_count = 1U << 20; ///< from serve.first_
 void read_intercept(const node& n, serve_settings& out);
 void read_default_job(const node& n, serve_settings& out);
 void read_serve(const node& n, serve_settings& out);
-/// What can be told only when all of the file is known. `root` is its top. Throws config_error.
-void check_serve(const node& root, const serve_settings& read);
-
 /// The TCP ports that the gateway listens on.
 std::vector<std::uint16_t> own_ports(const serve_settings& read);
 

@@ -25,7 +25,7 @@ constexpr std::chrono::seconds time_limit{5};
 constexpr unsigned max_scrapes = 16;
 
 struct scrapes {
-    metrics_calls calls;
+    readiness unready;
     unsigned open = 0;
 };
 
@@ -36,16 +36,15 @@ std::string why_unhealthy(job_context& job)
     return job.audit().failed() ? "the audit log can't be written: " + job.audit().failure() : std::string();
 }
 
-std::string why_unready(job_context& job, const metrics_calls& calls)
+std::string why_unready(job_context& job, const readiness& unready)
 {
     auto why = why_unhealthy(job);
     const auto failed = job.metrics().failed_audit_logs();
     if (why.empty() && failed != 0) why = std::to_string(failed) + " audit logs of jobs can't be written";
-    return why.empty() && calls.unready ? calls.unready() : why;
+    return why.empty() && unready ? unready() : why;
 }
 
-response answer(job_context& job, const metrics_calls& calls, const ip_address& client,
-                const beast::http::request<beast::http::empty_body>& request)
+response answer(job_context& job, const readiness& unready, const beast::http::request<beast::http::empty_body>& request)
 {
     response out;
     out.version(request.version());
@@ -54,15 +53,12 @@ response answer(job_context& job, const metrics_calls& calls, const ip_address& 
     if (request.method() != beast::http::verb::get && request.method() != beast::http::verb::head) {
         out.result(beast::http::status::method_not_allowed);
     }
-    else if (target == "/metrics" && calls.may_count && !calls.may_count(client)) {
-        out.result(beast::http::status::forbidden);
-    }
     else if (target == "/metrics") {
         out.set(beast::http::field::content_type, audit::metrics::content_type);
         out.body() = job.metrics().render();
     }
     else if (target == "/healthz" || target == "/readyz") {
-        const std::string why = target == "/readyz" ? why_unready(job, calls) : why_unhealthy(job);
+        const std::string why = target == "/readyz" ? why_unready(job, unready) : why_unhealthy(job);
         const bool ready = why.empty();
         out.result(ready ? beast::http::status::ok : beast::http::status::service_unavailable);
         out.set(beast::http::field::content_type, "text/plain; charset=utf-8");
@@ -76,7 +72,7 @@ response answer(job_context& job, const metrics_calls& calls, const ip_address& 
     return out;
 }
 
-asio::awaitable<void> scrape(worker& w, tcp::socket socket, ip_address client, std::shared_ptr<scrapes> shared)
+asio::awaitable<void> scrape(worker& w, tcp::socket socket, std::shared_ptr<scrapes> shared)
 {
     beast::tcp_stream stream(std::move(socket));
     stream.expires_after(time_limit);
@@ -85,7 +81,7 @@ asio::awaitable<void> scrape(worker& w, tcp::socket socket, ip_address client, s
     parser.header_limit(4096);
     auto [read_error, size] = co_await beast::http::async_read(stream, buffer, parser, use_tuple);
     if (!read_error && size > 0) {
-        const response out = answer(w.job(), shared->calls, client, parser.get());
+        const response out = answer(w.job(), shared->unready, parser.get());
         auto [write_error, written] = co_await beast::http::async_write(stream, out, use_tuple);
         (void)write_error;
         (void)written;
@@ -97,7 +93,7 @@ asio::awaitable<void> scrape(worker& w, tcp::socket socket, ip_address client, s
 
 } // namespace
 
-void serve_metrics(worker& w, const std::string& address, metrics_calls calls)
+void serve_metrics(worker& w, const std::string& address, readiness unready)
 {
     const auto parsed = policy::parse_authority(address);
     if (!parsed || !parsed->where.address || !parsed->port) {
@@ -113,11 +109,11 @@ void serve_metrics(worker& w, const std::string& address, metrics_calls calls)
     if (!ec) acceptor->listen(16, ec);
     if (ec) throw std::runtime_error("--metrics " + address + ": " + ec.message());
     w.adopt(acceptor);
-    auto shared = std::make_shared<scrapes>(scrapes{std::move(calls), 0});
-    auto take = [&w, shared](tcp::socket socket, const ip_endpoint& client) {
+    auto shared = std::make_shared<scrapes>(scrapes{std::move(unready), 0});
+    auto take = [&w, shared](tcp::socket socket, const ip_endpoint&) {
         if (shared->open >= max_scrapes) return;
         ++shared->open;
-        spawn_counted(w.context(), w.job(), scrape(w, std::move(socket), client.address, shared));
+        spawn_counted(w.context(), w.job(), scrape(w, std::move(socket), shared));
     };
     spawn_counted(w.context(), w.job(), accept_each(w.job(), acceptor, std::move(take)));
 }

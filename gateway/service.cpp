@@ -54,6 +54,18 @@ std::shared_ptr<connection_budget> make_budget(const config::serve_settings& ser
     return std::make_shared<connection_budget>(serve.max_connections != 0 ? serve.max_connections : most);
 }
 
+sandbox::gateway_paths own_paths(const std::string& file, const config::settings& settings, const config::serve_settings& serve)
+{
+    sandbox::gateway_paths out;
+    out.read.push_back(file);
+    for (const auto& sink : settings.audit.sinks)
+        if (sink.what == audit::sink_settings::kind::file) out.reach.push_back(sink.path);
+    for (const auto& folder : {serve.ca_dir, serve.audit_dir})
+        if (!folder.empty()) out.change.push_back(folder);
+    if (!serve.control.empty()) out.reach.push_back(serve.control);
+    return out;
+}
+
 } // namespace
 
 service::service(std::string file)
@@ -67,7 +79,12 @@ service::service(std::string file)
           serve_.ruleset_check,
           [this](std::string message) { boost::asio::post(main_, [this, message] { alert("ruleset changed", message); }); })
 {
-    serve_.user = sandbox::gateway_user(serve_.user);
+    const auto identity = sandbox::gateway_user(serve_.user, own_paths(file_, settings_, serve_));
+    serve_.user = identity.user;
+    if (!identity.why.empty())
+        std::fprintf(stderr, "cofferdam: stays root: %s (serve.user)\n", escape_line(identity.why).c_str());
+    if (serve_.intercept == config::intercept_mode::router && serve_.interfaces.empty() && !serve_.all_interfaces)
+        std::fputs("cofferdam: serve.interfaces is not set: whoever reaches this machine is a client\n", stderr);
     signal_events_.assign(::dup(signals_.descriptor()));
 }
 
@@ -129,7 +146,7 @@ void service::start()
     make_default_job(std::move(rules));
     auto& own = *jobs_->fallback()->engine;
     entrance_ = std::make_unique<entrance>(*jobs_, loops_, std::move(sockets), serve_.first_queue);
-    if (serve_.metrics) serve_metrics(own.on(0), serve_.metrics->to_string(), answers_of_metrics());
+    if (serve_.metrics) serve_metrics(own.on(0), serve_.metrics->to_string(), [this] { return unready(); });
     if (control.descriptor >= 0) {
         api_ = std::make_unique<control_api>(*registry_, [this] { reload(); });
         auto failed = [&own](std::string_view what) { own.context().count_internal_error(what); };
@@ -172,16 +189,6 @@ void service::reload()
 void service::alert(std::string name, std::string message)
 {
     record_alert(jobs_->fallback()->engine->context(), std::move(name), std::move(message));
-}
-
-metrics_calls service::answers_of_metrics()
-{
-    metrics_calls out;
-    out.unready = [this] { return unready(); };
-    // Where everything is captured, whoever comes by an interface is a client, and the counts are of other jobs too.
-    if (serve_.intercept == config::intercept_mode::router && serve_.all_interfaces)
-        out.may_count = [](const ip_address& client) { return client.scope() == ip_scope::loopback; };
-    return out;
 }
 
 std::string service::unready() const

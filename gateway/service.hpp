@@ -46,7 +46,6 @@ private:
     void drain();
     audit::writer_totals conclude();
     void wait_a_little();
-    metrics_calls answers_of_metrics();
     std::string unready() const;
 
     std::string file_;

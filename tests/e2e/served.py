@@ -35,10 +35,11 @@ class Served:
         self.since = world.evidence.mark()
 
     def write_config(self, allow: list[str], serve: dict | None = None, **more) -> None:
-        """`more` are keys of the policy file; `serve` adds to the section of that name."""
+        """`more` are keys of the policy file; `serve` adds to the section of that name, or takes away (None)."""
         keys = {"intercept": "router", "audit": {"sinks": [{"file": str(self.audit)}]}, **more}
         policy = Gateway(self.world, self.binary).policy(allow, **keys)
-        policy["serve"] = {"interfaces": [CAPTURED], "ca_dir": str(self.ca.parent), **(serve or {})}
+        keys = {"interfaces": [CAPTURED], "ca_dir": str(self.ca.parent), **(serve or {})}
+        policy["serve"] = {key: value for key, value in keys.items() if value is not None}
         self.config.write_text(yaml.safe_dump(policy, sort_keys=False))
 
     def start(self, allow: list[str] | None = None, serve: dict | None = None, **more) -> None:

@@ -1,6 +1,8 @@
 #include "sandbox/gateway_process.hpp"
 
 #include <cerrno>
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <pwd.h>
 #include <sys/socket.h>
@@ -44,9 +46,9 @@ TEST(gateway_process, has_the_sockets_that_it_needs_and_no_others)
 
 TEST(gateway_process, started_as_root_becomes_somebody_else_unless_that_is_said)
 {
-    EXPECT_EQ("somebody", gateway_user("somebody"));
-    EXPECT_EQ("", gateway_user("root"));
-    const auto by_default = gateway_user("");
+    EXPECT_EQ("somebody", gateway_user("somebody", {}).user);
+    EXPECT_EQ("", gateway_user("root", {}).user);
+    const auto by_default = gateway_user("", {}).user;
     if (::geteuid() != 0) {
         EXPECT_EQ("", by_default);
         return;
@@ -57,6 +59,29 @@ TEST(gateway_process, started_as_root_becomes_somebody_else_unless_that_is_said)
                   drop_gateway_privileges(by_default);
                   return ::getuid() == user && ::geteuid() == user ? 0 : 1;
               }));
+}
+
+TEST(gateway_process, stays_root_where_another_user_could_not_use_its_files)
+{
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can";
+    const auto folder = std::filesystem::path(testing::TempDir()) / ("gateway-paths-" + std::to_string(::getpid()));
+    const auto closed = folder / "closed", open = folder / "open", file = open / "file";
+    std::filesystem::create_directories(closed);
+    std::filesystem::create_directories(open);
+    std::ofstream(file) << "text";
+    std::filesystem::permissions(closed, std::filesystem::perms::owner_all);
+    const auto user = [](const gateway_paths& paths) { return gateway_user("", paths).user; };
+    const auto other = user({});
+    ASSERT_NE("", other);
+    EXPECT_EQ(other, user({{file}, {file, open / "new", open / "new/log"}, {open / "made/later"}}));
+    EXPECT_EQ("", user({{}, {closed / "log"}, {}}));
+    EXPECT_EQ("", user({{}, {}, {open}})); // root's: not its to write in
+    EXPECT_EQ("", user({{}, {}, {closed / "made/later"}}));
+    EXPECT_EQ(other + " can't use " + (open / "none").string(), gateway_user("", {{open / "none"}, {}, {}}).why);
+    std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+    EXPECT_EQ(other + " can't use " + file.string(), gateway_user("", {{file}, {}, {}}).why);
+    EXPECT_EQ(0U, ::geteuid());
+    std::filesystem::remove_all(folder);
 }
 
 TEST(gateway_process, gives_its_log_to_the_user)
