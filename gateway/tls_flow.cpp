@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
@@ -88,8 +89,19 @@ asio::awaitable<void> splice_unopened(std::shared_ptr<flow> owner, policy::decis
     evidence->finish(totals);
 }
 
+// Made while the origin is waited for, and shown only once that is verified. Whether it was not in the cache is written to
+// `missed`.
+void make_leaf_early(std::shared_ptr<flow> owner, std::shared_ptr<bool> missed)
+{
+    asio::post(owner->home().context(), [owner, missed] {
+        const auto leaf = owner->job().leaves().get(owner->facts().host, tls::leaf_kind::origin);
+        *missed = leaf && !leaf->hit;
+    });
+}
+
 // Opens TLS towards the job. Null, and the record is written, if the client does not go along.
-asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, tls::leaf_kind kind, tls::alpn_offer offer)
+asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, tls::leaf_kind kind, tls::alpn_offer offer,
+                                                                  bool leaf_missed)
 {
     auto& job = owner.job();
     const auto leaf = job.leaves().get(owner.facts().host, kind);
@@ -100,7 +112,7 @@ asio::awaitable<std::unique_ptr<tls::tls_stream>> open_downstream(flow& owner, t
         reset_connection(owner.socket());
         co_return nullptr;
     }
-    job.metrics().leaf(leaf->hit ? audit::leaf_cache::hit : audit::leaf_cache::miss);
+    job.metrics().leaf(leaf->hit && !leaf_missed ? audit::leaf_cache::hit : audit::leaf_cache::miss);
     SSL_set_accept_state(connection.get());
     const auto failed = tls::accept_protocols(*connection, offer);
     if (failed) throw std::runtime_error("ALPN: " + failed.message());
@@ -214,11 +226,11 @@ asio::awaitable<void> serve_requests(std::shared_ptr<Session> session, reason wh
 }
 
 // TLS, then HTTP.
-asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link, tls::alpn_offer offer)
+asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link, tls::alpn_offer offer, bool leaf_missed)
 {
     const bool verified = link.why == reason::completed;
     const auto kind = verified ? tls::leaf_kind::origin : tls::leaf_kind::refusal;
-    auto downstream = co_await open_downstream(*owner, kind, offer);
+    auto downstream = co_await open_downstream(*owner, kind, offer, leaf_missed);
     if (!downstream) co_return;
     const reason why = link.why;
     std::string detail = std::move(link.detail);
@@ -275,6 +287,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         co_return;
     }
     upstream_link link;
+    const auto leaf_missed = std::make_shared<bool>(false);
     if (verdict.allowed()) {
         auto place = owner->job().audit().reserve(); // nothing goes out while nothing can be recorded (law 5)
         if (!place) {
@@ -282,6 +295,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
             reset_connection(owner->socket());
             co_return;
         }
+        make_leaf_early(owner, leaf_missed);
         link = co_await find_upstream(*owner, hello, rules);
         place->cancel();
         if (link.stream)
@@ -295,7 +309,7 @@ asio::awaitable<void> run_tls(std::shared_ptr<flow> owner, tls::client_hello hel
         link.detail = "refused before the connection was made";
     }
     const auto offer = offer_downstream(hello, link);
-    co_await serve(owner, std::move(link), offer);
+    co_await serve(owner, std::move(link), offer, *leaf_missed);
 }
 
 } // namespace cofferdam::gateway
