@@ -29,14 +29,6 @@ bool is_internal_name(std::string_view name) noexcept
 
 namespace {
 
-// A socket of the gateway itself, whatever the policy lists: it would ask itself, in another job's name.
-bool is_own_port(const config::settings& settings, const ip_endpoint& where)
-{
-    if (std::find(settings.own_ports.begin(), settings.own_ports.end(), where.port) == settings.own_ports.end()) return false;
-    const auto scope = where.address.scope();
-    return scope == ip_scope::loopback || scope == ip_scope::unspecified || machine_addresses().contain(where.address);
-}
-
 // Whether the address may be used without an entry that lists it.
 bool is_unremarkable(const config::settings& settings, std::string_view host, const ip_address& address)
 {
@@ -52,10 +44,18 @@ bool is_unremarkable(const config::settings& settings, std::string_view host, co
 
 } // namespace
 
+bool is_own_port(const config::settings& settings, const ip_endpoint& where)
+{
+    if (std::find(settings.own_ports.begin(), settings.own_ports.end(), where.port) == settings.own_ports.end()) return false;
+    const auto address = where.address.unmapped();
+    const auto scope = address.scope();
+    return scope == ip_scope::loopback || scope == ip_scope::unspecified || machine_addresses().contain(address);
+}
+
 bool may_dial(const policy::policy& rules, const config::settings& settings, std::string_view host, const ip_endpoint& where)
 {
     const auto address = where.address.unmapped();
-    if (is_own_port(settings, {address, where.port})) return false;
+    if (is_own_port(settings, where)) return false;
     return is_unremarkable(settings, host, address) || rules.allows_address({address, where.port});
 }
 

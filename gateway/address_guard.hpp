@@ -14,6 +14,9 @@ bool is_gateway_host(std::string_view name) noexcept;
 /// The name that the policy judges for a canonical one: "host" for every name of the gateway's machine, itself otherwise.
 std::string judged_name(std::string name);
 
+/// A TCP port of the gateway itself on this machine. Nothing opens these: it would ask itself, in another job's name.
+bool is_own_port(const config::settings& settings, const ip_endpoint& where);
+
 /// May the gateway dial `where`, an address found for `host` (a canonical name or an address literal)?
 /// Public addresses: yes. Loopback, link-local, metadata, multicast, unspecified, the virtual range and the machine's own
 /// addresses: only where an allow entry lists the address. Private and shared ranges: where an entry lists them, or where `host`

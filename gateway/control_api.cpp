@@ -306,6 +306,7 @@ void control_api::handle(control_request request, std::function<void(control_rep
 void control_api::dispatch(control_request& request, const std::function<void(control_reply)>& answer)
 {
     const auto& method = request.method;
+    if (method != "GET" && jobs_.closing()) return answer(reply_error(409, "the gateway ends"));
     if (request.target == "/v1/jobs") {
         if (method == "GET") return answer(list());
         if (method == "POST") return start(read_job(request.body), answer);
@@ -336,10 +337,17 @@ void control_api::start(job_request request, std::function<void(control_reply)> 
 {
     jobs_.start(std::move(request), [this, answer = std::move(answer)](const std::exception_ptr& failed, const std::string& id) {
         if (failed) return answer(reply_failure(failed));
-        const auto job = jobs_.view(id);
-        auto out = describe(job);
-        out["ca"] = job.ca;
-        answer(reply_json(201, out));
+        control_reply reply;
+        try {
+            const auto job = jobs_.view(id);
+            auto out = describe(job);
+            out["ca"] = job.ca;
+            reply = reply_json(201, out);
+        }
+        catch (...) {
+            reply = reply_failure(std::current_exception());
+        }
+        answer(reply);
     });
 }
 

@@ -251,9 +251,12 @@ std::optional<file_identity> identity_of(const std::string& path)
 bool is_listened_on(const sockaddr_un& name)
 {
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const bool refused = ::connect(probe, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 && errno == ECONNREFUSED;
+    if (probe < 0) return true;
+    // EACCES: a socket of another user's. Whether it can be taken away is its folder's to say.
+    const bool connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
+    const int failed = connected ? 0 : errno;
     ::close(probe);
-    return !refused;
+    return failed != ECONNREFUSED && failed != EACCES;
 }
 
 } // namespace

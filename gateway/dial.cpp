@@ -18,6 +18,7 @@ namespace {
 
 constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_attempts = 6;
+constexpr const char* own_port = "the gateway's own port";
 
 tcp::endpoint to_asio(const ip_endpoint& where)
 {
@@ -129,13 +130,13 @@ asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::ui
             out.detail = "the machine that runs the gateway; to allow it: host:" + std::to_string(port);
             co_return out;
         }
-        const auto& own = w.job().settings().own_ports;
-        if (std::find(own.begin(), own.end(), port) != own.end()) {
+        const auto loopback = ip_address::v4({127, 0, 0, 1});
+        if (is_own_port(w.job().settings(), {loopback, port})) {
             out.why = reason::private_address;
-            out.detail = "the gateway's own port";
+            out.detail = own_port;
             co_return out;
         }
-        out.addresses = {ip_address::v4({127, 0, 0, 1}), ip_address::parse("::1").value()};
+        out.addresses = {loopback, ip_address::parse("::1").value()};
         co_return out;
     }
     std::vector<ip_address> found;
@@ -152,6 +153,8 @@ asio::awaitable<candidates> find_candidates(worker& w, std::string host, std::ui
         const ip_endpoint where{address, port};
         if (may_dial(*rules, w.job().settings(), host, where))
             out.addresses.push_back(address);
+        else if (is_own_port(w.job().settings(), where))
+            out.detail = own_port;
         else
             out.detail = host + " is " + address.to_string() + " (" + cofferdam::to_string(address.scope()) +
                          "); to allow it: " + where.to_string();

@@ -77,7 +77,6 @@ entrance::~entrance()
 void entrance::start()
 {
     queries_.start();
-    started_ = true;
 }
 
 void entrance::stop()
@@ -85,7 +84,7 @@ void entrance::stop()
     if (std::exchange(stopped_, true)) return;
     queries_.stop();
     for (std::size_t i = 0; i < loops_.size(); ++i) {
-        if (!started_) {
+        if (!loops_[i]->runs()) {
             close(i);
             continue;
         }

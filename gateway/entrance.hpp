@@ -67,7 +67,7 @@ private:
     std::vector<std::pair<std::size_t, std::shared_ptr<boost::asio::ip::tcp::acceptor>>> acceptors_; // and whose loop
     std::vector<std::unique_ptr<dns::shared_datagrams>> names_;
     queue_threads queries_;
-    bool knows_groups_, started_ = false, stopped_ = false;
+    bool knows_groups_, stopped_ = false;
 };
 
 } // namespace cofferdam::gateway

@@ -21,6 +21,8 @@ public:
 
     boost::asio::io_context& context() noexcept { return context_; }
     void start();
+    /// On the thread that starts and ends it.
+    bool runs() const noexcept { return thread_.joinable(); }
     /// Ends the thread once no worker is left on it. Thread-safe.
     void end_when_idle();
     void join();

@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::chrono::milliseconds look_interval{20};
 /// After its drain time a job's connections are closed; what uses it then still is given this long.
-constexpr std::chrono::seconds grace{5};
+constexpr std::chrono::seconds grace{5}, hurried_grace{1};
 /// A log that hangs keeps one of them for up to twice audit_close_time (see job_engine::conclude).
 constexpr std::size_t ender_count = 4;
 constexpr std::size_t max_name = 128;
@@ -165,8 +165,8 @@ std::string job_registry::admit(std::unique_ptr<entry> made)
     const auto id = kept.shown.id;
     auto& running = *kept.job->engine;
     const auto* how = kept.attached ? "attached" : config::to_string(around_.serve.intercept);
-    running.start(std::string(how) + ", " + running.facts().source);
     try {
+        running.start(std::string(how) + ", " + running.facts().source);
         if (closing_) throw job_error(job_error::kind::conflict, "the gateway ends");
         if (kept.attached) attach(kept);
         take_sources(kept);
@@ -283,17 +283,24 @@ void job_registry::stop(const std::string& id, std::chrono::milliseconds drain, 
 void job_registry::stop_all(std::chrono::milliseconds drain)
 {
     closing_ = true;
-    for (auto& each : entries_)
-        if (!each->shown.stopping) stop(each->shown.id, drain, {});
+    for (auto& each : entries_) {
+        if (each->shown.stopping)
+            shorten(*each, drain, grace);
+        else
+            stop(each->shown.id, drain, {});
+    }
 }
 
 void job_registry::hurry()
 {
-    for (auto& each : entries_) {
-        if (!each->shown.stopping) continue;
-        each->job->engine->stop(std::chrono::milliseconds(0));
-        each->ends_at = std::min(each->ends_at, std::chrono::steady_clock::now() + grace);
-    }
+    for (auto& each : entries_)
+        if (each->shown.stopping) shorten(*each, std::chrono::milliseconds(0), hurried_grace);
+}
+
+void job_registry::shorten(entry& which, std::chrono::milliseconds drain, std::chrono::milliseconds patience)
+{
+    which.job->engine->stop(drain);
+    which.ends_at = std::min(which.ends_at, std::chrono::steady_clock::now() + drain + patience);
 }
 
 void job_registry::end_threads()

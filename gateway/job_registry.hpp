@@ -95,6 +95,7 @@ public:
     void stop_all(std::chrono::milliseconds drain);
     /// Connections of jobs that end have no more time.
     void hurry();
+    bool closing() const noexcept { return closing_; }
     /// Waits for the other threads. Before the loops end, where jobs may still be made.
     void end_threads();
     /// No job is left but the default one, and those that were given up.
@@ -113,6 +114,7 @@ private:
     std::string admit(std::unique_ptr<entry> made);
     void take_sources(entry& which);
     void take_groups(entry& which);
+    void shorten(entry& which, std::chrono::milliseconds drain, std::chrono::milliseconds patience);
     entry& find(const std::string& id) const;
     void look();
     void look_later();

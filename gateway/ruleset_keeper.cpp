@@ -59,21 +59,23 @@ void ruleset_keeper::compare_later()
     });
 }
 
-// Notifications are lost where the kernel has no memory for them, and what changed the rules may not send any.
-void ruleset_keeper::compare()
+// Notifications are lost where the kernel has no memory for them, and what changed the rules may not send any. False: rulesets
+// are changed all the time, and that is told.
+bool ruleset_keeper::compare()
 {
-    if (!stands_) return; // is being put back already
+    if (!stands_) return true; // is being put back already
     const auto read = nft::read_identity(sockets_.netfilter);
-    if (!read && read.error() == errc::need_more) return; // rulesets are changed all the time, and that is told
-    if (read && installed_ && *read == *installed_) return;
-    tell("the ruleset is not what was installed" + put_back());
+    if (!read && read.error() == errc::need_more) return false;
+    if (read && installed_ && *read == *installed_) return true;
+    tell((read && installed_ ? "the ruleset is not what was installed" : "the ruleset could not be compared") + put_back());
+    return true;
 }
 
 void ruleset_keeper::replace(std::vector<nft::chain> chains)
 {
     std::packaged_task<void()> task([&] {
         // What others changed must not be taken for the gateway's own.
-        compare();
+        if (!compare()) put_back();
         // Where it does not stand now, it is put back with these rules.
         if (!stands_) return;
         nft::replace_rules(sockets_.netfilter, chains);

@@ -44,7 +44,7 @@ private:
     void wait();
     void look();
     void compare_later();
-    void compare();
+    bool compare();
     void note_identity();
     std::string put_back();
     void tell(std::string what);

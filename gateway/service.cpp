@@ -14,6 +14,7 @@
 #include "gateway/worker.hpp"
 #include "policy/policy.hpp"
 #include "sandbox/gateway_process.hpp"
+#include "sandbox/gateway_user.hpp"
 #include "tls/system_roots.hpp"
 
 #include <boost/asio/post.hpp>
@@ -59,10 +60,10 @@ sandbox::gateway_paths own_paths(const std::string& file, const config::settings
     sandbox::gateway_paths out;
     out.read.push_back(file);
     for (const auto& sink : settings.audit.sinks)
-        if (sink.what == audit::sink_settings::kind::file) out.reach.push_back(sink.path);
+        if (sink.what == audit::sink_settings::kind::file) out.write.push_back(sink.path);
     for (const auto& folder : {serve.ca_dir, serve.audit_dir})
         if (!folder.empty()) out.change.push_back(folder);
-    if (!serve.control.empty()) out.reach.push_back(serve.control);
+    if (!serve.control.empty()) out.write.push_back(serve.control);
     return out;
 }
 
@@ -100,12 +101,11 @@ service::~service()
 
 void service::prepare_folders() const
 {
+    const auto control = std::filesystem::path(serve_.control).parent_path().string();
+    for (const auto& folder : {serve_.ca_dir, control, serve_.control.empty() ? std::string() : serve_.audit_dir})
+        if (!folder.empty()) sandbox::make_gateway_folder(folder, serve_.user);
     for (const auto& sink : settings_.audit.sinks)
         if (sink.what == audit::sink_settings::kind::file) sandbox::make_gateway_log(sink.path, serve_.user);
-    if (!serve_.ca_dir.empty()) sandbox::make_gateway_folder(serve_.ca_dir, serve_.user);
-    if (serve_.control.empty()) return;
-    sandbox::make_gateway_folder(std::filesystem::path(serve_.control).parent_path().string(), serve_.user);
-    if (!serve_.audit_dir.empty()) sandbox::make_gateway_folder(serve_.audit_dir, serve_.user);
 }
 
 void service::make_default_job(std::shared_ptr<const policy::policy> rules)
@@ -139,10 +139,10 @@ void service::start()
     answers_ = std::make_shared<answer_sender>(std::move(sockets.captured.answers_v4), std::move(sockets.captured.answers_v6));
     control_socket control;
     if (!serve_.control.empty()) control = open_control_socket(serve_.control, serve_.control_group);
-    // No other gateway runs here, or its sockets would be taken.
-    if (!serve_.ca_dir.empty()) remove_ca_folders(serve_.ca_dir);
     ruleset_.install(); // closed until there is a job that answers
     sandbox::drop_gateway_privileges(serve_.user);
+    // No other gateway runs here, or its sockets would be taken.
+    if (!serve_.ca_dir.empty()) remove_ca_folders(serve_.ca_dir);
     make_default_job(std::move(rules));
     auto& own = *jobs_->fallback()->engine;
     entrance_ = std::make_unique<entrance>(*jobs_, loops_, std::move(sockets), serve_.first_queue);

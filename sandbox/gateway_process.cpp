@@ -2,12 +2,7 @@
 
 #include "sandbox/errors.hpp"
 #include "sandbox/privileges.hpp"
-#include "sandbox/unique_fd.hpp"
 
-#include <cerrno>
-#include <cstdlib>
-#include <fcntl.h>
-#include <filesystem>
 #include <grp.h>
 #include <linux/capability.h>
 #include <memory>
@@ -15,7 +10,6 @@
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace cofferdam::sandbox {
@@ -42,65 +36,6 @@ void become(const passwd& user)
     set_capabilities(bit(CAP_NET_ADMIN) | bit(CAP_SETPCAP));
 }
 
-/// The effective ids are a user's, without capabilities, while it lives.
-class acting_as {
-public:
-    explicit acting_as(const passwd& user) : group_(::getegid())
-    {
-        const int count = ::getgroups(0, nullptr);
-        if (count < 0) throw_errno("getgroups");
-        groups_.resize(static_cast<std::size_t>(count));
-        if (::getgroups(count, groups_.data()) < 0) throw_errno("getgroups");
-        if (::setgroups(1, &user.pw_gid) != 0) throw_errno("setgroups");
-        if (::setegid(user.pw_gid) != 0 || ::seteuid(user.pw_uid) != 0) {
-            const int failed = errno;
-            end();
-            throw_errno("acting as " + std::string(user.pw_name), failed);
-        }
-    }
-    ~acting_as() { end(); }
-    acting_as(const acting_as&) = delete;
-    acting_as& operator=(const acting_as&) = delete;
-
-private:
-    void end() const noexcept
-    {
-        if (::seteuid(0) != 0 || ::setegid(group_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0) std::abort();
-    }
-    gid_t group_;
-    std::vector<gid_t> groups_;
-};
-
-bool may(const std::filesystem::path& path, int how)
-{
-    return ::faccessat(AT_FDCWD, path.c_str(), how, AT_EACCESS) == 0;
-}
-
-/// What is not there is made in a folder that can be entered.
-bool may_if_there(std::filesystem::path path, int how)
-{
-    if (may(path, how)) return true;
-    while (errno == ENOENT && path.has_relative_path()) {
-        path = path.parent_path();
-        if (may(path, X_OK)) return true;
-    }
-    return false;
-}
-
-/// The first path that `user` can't use; empty: there is none.
-std::string first_closed(const passwd& user, const gateway_paths& paths)
-{
-    const acting_as somebody(user);
-    const auto absolute = [](const std::string& path) { return std::filesystem::absolute(path).lexically_normal(); };
-    for (const auto& each : paths.read)
-        if (!may(absolute(each), R_OK)) return each;
-    for (const auto& each : paths.reach)
-        if (!may_if_there(absolute(each).parent_path(), X_OK)) return each;
-    for (const auto& each : paths.change)
-        if (!may_if_there(absolute(each), W_OK | X_OK)) return each;
-    return {};
-}
-
 #if defined(__SANITIZE_ADDRESS__)
 bool filtered = false;
 #endif
@@ -122,44 +57,6 @@ void refuse_programs()
 }
 
 } // namespace
-
-gateway_identity gateway_user(const std::string& configured, const gateway_paths& paths)
-{
-    if (configured == "root") return {};
-    if (!configured.empty()) return {configured, {}};
-    constexpr auto needed = bit(CAP_SETUID) | bit(CAP_SETGID);
-    if (::geteuid() != 0 || (effective_capabilities() & needed) != needed) return {};
-    for (const auto* each : {"cofferdam", "nobody"}) {
-        const auto* found = ::getpwnam(each);
-        if (!found) continue;
-        const auto closed = first_closed(*found, paths);
-        if (closed.empty()) return {each, {}};
-        return {{}, std::string(each) + " can't use " + closed};
-    }
-    return {{}, "there is no user cofferdam or nobody"};
-}
-
-void make_gateway_log(const std::string& path, const std::string& user)
-{
-    if (user.empty()) return;
-    const auto& owner = find_user(user);
-    const unique_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600));
-    if (file.get() < 0) throw_errno("audit log " + path);
-    struct stat found {};
-    if (::fstat(file.get(), &found) != 0) throw_errno("audit log " + path);
-    if (!S_ISREG(found.st_mode) || found.st_uid != ::geteuid()) return;
-    if (::fchown(file.get(), owner.pw_uid, owner.pw_gid) != 0) throw_errno("chown of " + path);
-}
-
-void make_gateway_folder(const std::string& folder, const std::string& user)
-{
-    std::error_code ec;
-    if (!std::filesystem::create_directories(folder, ec) && !ec) return;
-    if (ec) throw launch_error("making " + folder + ": " + ec.message());
-    if (user.empty()) return;
-    const auto& owner = find_user(user);
-    if (::chown(folder.c_str(), owner.pw_uid, owner.pw_gid) != 0) throw_errno("chown of " + folder);
-}
 
 void drop_gateway_privileges(const std::string& user)
 {

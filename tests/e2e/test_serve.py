@@ -407,12 +407,19 @@ def test_started_as_root_the_gateway_does_not_stay_it(served, nonce):
         default = pwd.getpwnam("nobody").pw_uid
     assert uids == {"\t".join([str(default)] * 4)}, uids
     assert served.audit.stat().st_uid == default and served.stop() == 0
-    served.audit.unlink()
-    served.start(ALLOW, {"user": "root", "ca_dir": str(served.state / "root")})
-    served.ca = served.state / "root" / "ca.pem"
+    served.start(ALLOW, {"user": "root"})  # what was another user's is root's again
     works(served, served.world.nonce())
+    assert served.audit.stat().st_uid == served.ca.stat().st_uid == 0
     assert served.process and {s["Uid"].split()[0] for s in statuses(served.process.pid)} == {"0"}
     assert "stays root" not in served.log.read_text()
+
+
+def test_folders_that_are_not_there_are_made(served, nonce):
+    made = served.state / "made" / "later"
+    served.audit = made / "audit.jsonl"
+    served.start(ALLOW, {"control": str(served.state / "run" / "control"), "audit_dir": str(made / "jobs")})
+    works(served, nonce)
+    assert served.audit.stat().st_uid == (made / "jobs").stat().st_uid != 0
 
 
 def test_where_another_user_could_not_use_the_files_the_gateway_stays_root_and_says_so(served, nonce):

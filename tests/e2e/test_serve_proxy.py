@@ -47,8 +47,8 @@ def test_absolute_form(proxy, nonce):
 
 
 def test_records_say_what_was_dialled_and_who_was_slow(served):
-    served.start(ALLOW, {"proxy": f"{ROUTER_ADDRESS}:3128"}, http={"head_timeout": "300ms"})
-    slow = served.client(f"(printf 'GET http://files.example/small'; sleep 3) | socat -t1 - TCP:{ROUTER_ADDRESS}:3128; true")
+    served.start(ALLOW, {"proxy": f"{ROUTER_ADDRESS}:3128"}, http={"head_timeout": "2s"})
+    slow = served.client(f"(printf 'GET http://files.example/small'; sleep 6) | socat -t1 - TCP:{ROUTER_ADDRESS}:3128; true")
     record = served.await_about("client_timed_out", "connection")[0]
     assert record["connection"]["destination"] == f"{ROUTER_ADDRESS}:3128", (record, slow)
     assert curl(served, "http://files.example/small.txt").out == "small\n200"

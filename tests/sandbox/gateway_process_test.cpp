@@ -1,4 +1,5 @@
 #include "sandbox/gateway_process.hpp"
+#include "sandbox/gateway_user.hpp"
 
 #include <cerrno>
 #include <filesystem>
@@ -49,8 +50,8 @@ TEST(gateway_process, started_as_root_becomes_somebody_else_unless_that_is_said)
     EXPECT_EQ("somebody", gateway_user("somebody", {}).user);
     EXPECT_EQ("", gateway_user("root", {}).user);
     const auto by_default = gateway_user("", {}).user;
-    if (::geteuid() != 0) {
-        EXPECT_EQ("", by_default);
+    if (by_default.empty()) {
+        if (::geteuid() == 0) GTEST_SKIP() << gateway_user("", {}).why;
         return;
     }
     EXPECT_EQ(::getpwnam("cofferdam") ? "cofferdam" : "nobody", by_default);
@@ -98,6 +99,55 @@ TEST(gateway_process, gives_its_log_to_the_user)
     make_gateway_log("/dev/null", "nobody");
     ASSERT_EQ(0, ::stat("/dev/null", &found));
     EXPECT_EQ(0, found.st_uid);
+}
+
+TEST(gateway_process, gives_nothing_else_away)
+{
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can";
+    const auto folder = std::filesystem::path(testing::TempDir()) / ("gateway-links-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "secret") << "text";
+    const auto owner = [&] {
+        struct stat found {};
+        EXPECT_EQ(0, ::stat((folder / "secret").c_str(), &found));
+        return found.st_uid;
+    };
+    std::filesystem::create_symlink("secret", folder / "link");
+    make_gateway_log(folder / "link", "nobody");
+    EXPECT_EQ(0U, owner());
+    std::filesystem::create_hard_link(folder / "secret", folder / "name");
+    make_gateway_log(folder / "name", "nobody");
+    EXPECT_EQ(0U, owner());
+    ASSERT_EQ(0, ::chown((folder / "secret").c_str(), 12345, 12345));
+    std::filesystem::remove(folder / "name");
+    make_gateway_log(folder / "secret", "nobody");
+    EXPECT_EQ(12345U, owner());
+    make_gateway_folder(folder, "nobody");
+    std::filesystem::create_directory_symlink(folder, folder / "here");
+    make_gateway_folder(folder / "here", "nobody");
+    struct stat found {};
+    ASSERT_EQ(0, ::stat(folder.c_str(), &found));
+    EXPECT_EQ(0U, found.st_uid);
+    std::filesystem::remove_all(folder);
+}
+
+TEST(gateway_process, takes_back_what_was_given)
+{
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can";
+    const auto folder = std::filesystem::path(testing::TempDir()) / ("gateway-given-" + std::to_string(::getpid()));
+    const auto owner = [](const std::filesystem::path& path) {
+        struct stat found {};
+        EXPECT_EQ(0, ::stat(path.c_str(), &found)) << path;
+        return found.st_uid;
+    };
+    for (const auto* user : {"nobody", ""}) {
+        make_gateway_folder(folder / "made", user);
+        make_gateway_log(folder / "made/log", user);
+        const auto expected = *user ? ::getpwnam(user)->pw_uid : 0U;
+        EXPECT_EQ(expected, owner(folder / "made"));
+        EXPECT_EQ(expected, owner(folder / "made/log"));
+    }
+    std::filesystem::remove_all(folder);
 }
 
 } // namespace
