@@ -16,10 +16,10 @@ from world.session import world  # noqa: F401
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# Ignored signals are inherited by what the tests start; a run from nohup or a shell's background ignores some.
-for _number in (signal.SIGHUP, signal.SIGINT):
-    if signal.getsignal(_number) == signal.SIG_IGN:
-        signal.signal(_number, signal.SIG_DFL)
+# Who ends the run has it cleaned up. Handlers are not inherited by what the tests start; ignored signals are, and a run from nohup or a
+# shell's background ignores some.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    signal.signal(_number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
