@@ -247,16 +247,15 @@ std::optional<file_identity> identity_of(const std::string& path)
     return file_identity{there.st_dev, there.st_ino};
 }
 
-/// A gateway that ended without taking its socket away leaves one that nobody listens on.
-bool is_listened_on(const sockaddr_un& name)
+/// A gateway that ended without taking its socket away leaves one that nobody listens on. 0, or the error of connect(2).
+int try_connection(const sockaddr_un& name)
 {
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (probe < 0) return true;
-    // EACCES: a socket of another user's. Whether it can be taken away is its folder's to say.
+    if (probe < 0) return errno;
     const bool connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0;
     const int failed = connected ? 0 : errno;
     ::close(probe);
-    return failed != ECONNREFUSED && failed != EACCES;
+    return failed;
 }
 
 } // namespace
@@ -274,18 +273,23 @@ control_socket open_control_socket(const std::string& path, const std::string& g
     if (::lstat(path.c_str(), &there) == 0) {
         errno = EEXIST;
         if (!S_ISSOCK(there.st_mode)) fail();
-        if (is_listened_on(name)) throw std::runtime_error("serve.control " + path + ": another gateway answers there");
+        const int refused = try_connection(name);
+        if (refused == EACCES)
+            throw std::runtime_error("serve.control " + path + ": a socket of user " + std::to_string(there.st_uid) +
+                                     "; end the gateway that listens there, or remove it");
+        if (refused != ECONNREFUSED) throw std::runtime_error("serve.control " + path + ": another gateway answers there");
         ::unlink(path.c_str());
     }
     out.descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (out.descriptor < 0) fail();
-    const mode_t before = ::umask(0177);
+    const mode_t before = ::umask(out.group ? 0117 : 0177);
     const int bound = ::bind(out.descriptor, reinterpret_cast<const sockaddr*>(&name), sizeof name);
     ::umask(before);
     if (bound != 0 || ::listen(out.descriptor, 64) != 0) fail();
     out.file = identity_of(path).value_or(file_identity{});
     if (!out.group) return out;
-    if (::chown(path.c_str(), static_cast<uid_t>(-1), *out.group) != 0 || ::chmod(path.c_str(), 0660) != 0) fail();
+    // The folder may be another user's, who puts something else there: links are not followed.
+    if (::lchown(path.c_str(), static_cast<uid_t>(-1), *out.group) != 0) fail();
     return out;
 }
 

@@ -357,9 +357,10 @@ void job_registry::conclude(entry& which)
 void job_registry::tell(entry& which, audit::writer_totals written)
 {
     which.told = true;
-    if (!which.done) return;
+    const auto done = std::exchange(which.done, {});
     job_result result{describe(which), std::move(written)};
-    std::exchange(which.done, {})(std::move(result));
+    look(); // who is told that the job has ended finds it in no list any more
+    if (done) done(std::move(result));
 }
 
 job_view job_registry::describe(const entry& which) const

@@ -13,9 +13,10 @@
 #include "gateway/version.hpp"
 #include "gateway/worker.hpp"
 #include "policy/policy.hpp"
+#include "sandbox/errors.hpp"
 #include "sandbox/gateway_process.hpp"
-#include "sandbox/gateway_user.hpp"
 #include "tls/system_roots.hpp"
+#include "tls/trust_store.hpp"
 
 #include <boost/asio/post.hpp>
 #include <cstdio>
@@ -55,18 +56,6 @@ std::shared_ptr<connection_budget> make_budget(const config::serve_settings& ser
     return std::make_shared<connection_budget>(serve.max_connections != 0 ? serve.max_connections : most);
 }
 
-sandbox::gateway_paths own_paths(const std::string& file, const config::settings& settings, const config::serve_settings& serve)
-{
-    sandbox::gateway_paths out;
-    out.read.push_back(file);
-    for (const auto& sink : settings.audit.sinks)
-        if (sink.what == audit::sink_settings::kind::file) out.write.push_back(sink.path);
-    for (const auto& folder : {serve.ca_dir, serve.audit_dir})
-        if (!folder.empty()) out.change.push_back(folder);
-    if (!serve.control.empty()) out.write.push_back(serve.control);
-    return out;
-}
-
 } // namespace
 
 service::service(std::string file)
@@ -80,12 +69,9 @@ service::service(std::string file)
           serve_.ruleset_check,
           [this](std::string message) { boost::asio::post(main_, [this, message] { alert("ruleset changed", message); }); })
 {
-    const auto identity = sandbox::gateway_user(serve_.user, own_paths(file_, settings_, serve_));
-    serve_.user = identity.user;
-    if (!identity.why.empty())
-        std::fprintf(stderr, "cofferdam: stays root: %s (serve.user)\n", escape_line(identity.why).c_str());
     if (serve_.intercept == config::intercept_mode::router && serve_.interfaces.empty() && !serve_.all_interfaces)
-        std::fputs("cofferdam: serve.interfaces is not set: whoever reaches this machine is a client\n", stderr);
+        std::fputs("cofferdam: serve.interfaces is not set: whoever reaches this machine is a client (name them, or [\"*\"])\n",
+                   stderr);
     signal_events_.assign(::dup(signals_.descriptor()));
 }
 
@@ -99,11 +85,48 @@ service::~service()
     if (keeper_.joinable()) keeper_.join();
 }
 
+// Root's rights are left where that can be; a configuration that only root can use is no reason not to start.
+void service::choose_user()
+{
+    if (!serve_.user.empty()) {
+        if (serve_.user == "root") serve_.user.clear();
+        return prepare_folders();
+    }
+    auto [other, why] = sandbox::find_default_user();
+    serve_.user = other;
+    try {
+        prepare_folders();
+        const auto closed = other.empty() ? std::string() : sandbox::find_closed(other, own_paths());
+        if (!closed.empty()) why = other + " can't use " + closed;
+    }
+    catch (const sandbox::launch_error& e) {
+        if (other.empty()) throw;
+        why = e.what();
+    }
+    if (why.empty()) return;
+    serve_.user.clear();
+    prepare_folders();
+    std::fprintf(stderr, "cofferdam: stays root: %s (set serve.user; `root` is an answer too)\n", escape_line(why).c_str());
+}
+
+sandbox::gateway_paths service::own_paths() const
+{
+    sandbox::gateway_paths out;
+    out.read = settings_.tls.extra_roots;
+    out.read.push_back(file_);
+    if (const auto bundle = tls::find_system_bundle()) out.read.push_back(bundle->string());
+    for (const auto& sink : settings_.audit.sinks)
+        if (sink.what == audit::sink_settings::kind::file) out.write.push_back(sink.path);
+    if (!serve_.ca_dir.empty()) out.change.push_back(serve_.ca_dir);
+    if (!serve_.control.empty() && !serve_.audit_dir.empty()) out.change.push_back(serve_.audit_dir);
+    return out;
+}
+
 void service::prepare_folders() const
 {
     const auto control = std::filesystem::path(serve_.control).parent_path().string();
-    for (const auto& folder : {serve_.ca_dir, control, serve_.control.empty() ? std::string() : serve_.audit_dir})
-        if (!folder.empty()) sandbox::make_gateway_folder(folder, serve_.user);
+    if (!control.empty()) sandbox::make_gateway_folder(control, serve_.user);
+    for (const auto& folder : own_paths().change) sandbox::make_gateway_folder(folder, serve_.user);
     for (const auto& sink : settings_.audit.sinks)
         if (sink.what == audit::sink_settings::kind::file) sandbox::make_gateway_log(sink.path, serve_.user);
 }
@@ -133,7 +156,7 @@ void service::start()
     auto rules = compile_served(settings_.policy);
     static_cast<void>(tls::system_roots()); // for the first connection of all jobs
     if (serve_.intercept == config::intercept_mode::local) own_mark() = serve_.mark;
-    prepare_folders();
+    choose_user();
     loops_ = make_loops(count_loops(settings_.limits.workers));
     auto sockets = open_sockets(serve_, settings_, loops_.size());
     answers_ = std::make_shared<answer_sender>(std::move(sockets.captured.answers_v4), std::move(sockets.captured.answers_v6));

@@ -9,6 +9,7 @@
 #include "gateway/metrics_server.hpp"
 #include "gateway/ruleset_keeper.hpp"
 #include "gateway/signals.hpp"
+#include "sandbox/gateway_user.hpp"
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
@@ -35,6 +36,8 @@ public:
     int run();
 
 private:
+    void choose_user();
+    sandbox::gateway_paths own_paths() const;
     void prepare_folders() const;
     void make_default_job(std::shared_ptr<const policy::policy> rules);
     void mark_groups();

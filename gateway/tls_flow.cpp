@@ -94,8 +94,13 @@ asio::awaitable<void> splice_unopened(std::shared_ptr<flow> owner, policy::decis
 void make_leaf_early(std::shared_ptr<flow> owner, std::shared_ptr<bool> missed)
 {
     asio::post(owner->home().context(), [owner, missed] {
-        const auto leaf = owner->job().leaves().get(owner->facts().host, tls::leaf_kind::origin);
-        *missed = leaf && !leaf->hit;
+        try {
+            const auto leaf = owner->job().leaves().get(owner->facts().host, tls::leaf_kind::origin);
+            *missed = leaf && !leaf->hit;
+        }
+        catch (const std::exception& e) {
+            owner->job().count_internal_error(e.what());
+        }
     });
 }
 
@@ -230,7 +235,7 @@ asio::awaitable<void> serve(std::shared_ptr<flow> owner, upstream_link link, tls
 {
     const bool verified = link.why == reason::completed;
     const auto kind = verified ? tls::leaf_kind::origin : tls::leaf_kind::refusal;
-    auto downstream = co_await open_downstream(*owner, kind, offer, leaf_missed);
+    auto downstream = co_await open_downstream(*owner, kind, offer, verified && leaf_missed);
     if (!downstream) co_return;
     const reason why = link.why;
     std::string detail = std::move(link.detail);

@@ -56,8 +56,9 @@ public:
         if (count < 0) throw_errno("getgroups");
         groups_.resize(static_cast<std::size_t>(count));
         if (::getgroups(count, groups_.data()) < 0) throw_errno("getgroups");
-        if (::setgroups(1, &user.group) != 0) throw_errno("setgroups");
-        if (::setegid(user.group) == 0 && ::seteuid(user.user) == 0) return;
+        // What can't be set now could not be set back.
+        if (::setegid(group_) != 0 || ::setgroups(groups_.size(), groups_.data()) != 0) throw_errno("setgroups");
+        if (::setgroups(1, &user.group) == 0 && ::setegid(user.group) == 0 && ::seteuid(user.user) == 0) return;
         const int failed = errno;
         end();
         throw_errno("becoming user " + std::to_string(user.user), failed);
@@ -75,39 +76,9 @@ private:
     std::vector<gid_t> groups_;
 };
 
-bool may(const std::filesystem::path& path, int how)
+bool may(const std::string& path, int how)
 {
     return ::faccessat(AT_FDCWD, path.c_str(), how, AT_EACCESS) == 0;
-}
-
-/// Now, or once it was made or given away.
-bool may_use(std::filesystem::path path, int how)
-{
-    struct stat found {};
-    if (::lstat(path.c_str(), &found) == 0) {
-        const bool file = S_ISREG(found.st_mode) || S_ISSOCK(found.st_mode);
-        const bool given = is_of_gateways(found.st_uid) || (found.st_uid == 0 && file);
-        return given ? may(path.parent_path(), X_OK) : may(path, how);
-    }
-    while (errno == ENOENT && path.has_relative_path()) {
-        path = path.parent_path();
-        if (may(path, X_OK)) return true;
-    }
-    return false;
-}
-
-/// The first path that `user` can't use; empty: there is none.
-std::string first_closed(const ownership& user, const gateway_paths& paths)
-{
-    const acting_as somebody(user);
-    const auto absolute = [](const std::string& path) { return std::filesystem::absolute(path).lexically_normal(); };
-    for (const auto& each : paths.read)
-        if (!may(absolute(each), R_OK)) return each;
-    for (const auto& each : paths.write)
-        if (!may_use(absolute(each), W_OK)) return each;
-    for (const auto& each : paths.change)
-        if (!may_use(absolute(each), W_OK | X_OK)) return each;
-    return {};
 }
 
 /// Whose things are to be; nobody: they can't be given away.
@@ -120,33 +91,37 @@ std::optional<ownership> ownership_of(const std::string& user)
     return found;
 }
 
+/// To root only where the file system has it: there, whoever opens it next will tell.
 void give(int file, const ownership& owner, const std::string& path)
 {
-    if (::fchown(file, owner.user, owner.group) != 0) throw_errno("chown of " + path);
+    if (::fchown(file, owner.user, owner.group) != 0 && owner.user != 0) throw_errno("chown of " + path);
 }
 
 } // namespace
 
-gateway_identity gateway_user(const std::string& configured, const gateway_paths& paths)
+default_user find_default_user()
 {
-    if (configured == "root") return {};
-    if (!configured.empty()) return {configured, {}};
     constexpr auto needed = bit(CAP_SETUID) | bit(CAP_SETGID) | bit(CAP_SETPCAP) | bit(CAP_CHOWN);
     if (::geteuid() != 0) return {};
-    if ((effective_capabilities() & needed) != needed) return {{}, "it may not become another user"};
-    for (const auto* each : default_users) {
-        const auto found = find_user(each);
-        if (!found) continue;
-        try {
-            const auto closed = first_closed(*found, paths);
-            if (closed.empty()) return {each, {}};
-            return {{}, std::string(each) + " can't use " + closed};
-        }
-        catch (const launch_error& e) {
-            return {{}, e.what()};
-        }
-    }
+    if ((effective_capabilities() & needed) != needed)
+        return {{}, "to become another user takes CAP_SETUID, CAP_SETGID, CAP_SETPCAP and CAP_CHOWN"};
+    for (const auto* each : default_users)
+        if (find_user(each)) return {each, {}};
     return {{}, "there is no user cofferdam or nobody"};
+}
+
+std::string find_closed(const std::string& user, const gateway_paths& paths)
+{
+    const auto found = find_user(user);
+    if (!found) throw launch_error("there is no user " + user);
+    const acting_as somebody(*found);
+    for (const auto& each : paths.read)
+        if (!may(each, R_OK)) return each;
+    for (const auto& each : paths.write)
+        if (!may(each, W_OK)) return each;
+    for (const auto& each : paths.change)
+        if (!may(each, W_OK | X_OK)) return each;
+    return {};
 }
 
 void make_gateway_log(const std::string& path, const std::string& user)
@@ -163,8 +138,10 @@ void make_gateway_log(const std::string& path, const std::string& user)
 
 void make_gateway_folder(const std::string& folder, const std::string& user)
 {
+    const mode_t before = ::umask(022); // what is made on the way is for others to enter
     std::error_code ec;
     const bool made = std::filesystem::create_directories(folder, ec);
+    ::umask(before);
     if (ec) throw launch_error("making " + folder + ": " + ec.message());
     const auto owner = ownership_of(user);
     if (!owner) return;
@@ -172,6 +149,7 @@ void make_gateway_folder(const std::string& folder, const std::string& user)
     struct stat found {};
     if (file.get() < 0 || ::fstat(file.get(), &found) != 0) return; // a link is not what a gateway made
     if ((made || is_of_gateways(found.st_uid)) && found.st_uid != owner->user) give(file.get(), *owner, folder);
+    if (is_of_gateways(found.st_uid)) ::fchmod(file.get(), found.st_mode | S_IRWXU); // or its last owner could keep the next out
 }
 
 } // namespace cofferdam::sandbox

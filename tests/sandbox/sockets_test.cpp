@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <gmock/gmock.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -60,7 +61,9 @@ TEST_P(sockets_test, hides_a_socket_while_directories_beside_it_come_and_go)
     write_to(directory + "/mixed/data", "", uid());
     const auto daemon = listen_at(path);
     const pid_t others = ::fork(); // no thread: jobs are forked from this process
+    ASSERT_GE(others, 0);
     if (others == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         std::error_code ignored;
         for (;;) {
             for (const auto* busy : {"/a", "/n", "/z"}) std::filesystem::create_directories(directory + busy + "/b/c", ignored);

@@ -22,7 +22,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- /* What `cofferdam serve --config` reads. */ -}}
 {{- define "cofferdam.config" -}}
 {{- $serve := dict "listen_port" (int .Values.serve.listenPort) "dns_port" (int .Values.serve.dnsPort)
-      "metrics" (printf "0.0.0.0:%d" (int .Values.serve.metricsPort)) "ca_dir" "/run/cofferdam/ca" }}
+      "metrics" (printf "0.0.0.0:%d" (int .Values.serve.metricsPort)) "ca_dir" "/run/cofferdam/ca" "user" "root" }}
 {{- if eq .Values.mode "node" }}{{ $_ := set $serve "interfaces" .Values.serve.interfaces }}
 {{- else }}{{ $_ := set $serve "mark" (int64 .Values.serve.mark) }}{{ end }}
 {{- $own := dict "version" 1 "intercept" (ternary "router" "local" (eq .Values.mode "node")) "serve" $serve }}
