@@ -20,6 +20,8 @@ void fill(Options& out, const config::serve_settings& serve, const config::setti
     out.first_queue = serve.first_queue;
     out.queues = static_cast<std::uint16_t>(settings.dns.queues);
     out.log.group = serve.log_group;
+    out.mark = serve.mark;
+    out.answer_mark = answer_mark(serve);
 }
 
 nft::router_options router(const config::serve_settings& serve, const config::settings& settings)
@@ -27,7 +29,6 @@ nft::router_options router(const config::serve_settings& serve, const config::se
     nft::router_options out;
     fill(out, serve, settings);
     out.interfaces = serve.interfaces;
-    out.mark = answer_mark(serve);
     // Where every interface is captured, Prometheus comes by one of them.
     if (serve.metrics && serve.interfaces.empty()) out.services.push_back(serve.metrics->port);
     if (serve.proxy) out.services.push_back(serve.proxy->port);
@@ -38,8 +39,6 @@ nft::local_options local(const config::serve_settings& serve, const config::sett
 {
     nft::local_options out;
     fill(out, serve, settings);
-    out.mark = serve.mark;
-    out.answer_mark = answer_mark(serve);
     out.services = serve.inbound;
     if (serve.metrics) out.services.push_back(serve.metrics->port);
     return out;

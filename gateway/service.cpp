@@ -155,7 +155,7 @@ void service::start()
 {
     auto rules = compile_served(settings_.policy);
     static_cast<void>(tls::system_roots()); // for the first connection of all jobs
-    if (serve_.intercept == config::intercept_mode::local) own_mark() = serve_.mark;
+    own_mark() = serve_.mark;
     choose_user();
     loops_ = make_loops(count_loops(settings_.limits.workers));
     auto sockets = open_sockets(serve_, settings_, loops_.size());

@@ -143,6 +143,13 @@ struct set_mark {
     friend bool operator==(const set_mark&, const set_mark&) = default;
 };
 
+/// `ct original zone set 7`, before tracking (linux/netfilter.h, NF_CT_ZONE with a direction): what this packet begins is told
+/// from flows of other zones with the same ends, and is not translated as they were. Its answers are looked for as all are.
+struct set_flow_zone {
+    std::uint16_t zone = 0;
+    friend bool operator==(const set_flow_zone&, const set_flow_zone&) = default;
+};
+
 /// `counter`; the initial values are part of the printed form only.
 struct counter {
     friend bool operator==(const counter&, const counter&) = default;
@@ -210,6 +217,6 @@ struct verdict {
 using expression = std::variant<match_family, match_protocol, match_interface, match_address, match_port, match_tcp_flags,
                                 match_unreachable, match_icmpv6_type, match_local_destination, match_foreign_source,
                                 match_dnat_status, match_reply, match_query_shape, match_mark, match_control_group, set_mark,
-                                counter, log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
+                                set_flow_zone, counter, log_packet, reject, dnat, redirect, tproxy, notrack, queue, verdict>;
 
 } // namespace cofferdam::nft

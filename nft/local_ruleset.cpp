@@ -19,11 +19,12 @@ std::vector<rule> exempt(const local_options& options)
     return out;
 }
 
-chain untracked(const local_options& options)
+chain tracked(const local_options& options)
 {
-    return {"untracked",
-            chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{to_loopback, own_packets(options.answer_mark), notrack{}}}};
+    chain out{"tracked", chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept}, {}};
+    out.rules.push_back({to_loopback, own_packets(options.answer_mark), notrack{}});
+    if (options.dials) out.rules.push_back(tell_own_flows_apart(options.mark));
+    return out;
 }
 
 constexpr const char* group_chain = "grouped";
@@ -130,7 +131,7 @@ ruleset local_ruleset(const local_options& options)
 {
     auto groups = group_chains(options);
     ruleset out{own_table,
-                {untracked(options), queued(options), translated(options), refused_chain(options.log),
+                {tracked(options), queued(options), translated(options), refused_chain(options.log),
                  foreign_source_chain(options.log), judged(options), guarded(options), forwarded_chain()}};
     std::move(groups.begin(), groups.end(), std::back_inserter(out.chains));
     return out;

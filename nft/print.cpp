@@ -97,6 +97,7 @@ struct rule_printer {
     {
         return (s.what == mark_of::packet ? "meta mark set " : "ct mark set ") + hex(s.value);
     }
+    std::string operator()(const set_flow_zone& s) const { return "ct original zone set " + std::to_string(s.zone); }
     std::string operator()(const counter&) const { return "counter packets 0 bytes 0"; }
     std::string operator()(const log_packet& s) const
     {

@@ -49,19 +49,19 @@ std::vector<rule> for_others(packet_end end, const router_options& options, cons
 chain answered(const router_options& options)
 {
     chain out{"answered", chain_base{chain_kind::filter, chain_hook::output, priority::filter, chain_policy::accept}, {}};
-    for (const auto& match :
-         {rule{own_packets(options.mark), go_to(foreign_chain)}, rule{match_dnat_status{}, match_reply{}, go_to(foreign_chain)}})
+    for (const auto& match : {rule{own_packets(options.answer_mark), go_to(foreign_chain)},
+                              rule{match_dnat_status{}, match_reply{}, go_to(foreign_chain)}})
         for (auto& r : for_others(packet_end::destination, options, match)) out.rules.push_back(std::move(r));
     return out;
 }
 
 /// A refusal in the name of the server that was asked must not be tracked: the client's next query would pass for an answer to
 /// it, and would not be redirected.
-chain untracked(const router_options& options)
+chain tracked(const router_options& options)
 {
-    return {"untracked",
+    return {"tracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{own_packets(options.mark), notrack{}}}};
+            {{own_packets(options.answer_mark), notrack{}}, tell_own_flows_apart(options.mark)}};
 }
 
 chain queued(const router_options& options)
@@ -149,7 +149,7 @@ chain guarded(const router_options& options)
 ruleset router_ruleset(const router_options& options)
 {
     return {own_table,
-            {proven(options), foreign_source_chain(options.log), answered(options), untracked(options), asked(options),
+            {proven(options), foreign_source_chain(options.log), answered(options), tracked(options), asked(options),
              queued(options), captured(options), translated(options), refused_chain(options.log), judged(options),
              refused_here(options), guarded(options), forwarded_chain()}};
 }

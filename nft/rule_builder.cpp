@@ -135,6 +135,15 @@ public:
         compare(NFT_CMP_EQ, &m.id, sizeof m.id);
     }
     void operator()(const set_mark& s);
+    void operator()(const set_flow_zone& s)
+    {
+        immediate(working_register, &s.zone, sizeof s.zone);
+        auto* e = add("ct");
+        set(e, NFTNL_EXPR_CT_KEY, NFT_CT_ZONE);
+        constexpr std::uint8_t original = 0; // IP_CT_DIR_ORIGINAL
+        if (e != nullptr) nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, original);
+        set(e, NFTNL_EXPR_CT_SREG, working_register);
+    }
     void operator()(const counter&) { add("counter"); }
     void operator()(const log_packet& s);
     void operator()(const reject& s);

@@ -81,7 +81,7 @@ router_options ports_of(const local_options& options)
     out.first_queue = options.first_queue;
     out.queues = options.queues;
     out.log = options.log;
-    out.mark = options.answer_mark;
+    out.answer_mark = options.answer_mark;
     return out;
 }
 

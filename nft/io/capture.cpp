@@ -53,11 +53,11 @@ capture_sockets open_capture_sockets(const router_options& rules, const socket_s
     if (ipv6) out.streams_v6 = listen_for(make, {any_v6, rules.stream_port}, listeners, !shared);
     out.names_udp_v4 = make.name_socket({any_v4, rules.name_port});
     out.names_tcp_v4 = make.stream_listener({any_v4, rules.name_port}, false);
-    out.answers_v4 = make.answer_socket(false, rules.mark);
+    out.answers_v4 = make.answer_socket(false, rules.answer_mark);
     if (ipv6) {
         out.names_udp_v6 = make.name_socket({any_v6, rules.name_port});
         out.names_tcp_v6 = make.stream_listener({any_v6, rules.name_port}, false);
-        out.answers_v6 = make.answer_socket(true, rules.mark);
+        out.answers_v6 = make.answer_socket(true, rules.answer_mark);
     }
     out.log = make.log_socket(rules.log);
     for (std::uint16_t i = 0; i < rules.queues; ++i)

@@ -144,3 +144,47 @@ def test_without_its_gateway_everything_is_refused(local, nonce, number):
     assert local.world.traces(nonce) == [] and outgoing(local) == set(), done
     local.start()
     assert "/again" in beside(local, "curl -fsS -m 10 --cacert $CA https://echo.example/again").out
+
+
+PORTS = range(40960, 40976)
+
+
+def ask_from_each_port(served) -> None:
+    """A client does, each time for another name: the gateway's resolver is asked, by a flow that connection tracking remembers
+    for half a minute, with how it was redirected."""
+    queries = "; ".join(f"dig +time=2 +tries=1 +notcp -b 0.0.0.0#{port} @{names.DNS} host{port}.example" for port in PORTS)
+    done = served.world.run(["sh", "-c", queries], served.folder)
+    assert done.out.count("status: NOERROR") == len(PORTS), done
+
+
+def give_ports(served, first: int, last: int) -> None:
+    done = served.world.run(["sysctl", "-qw", f"net.ipv4.ip_local_port_range={first} {last}"], served.folder)
+    assert done.code == 0, done
+
+
+@pytest.fixture
+def crowded(served):
+    """A gateway that was stopped, on whose machine new sockets get a port that a client had."""
+    served.start([*ALLOW, *(f"https://host{port}.example/" for port in PORTS)], intercept="local")
+    ask_from_each_port(served)
+    assert served.stop() == 0
+    give_ports(served, PORTS[0], PORTS[-1])
+    yield served
+    give_ports(served, 32768, 60999)
+
+
+def test_the_gateway_may_get_a_port_that_a_client_had(crowded, nonce):
+    crowded.start()
+    fetch = ["curl", "-sS", "-m", "10", "--cacert", str(crowded.ca), f"https://echo.example/{nonce}"]
+    done = crowded.world.run(fetch, crowded.folder)
+    assert f"/{nonce}" in done.out, done
+    assert crowded.stop() == 0
+    give_ports(crowded, 32768, 40000)
+    crowded.start()
+    ask_from_each_port(crowded)  # and a client one that the gateway had
+
+
+def test_a_port_of_an_earlier_gateways_client_serves_a_router(crowded, nonce):
+    crowded.start(ALLOW, intercept="router")
+    done = crowded.client(f"curl -sS -m 10 --cacert $CA https://echo.example/{nonce}")
+    assert f"/{nonce}" in done.out, done

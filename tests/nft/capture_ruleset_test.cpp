@@ -78,7 +78,7 @@ TEST(router_ruleset, answers_only_by_the_interfaces_that_clients_come_by)
 {
     router_options options;
     options.interfaces = {"build0", "build1"};
-    options.mark = 0x11;
+    options.answer_mark = 0x11;
     const auto set = router_ruleset(options);
     const auto& answered = chain_named(set, "answered");
     EXPECT_EQ(chain_hook::output, answered.base->hook);
@@ -150,6 +150,9 @@ TEST(capture_rulesets, never_exempt_packets_without_a_mark)
     router_options router;
     router.mark = 0;
     EXPECT_DEATH(router_ruleset(router), "");
+    router = {};
+    router.answer_mark = 0;
+    EXPECT_DEATH(router_ruleset(router), "");
     local_options local;
     local.mark = 0;
     EXPECT_DEATH(local_ruleset(local), "");
@@ -179,7 +182,21 @@ TEST(local_ruleset, exempts_its_own_marks_first)
     // Elsewhere than on loopback no answer of the gateway goes; to Docker's resolver neither, so "judged" exempts none.
     for (const auto* name : {"queued", "translated"})
         EXPECT_EQ("oifname \"lo\" meta mark 0x00000011 accept", to_string(chain_named(set, name).rules[1])) << name;
-    EXPECT_TRUE(has_rule(chain_named(set, "untracked"), "oifname \"lo\" meta mark 0x00000011 notrack"));
+    EXPECT_TRUE(has_rule(chain_named(set, "tracked"), "oifname \"lo\" meta mark 0x00000011 notrack"));
+}
+
+TEST(capture_rulesets, tell_the_gateways_flows_from_clients_with_the_same_ends)
+{
+    router_options router;
+    router.mark = 0x10;
+    local_options local;
+    local.mark = 0x10;
+    for (const auto& set : {router_ruleset(router), local_ruleset(local)}) {
+        const auto& tracked = chain_named(set, "tracked");
+        EXPECT_EQ(chain_hook::output, tracked.base->hook);
+        EXPECT_EQ(priority::raw, tracked.base->order); // before connection tracking looks
+        EXPECT_EQ("meta mark 0x00000010 ct original zone set 3087", to_string(tracked.rules.back()));
+    }
 }
 
 TEST(local_ruleset, exempts_nothing_that_leaves_where_the_gateway_does_not_dial)

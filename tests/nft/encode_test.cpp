@@ -96,6 +96,8 @@ TEST(encode, control_groups_and_marks)
               "[ ct set mark with reg 1 ]\n",
               describe_encoding({set_mark{mark_of::packet, 0xCF00001}, set_mark{mark_of::flow, 0xCF00001}}).value());
     EXPECT_EQ(errc::unsupported, describe_encoding({set_mark{mark_of::socket, 1}}).error());
+    EXPECT_EQ("[ immediate reg 1 0x00000c0f ]\n[ ct set zone with reg 1 , dir original ]\n",
+              describe_encoding({set_flow_zone{0xC0F}}).value());
 }
 
 TEST(encode, new_rules_take_the_place_of_a_chains_old_ones)

@@ -112,6 +112,7 @@ TEST(listing, each_expression_reads_back_as_printed)
                 {match_protocol{protocol::udp}, match_query_shape{}, counter{}},
                 {match_mark{mark_of::packet, 7}, match_mark{mark_of::flow, 8}, match_mark{mark_of::socket, 9}, accept},
                 {set_mark{mark_of::packet, 7}, set_mark{mark_of::flow, 8}, accept},
+                {set_flow_zone{3087}, accept},
                 {log_packet{2, "why", 64}, counter{}, verdict{verdict_code::return_to_caller, {}}},
                 {match_protocol{protocol::tcp}, reject{refusal::tcp_reset}},
                 {reject{refusal::port_unreachable}},
