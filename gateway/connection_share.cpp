@@ -4,14 +4,35 @@
 #include <sys/resource.h>
 
 namespace cofferdam::gateway {
+namespace {
+
+constexpr std::size_t descriptors_of_place = 2;
+constexpr std::size_t places_of_pipes = 2; // two pipes
+constexpr std::size_t share_of_free = 4;
+
+} // namespace
 
 bool connection_budget::take(std::size_t held) noexcept
 {
     auto taken = taken_.load(std::memory_order_relaxed);
     do {
-        if (taken >= places_ || held >= places_ - taken) return false;
+        if (taken >= places_ || held >= share_of_free * (places_ - taken)) return false;
     } while (!taken_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed));
     return true;
+}
+
+bool connection_budget::take_pipes() noexcept
+{
+    auto taken = taken_.load(std::memory_order_relaxed);
+    do {
+        if (taken + places_of_pipes > places_ / 2) return false;
+    } while (!taken_.compare_exchange_weak(taken, taken + places_of_pipes, std::memory_order_relaxed));
+    return true;
+}
+
+void connection_budget::give_back_pipes() noexcept
+{
+    taken_.fetch_sub(places_of_pipes, std::memory_order_relaxed);
 }
 
 connection_share::connection_share(std::size_t most, std::shared_ptr<connection_budget> budget) noexcept
@@ -39,8 +60,7 @@ void connection_share::leave() noexcept
 
 std::size_t connections_that_fit(std::size_t descriptors) noexcept
 {
-    constexpr std::size_t each = 6; // two sockets, and the pipes of a relay
-    return std::max<std::size_t>(1, descriptors / 4 * 3 / each);
+    return std::max<std::size_t>(1, descriptors / 4 * 3 / descriptors_of_place);
 }
 
 std::size_t raise_descriptor_limit() noexcept

@@ -154,7 +154,12 @@ asio::awaitable<relay_totals> relay(flow& owner, tls::stream& downstream, tls::s
 asio::awaitable<relay_totals> relay(flow& owner, tls::plain_stream& downstream, tls::plain_stream& upstream)
 {
     splicer up, down;
-    if (!up.open() || !down.open()) {
+    const auto share = owner.job().connections();
+    const bool piped = share->enter_pipes();
+    const std::shared_ptr<void> pipes(share.get(), [share, piped](void*) {
+        if (piped) share->leave_pipes();
+    });
+    if (!piped || !up.open() || !down.open()) {
         const relay_totals copied = co_await relay(owner, static_cast<tls::stream&>(downstream), upstream);
         co_return copied;
     }

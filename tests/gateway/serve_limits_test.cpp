@@ -27,17 +27,27 @@ TEST(connection_share, is_bounded_by_its_own_limit)
 
 TEST(connection_share, leaves_places_to_other_jobs)
 {
-    const auto all = std::make_shared<connection_budget>(8);
+    const auto all = std::make_shared<connection_budget>(100);
     connection_share greedy(100, all), late(100, all);
-    for (int n = 0; n < 4; ++n) EXPECT_EQ(nullptr, greedy.enter()) << n;
+    for (int n = 0; n < 80; ++n) EXPECT_EQ(nullptr, greedy.enter()) << n;
     EXPECT_STREQ("serve.max_connections", greedy.enter());
+    for (int n = 0; n < 16; ++n) EXPECT_EQ(nullptr, late.enter()) << n;
+    EXPECT_STREQ("serve.max_connections", late.enter()) << "sixteen, and four are free";
+    greedy.leave();
+    EXPECT_STREQ("serve.max_connections", greedy.enter()) << "what is given back goes to who has less";
     EXPECT_EQ(nullptr, late.enter());
-    EXPECT_EQ(nullptr, late.enter());
-    EXPECT_STREQ("serve.max_connections", late.enter()) << "two of eight, and two are free";
-    for (int n = 0; n < 4; ++n) greedy.leave();
-    EXPECT_EQ(nullptr, late.enter());
-    EXPECT_EQ(nullptr, late.enter());
-    EXPECT_STREQ("serve.max_connections", late.enter());
+}
+
+TEST(connection_share, leaves_half_of_the_places_to_connections_that_do_not_splice)
+{
+    const auto all = std::make_shared<connection_budget>(20);
+    connection_share job(100, all), unbounded(100, nullptr);
+    for (int n = 0; n < 4; ++n) EXPECT_EQ(nullptr, job.enter());
+    for (int n = 0; n < 3; ++n) EXPECT_TRUE(job.enter_pipes()) << n;
+    EXPECT_FALSE(job.enter_pipes());
+    job.leave_pipes();
+    EXPECT_TRUE(job.enter_pipes());
+    EXPECT_TRUE(unbounded.enter_pipes());
 }
 
 TEST(connection_share, gives_back_what_it_took)
@@ -62,7 +72,7 @@ TEST(descriptor_limit, is_raised_to_what_may_be_had)
     EXPECT_EQ(before.rlim_max, after.rlim_cur);
     ::setrlimit(RLIMIT_NOFILE, &before);
     EXPECT_EQ(1, connections_that_fit(3));
-    EXPECT_EQ(128, connections_that_fit(1024));
+    EXPECT_EQ(384, connections_that_fit(1024));
 }
 
 recent_attempts::key attempt(std::uint16_t port)
