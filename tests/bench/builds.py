@@ -25,8 +25,21 @@ from world import git_repository, names  # noqa: E402
 from world.fake_internet import FakeInternet  # noqa: E402
 from world.homes import ROOT  # noqa: E402
 
-STEPS = {"npm": "npm ci", "pip": "/usr/bin/python3 -m pip install --no-cache-dir --target t -r requirements.txt",
+SYSTEM_ROOTS = Path("/etc/ssl/certs/ca-certificates.crt")
+STEPS = {"npm": "npm ci --globalconfig none",  # it may name a bundle to be read for each connection
+         "pip": "/usr/bin/python3 -m pip install --no-cache-dir --target t -r requirements.txt",
          "cargo": "cargo fetch --locked", "go": "go mod download", "git": f"git clone -q https://{names.GIT}/{git_repository.PATH} p"}
+
+
+def same_roots(world: FakeInternet) -> dict[str, str]:
+    """Variables for a direct run: its clients read as many roots as they do in a job, and on a machine without a gateway."""
+    bundle = world.folder / "all-roots.pem"
+    if not bundle.exists():
+        bundle.write_text(SYSTEM_ROOTS.read_text() + world.root_file.read_text())
+        bundle.chmod(0o644)
+    replacing = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CARGO_HTTP_CAINFO")
+    single = {key: value for key, value in world.trust().items() if key != "npm_config_cafile"}  # NODE_EXTRA_CA_CERTS does
+    return {**single, **{key: str(bundle) for key in replacing}}
 
 
 def cpu_seconds() -> float:
@@ -42,7 +55,7 @@ def measure(world: FakeInternet, gateway: Gateway, client: Client, behind: bool)
         argv = [*gateway.command(folder, ROOT, client.allow), *argv]
     wall, cpu = time.monotonic(), cpu_seconds()
     with contextlib.redirect_stdout(io.StringIO()):  # what the world tells of each run
-        done = world.run(argv, folder, ROOT) if behind else world.direct(client.command, folder=folder)
+        done = world.run(argv, folder, ROOT) if behind else world.run(client.command, folder, ROOT, same_roots(world))
     wall, cpu = time.monotonic() - wall, cpu_seconds() - cpu
     if done.code != 0:
         raise SystemExit(f"{client.name} {'behind' if behind else 'direct'} failed: {done}")

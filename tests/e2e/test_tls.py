@@ -53,6 +53,19 @@ def test_leaf_is_ours_and_names_the_host_only(gateway):
     assert done.out.rstrip().endswith("\n0"), "no key in the bundle"
 
 
+def test_node_gets_the_jobs_ca_beside_what_the_caller_had_it_trust(world, gateway, nonce):
+    fetch = ("grep -c BEGIN $NODE_EXTRA_CA_CERTS; node -e 'for (const host of process.argv.slice(1)) "
+             f"fetch(`https://${{host}}/{nonce}`).then(r => console.log(host, r.status), e => console.log(host, e.cause.code))' ")
+    done = gateway.run(fetch + "echo.example", ALLOW)
+    assert done.out.split() == ["1", "echo.example", "200"], done
+    policy = {"tls": {"passthrough": ["chain.tls.example:443"]}}
+    hosts = "echo.example chain.tls.example"
+    done = gateway.run(fetch + hosts, ALLOW, policy=policy, env={"NODE_EXTRA_CA_CERTS": str(world.root_file)})
+    assert sorted(done.out.splitlines()) == ["2", "chain.tls.example 200", "echo.example 200"], done
+    done = gateway.run(fetch + hosts, ALLOW, policy=policy, env={"NODE_EXTRA_CA_CERTS": "/nowhere.pem"})
+    assert sorted(done.out.splitlines())[:1] == ["1"] and "echo.example 200" in done.out, done
+
+
 @pytest.mark.parametrize("other", ["denied.example", "chain.tls.example"])
 def test_host_that_is_not_the_sni_is_421(world, gateway, nonce, other):
     done = gateway.run(f"curl -sS -o body -w 'status %{{http_code}}' -H 'Host: {other}' https://echo.example/{nonce}", ALLOW)
