@@ -20,7 +20,6 @@ void fill(Options& out, const config::serve_settings& serve, const config::setti
     out.first_queue = serve.first_queue;
     out.queues = static_cast<std::uint16_t>(settings.dns.queues);
     out.log.group = serve.log_group;
-    out.mark = serve.mark;
     out.answer_mark = answer_mark(serve);
 }
 
@@ -39,6 +38,7 @@ nft::local_options local(const config::serve_settings& serve, const config::sett
 {
     nft::local_options out;
     fill(out, serve, settings);
+    out.mark = serve.mark;
     out.services = serve.inbound;
     if (serve.metrics) out.services.push_back(serve.metrics->port);
     return out;

@@ -7,7 +7,6 @@ namespace cofferdam::gateway {
 namespace {
 
 constexpr std::size_t descriptors_of_place = 2;
-constexpr std::size_t places_of_pipes = 2; // two pipes
 constexpr std::size_t share_of_free = 4;
 
 } // namespace
@@ -16,23 +15,19 @@ bool connection_budget::take(std::size_t held) noexcept
 {
     auto taken = taken_.load(std::memory_order_relaxed);
     do {
-        if (taken >= places_ || held >= share_of_free * (places_ - taken)) return false;
+        const auto free = taken < places_ ? places_ - taken : 0;
+        if (free == 0 || held >= share_of_free * free || (held != 0 && free == 1)) return false;
     } while (!taken_.compare_exchange_weak(taken, taken + 1, std::memory_order_relaxed));
     return true;
 }
 
-bool connection_budget::take_pipes() noexcept
+bool connection_budget::take_spare(std::size_t places) noexcept
 {
     auto taken = taken_.load(std::memory_order_relaxed);
     do {
-        if (taken + places_of_pipes > places_ / 2) return false;
-    } while (!taken_.compare_exchange_weak(taken, taken + places_of_pipes, std::memory_order_relaxed));
+        if (taken + places > places_ / 2) return false;
+    } while (!taken_.compare_exchange_weak(taken, taken + places, std::memory_order_relaxed));
     return true;
-}
-
-void connection_budget::give_back_pipes() noexcept
-{
-    taken_.fetch_sub(places_of_pipes, std::memory_order_relaxed);
 }
 
 connection_share::connection_share(std::size_t most, std::shared_ptr<connection_budget> budget) noexcept
@@ -42,20 +37,44 @@ connection_share::connection_share(std::size_t most, std::shared_ptr<connection_
 
 const char* connection_share::enter() noexcept
 {
-    const auto held = held_.fetch_add(1, std::memory_order_relaxed);
-    const char* reached = nullptr;
-    if (held >= most_)
-        reached = "limits.max_connections";
-    else if (budget_ && !budget_->take(held))
-        reached = "serve.max_connections";
-    if (reached) held_.fetch_sub(1, std::memory_order_relaxed);
-    return reached;
+    if (connections_.fetch_add(1, std::memory_order_relaxed) >= most_) {
+        connections_.fetch_sub(1, std::memory_order_relaxed);
+        return "limits.max_connections";
+    }
+    if (budget_ && !budget_->take(held_.load(std::memory_order_relaxed))) {
+        connections_.fetch_sub(1, std::memory_order_relaxed);
+        return "serve.max_connections";
+    }
+    held_.fetch_add(1, std::memory_order_relaxed);
+    return nullptr;
 }
 
 void connection_share::leave() noexcept
 {
+    connections_.fetch_sub(1, std::memory_order_relaxed);
     held_.fetch_sub(1, std::memory_order_relaxed);
-    if (budget_) budget_->give_back();
+    if (budget_) budget_->give_back(1);
+}
+
+std::shared_ptr<void> connection_share::hold(std::size_t places)
+{
+    held_.fetch_add(places, std::memory_order_relaxed);
+    return {this, [self = shared_from_this(), places](void*) {
+                self->held_.fetch_sub(places, std::memory_order_relaxed);
+                self->budget_->give_back(places);
+            }};
+}
+
+std::shared_ptr<void> connection_share::further()
+{
+    if (!budget_) return shared_from_this();
+    return budget_->take(held_.load(std::memory_order_relaxed)) ? hold(1) : nullptr;
+}
+
+std::shared_ptr<void> connection_share::spare(std::size_t places)
+{
+    if (!budget_) return shared_from_this();
+    return budget_->take_spare(places) ? hold(places) : nullptr;
 }
 
 std::size_t connections_that_fit(std::size_t descriptors) noexcept

@@ -131,7 +131,15 @@ asio::awaitable<bool> http1_origin::connect()
     if (link_.stream) co_return true;
     const auto& e = stream_->what();
     const std::string host = e.host;
-    link_ = co_await connect_upstream(session_->owner(), host, e.port, session_->secure());
+    auto place = session_->owner().job().connections()->further(); // that of the client's connection is for its first
+    if (place) {
+        link_ = co_await connect_upstream(session_->owner(), host, e.port, session_->secure());
+        link_.place = std::move(place);
+    }
+    else {
+        link_.why = reason::overload;
+        link_.detail = "serve.max_connections is reached";
+    }
     if (link_.why == reason::completed && cancelled_) link_.stream.reset();
     if (link_.stream) co_return true;
     const auto stream = std::exchange(stream_, nullptr);

@@ -153,18 +153,16 @@ asio::awaitable<relay_totals> relay(flow& owner, tls::stream& downstream, tls::s
 
 asio::awaitable<relay_totals> relay(flow& owner, tls::plain_stream& downstream, tls::plain_stream& upstream)
 {
-    splicer up, down;
-    const auto share = owner.job().connections();
-    const bool piped = share->enter_pipes();
-    const std::shared_ptr<void> pipes(share.get(), [share, piped](void*) {
-        if (piped) share->leave_pipes();
-    });
-    if (!piped || !up.open() || !down.open()) {
-        const relay_totals copied = co_await relay(owner, static_cast<tls::stream&>(downstream), upstream);
-        co_return copied;
+    constexpr std::size_t places_of_pipes = 2; // four descriptors
+    if (const auto places = owner.job().connections()->spare(places_of_pipes)) {
+        splicer up, down;
+        if (up.open() && down.open()) {
+            const relay_totals totals = co_await relay_with(owner, up, down, downstream, upstream);
+            co_return totals;
+        }
     }
-    const relay_totals totals = co_await relay_with(owner, up, down, downstream, upstream);
-    co_return totals;
+    const relay_totals copied = co_await relay(owner, static_cast<tls::stream&>(downstream), upstream);
+    co_return copied;
 }
 
 } // namespace cofferdam::gateway

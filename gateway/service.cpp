@@ -22,6 +22,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <future>
 #include <unistd.h>
 
@@ -44,6 +45,17 @@ config::settings load(const std::string& file, config::serve_settings& serve)
         break;
     }
     return out;
+}
+
+// An accepted socket would inherit the mark of the gateway's connection (ip-sysctl.rst), which exempts, and could be connected
+// anew.
+void refuse_inherited_marks()
+{
+    char inherited = '0';
+    std::ifstream("/proc/sys/net/ipv4/tcp_fwmark_accept") >> inherited;
+    if (inherited != '0')
+        throw std::runtime_error(
+            "intercept: local: net.ipv4.tcp_fwmark_accept is set, so clients could get the gateway's mark; set it to 0");
 }
 
 std::shared_ptr<connection_budget> make_budget(const config::serve_settings& serve)
@@ -155,7 +167,10 @@ void service::start()
 {
     auto rules = compile_served(settings_.policy);
     static_cast<void>(tls::system_roots()); // for the first connection of all jobs
-    own_mark() = serve_.mark;
+    if (serve_.intercept == config::intercept_mode::local) {
+        refuse_inherited_marks();
+        own_mark() = serve_.mark;
+    }
     choose_user();
     loops_ = make_loops(count_loops(settings_.limits.workers));
     auto sockets = open_sockets(serve_, settings_, loops_.size());

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 namespace cofferdam::gateway {
@@ -49,14 +48,16 @@ constexpr const char* bundle_variables[] = {
 // Node.js, of which a build starts hundreds, 30 ms.
 constexpr const char* additional_variables[] = {"NODE_EXTRA_CA_CERTS", "DENO_CERT"};
 
-// What the caller had these clients trust besides; empty if there is no such file, which they pass over too.
+// What the caller had these clients trust besides: of such a file the certificates alone. Empty if there are none.
 std::string read_additional(const char* path)
 {
-    constexpr std::uintmax_t limit = 16U << 20;
     std::error_code ec;
-    if (path == nullptr || !fs::is_regular_file(path, ec) || fs::file_size(path, ec) > limit) return {};
+    if (path == nullptr || !fs::is_regular_file(path, ec)) return {};
+    std::string text(4U << 20, '\0');
     std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    return tls::readable_certificates(text);
 }
 
 std::vector<std::string> java_stores()
@@ -106,7 +107,7 @@ trust_material make_trust(const tls::authority& ca)
         std::string file = folder + "/ca.pem";
         if (!before.empty()) {
             file = folder + '/' + name + ".pem";
-            out.files.push_back({file, tls::pem_bundle(before, ca.pem())});
+            out.files.push_back({file, tls::pem_bundle(ca.pem(), before)});
         }
         out.environment.emplace_back(name, file);
     }

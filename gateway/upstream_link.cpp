@@ -77,12 +77,15 @@ upstream_link take_idle_upstream(flow& owner, const std::string& host, std::uint
     const upstream_purpose wanted{owner.job().id(), host, port, secure, offer};
     upstream_link kept = owner.home().idle_upstreams().take(wanted, *rules, std::chrono::steady_clock::now());
     if (kept.stream) owner.job().metrics().upstream_connection(audit::upstream_source::reused);
+    kept.place.reset(); // the flow has one
     return kept;
 }
 
 void release_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, upstream_link link)
 {
     if (!link.stream || link.http2 || link.bound || !link.idle) return;
+    link.place = owner.job().connections()->spare(1);
+    if (!link.place) return;
     upstream_purpose what{owner.job().id(), host, port, secure, link.offer};
     owner.home().idle_upstreams().put(std::move(what), std::move(link), std::chrono::steady_clock::now());
 }

@@ -28,9 +28,10 @@ struct upstream_link {
     tls::alpn_offer offer = tls::alpn_offer::http1; ///< of this
     std::shared_ptr<const policy::policy> rules;    ///< in force when its address was judged
     std::chrono::steady_clock::time_point made;
-    bool reused = false; ///< it served another connection of the job before
-    bool bound = false;  ///< it may be authenticated as somebody: not for others
-    bool idle = true;    ///< between two messages: none is under way
+    bool reused = false;         ///< it served another connection of the job before
+    bool bound = false;          ///< it may be authenticated as somebody: not for others
+    bool idle = true;            ///< between two messages: none is under way
+    std::shared_ptr<void> place; ///< in connection_share, if no flow's place counts for it
 };
 
 /// A connection of HTTP/1.1 that another of this job left, or lends, to exactly this purpose, or a link without a stream.
@@ -40,7 +41,8 @@ upstream_link take_idle_upstream(flow& owner, const std::string& host, std::uint
 boost::asio::awaitable<upstream_link> connect_upstream(flow& owner, std::string host, std::uint16_t port, bool secure,
                                                        tls::alpn_offer offer = tls::alpn_offer::http1);
 
-/// Leaves `link`, made for this host and port, to the job's next connection, if it is in a state for that; else closes it.
+/// Leaves `link`, made for this host and port, to the job's next connection, if it is in a state for that and there are
+/// places enough; else closes it.
 void release_upstream(flow& owner, const std::string& host, std::uint16_t port, bool secure, upstream_link link);
 
 } // namespace cofferdam::gateway

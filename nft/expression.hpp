@@ -143,8 +143,9 @@ struct set_mark {
     friend bool operator==(const set_mark&, const set_mark&) = default;
 };
 
-/// `ct original zone set 7`, before tracking (linux/netfilter.h, NF_CT_ZONE with a direction): what this packet begins is told
-/// from flows of other zones with the same ends, and is not translated as they were. Its answers are looked for as all are.
+/// `ct original zone set 7`, before tracking (linux/netfilter/nf_tables.h, NFT_CT_ZONE with a direction): what this packet begins
+/// is told from flows of other zones with the same ends, and is not translated as they were. Its answers are looked for as all
+/// are.
 struct set_flow_zone {
     std::uint16_t zone = 0;
     friend bool operator==(const set_flow_zone&, const set_flow_zone&) = default;

@@ -19,11 +19,15 @@ std::vector<rule> exempt(const local_options& options)
     return out;
 }
 
+/// What the gateway begins is in a zone of its own: a client may have begun a flow with the same ends (its port is free when its
+/// socket is closed, and the flow remembered for up to two minutes), and a query of the gateway would be redirected as that was.
+/// Needs CONFIG_NF_CONNTRACK_ZONES.
 chain tracked(const local_options& options)
 {
+    constexpr std::uint16_t own_zone = 0xC0F;
     chain out{"tracked", chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept}, {}};
     out.rules.push_back({to_loopback, own_packets(options.answer_mark), notrack{}});
-    if (options.dials) out.rules.push_back(tell_own_flows_apart(options.mark));
+    if (options.dials) out.rules.push_back({own_packets(options.mark), set_flow_zone{own_zone}});
     return out;
 }
 

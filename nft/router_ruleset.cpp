@@ -57,11 +57,11 @@ chain answered(const router_options& options)
 
 /// A refusal in the name of the server that was asked must not be tracked: the client's next query would pass for an answer to
 /// it, and would not be redirected.
-chain tracked(const router_options& options)
+chain untracked(const router_options& options)
 {
-    return {"tracked",
+    return {"untracked",
             chain_base{chain_kind::filter, chain_hook::output, priority::raw, chain_policy::accept},
-            {{own_packets(options.answer_mark), notrack{}}, tell_own_flows_apart(options.mark)}};
+            {{own_packets(options.answer_mark), notrack{}}}};
 }
 
 chain queued(const router_options& options)
@@ -149,7 +149,7 @@ chain guarded(const router_options& options)
 ruleset router_ruleset(const router_options& options)
 {
     return {own_table,
-            {proven(options), foreign_source_chain(options.log), answered(options), tracked(options), asked(options),
+            {proven(options), foreign_source_chain(options.log), answered(options), untracked(options), asked(options),
              queued(options), captured(options), translated(options), refused_chain(options.log), judged(options),
              refused_here(options), guarded(options), forwarded_chain()}};
 }

@@ -19,7 +19,6 @@ struct router_options {
     std::uint16_t queues = 1;
     queue_encoding queueing = queue_encoding::native;
     log_options log{1500, 320};
-    std::uint32_t mark = 0xC0FFE;        ///< of what the gateway sends to the world
     std::uint32_t answer_mark = 0xC0FFF; ///< of packets that it sends in another server's name: they are not tracked
     friend bool operator==(const router_options&, const router_options&) = default;
 };

@@ -41,12 +41,6 @@ match_mark own_packets(std::uint32_t mark)
     return {mark_of::packet, mark};
 }
 
-rule tell_own_flows_apart(std::uint32_t mark)
-{
-    constexpr std::uint16_t own_zone = 0xC0F;
-    return {own_packets(mark), set_flow_zone{own_zone}};
-}
-
 std::vector<std::uint16_t> relayed_ports(std::vector<std::uint16_t> ports)
 {
     std::erase(ports, dns_port);

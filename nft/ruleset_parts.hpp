@@ -37,11 +37,6 @@ match_port to_port(std::uint8_t transport, std::uint16_t port);
 /// For a mark that exempts packets. 0 is every packet's that has none: to exempt it is to exempt all, so the process is ended.
 match_mark own_packets(std::uint32_t mark);
 
-/// For a raw output chain. What the gateway begins is in a zone of its own of connection tracking: a client that shares its
-/// addresses may have begun a flow with the same ends (the port is free when its socket is closed, the flow is remembered for up
-/// to two minutes), and what is sent on would be redirected as that was. Needs CONFIG_NF_CONNTRACK_ZONES.
-rule tell_own_flows_apart(std::uint32_t mark);
-
 /// Sorted, each once, without port 53, which is the resolver's.
 std::vector<std::uint16_t> relayed_ports(std::vector<std::uint16_t> ports);
 

@@ -132,11 +132,11 @@ std::string read_system_bundle()
     return text;
 }
 
-std::string pem_bundle(std::string_view system_pem, std::string_view ca_pem)
+std::string pem_bundle(std::string_view first, std::string_view second)
 {
-    std::string out(system_pem);
+    std::string out(first);
     if (!out.empty() && out.back() != '\n') out += '\n';
-    out += ca_pem;
+    out += second;
     return out;
 }
 
@@ -158,6 +158,21 @@ result<std::vector<der_certificate>> certificates_of(std::string_view pem)
     ERR_clear_error();
     if (ERR_GET_LIB(last) != ERR_LIB_PEM || ERR_GET_REASON(last) != PEM_R_NO_START_LINE) return errc::malformed;
     return out;
+}
+
+std::string readable_certificates(std::string_view pem)
+{
+    const auto in = reading(pem);
+    const bio_ptr out(BIO_new(BIO_s_mem()));
+    for (pem_block block; in && out && read_block(*in, block);) {
+        const auto der = first_element(block.content());
+        if (!block.is_certificate() || der.empty()) continue;
+        PEM_write_bio(out.get(), PEM_STRING_X509, "", der.data(), static_cast<long>(der.size()));
+    }
+    ERR_clear_error();
+    char* text = nullptr;
+    const long size = out ? BIO_get_mem_data(out.get(), &text) : 0;
+    return {text, static_cast<std::size_t>(size)};
 }
 
 result<std::vector<std::uint8_t>> java_trust_store(std::string_view system_pem, std::string_view ca_pem,

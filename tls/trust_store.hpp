@@ -23,12 +23,15 @@ std::optional<std::filesystem::path> find_system_bundle();
 /// names the file if it is there and cannot be read.
 std::string read_system_bundle();
 
-/// A bundle for the job: the system's roots followed by the job's CA, one PEM block after the other.
-std::string pem_bundle(std::string_view system_pem, std::string_view ca_pem);
+/// A bundle of two PEM texts, such as the system's roots and the job's CA: one block after the other.
+std::string pem_bundle(std::string_view first, std::string_view second);
 
 /// The certificates of a PEM text in their order; blocks that are not certificates are passed over.
 /// Errors: `malformed` if a certificate block does not parse.
 result<std::vector<der_certificate>> certificates_of(std::string_view pem);
+
+/// The certificates of a PEM text again as PEM, without what is between them, up to the first block that can't be read.
+std::string readable_certificates(std::string_view pem);
 
 /// A Java trust store of the JKS format, version 2, with the certificates of `system_pem` as root-1, root-2, ... and the
 /// job's CA as cofferdam-job-ca, sealed with `password` (ASCII; Java's default is "changeit"; readers without it may

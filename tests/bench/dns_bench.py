@@ -136,25 +136,27 @@ class Bench:
         command = inside(CLIENT, str(self.options.binary), "run", "--quiet", "--policy", str(policy), "--", "sh", "-c", LOOP)
         shell = Shell(command, self.folder / "cofferdam.log")
         try:
-            self._measure("cofferdam", shell, "192.0.2.53", shell.process.pid)
+            sent = self._measure("cofferdam", shell, "192.0.2.53", shell.process.pid)
         finally:
             shell.close()
         records = sum(1 for _ in (self.folder / "audit.jsonl").open("rb"))
-        sent = sum(samples[-1]["sent"] for samples in self.samples["cofferdam"].values()) + self.warm_up_sent
         if records != sent + 2:  # and the job's start and end
             raise RuntimeError(f"{sent} queries left {records} records")
 
-    def _measure(self, name: str, shell: Shell, asked: str, pid: int | None) -> None:
+    def _measure(self, name: str, shell: Shell, asked: str, pid: int | None) -> int:
+        """How many queries were sent. A percentile of one load varies several times over here, so there are more of these."""
         seconds = self.options.seconds
-        self.warm_up_sent = self._dnsperf(shell, asked, None, "warm", "-n", "1")["sent"]
-        for scenario, arguments in (("cached", ("warm", "-l", str(seconds))),
-                                    ("uncached", ("cold", "-n", "1", "-l", str(seconds))),
-                                    ("offered", ("warm", "-l", str(seconds), "-Q", str(self.options.rate), "-v"))):
+        sent = self._dnsperf(shell, asked, None, "warm", "-n", "1")["sent"]
+        offered = ("offered", ("warm", "-l", str(seconds), "-Q", str(self.options.rate), "-v"))
+        for scenario, arguments in (("cached", ("warm", "-l", str(seconds))), ("uncached", ("cold", "-n", "1", "-l", str(seconds))),
+                                    offered, offered, offered):
             sample = self._dnsperf(shell, asked, pid, *arguments)
+            sent += sample["sent"]
             self.samples.setdefault(name, {}).setdefault(scenario, []).append(sample)
             print(f"{name:10} {scenario:9} {sample['rate']:9.0f} /s  lost {sample['lost']}"
                   + (f"  cpu {sample['cpu']:.3f} s/10k" if sample["cpu"] is not None else "")
                   + (f"  p50 {sample['p50']:.0f} p99 {sample['p99']:.0f} us" if "p50" in sample else ""), flush=True)
+        return sent
 
     def _dnsperf(self, shell: Shell, asked: str, pid: int | None, source: str, *more: str) -> dict:
         output = self.folder / "dnsperf.out"

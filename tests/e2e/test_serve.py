@@ -247,7 +247,7 @@ def test_to_capture_nothing_is_a_mistake(served):
 
 def test_connections_of_all_jobs_together_are_bounded(served, nonce):
     """Not all places are for one job alone: some are free for others."""
-    served.start(ALLOW, {"max_connections": 8, "metrics": "127.0.0.1:9464"})
+    served.start(ALLOW, {"max_connections": 8, "metrics": "127.0.0.1:9464"}, http={"upstream_idle_connections": 0})
     works(served, served.world.nonce())
     await_connections(served, 0)
     hold = ("import socket\n"
@@ -269,6 +269,18 @@ def test_connections_of_all_jobs_together_are_bounded(served, nonce):
     assert len(records) == 2 and {r["decision"]["reason"] for r in records} == {"overload"}, records
     await_connections(served, 0)
     works(served, nonce)
+
+
+def test_streams_that_need_connections_of_their_own_are_bounded_too(served, nonce):
+    """Of one connection of HTTP/2 to an origin of HTTP/1.1: its place is for the first."""
+    served.start(ALLOW, {"max_connections": 4, "metrics": "127.0.0.1:9464"}, http={"upstream_idle_connections": 0})
+    urls = " ".join(f"'https://echo.example/slow?ms=1500&n={nonce}-{n}'" for n in range(6))
+    done = served.client(f"nghttp -ns -t 20 {urls} | awk '$NF ~ /slow/ {{ print $5 }}'")  # one connection, offers HTTP/2 alone
+    assert sorted(done.out.split()) == ["200"] * 3 + ["503"] * 3, done
+    records = served.await_about(nonce, "http", 6)
+    assert sum(r["close_reason"] == "overload" and "serve.max_connections" in r["detail"] for r in records) == 3, records
+    await_connections(served, 0)
+    works(served, served.world.nonce())
 
 
 def await_connections(served, count: int) -> None:

@@ -146,45 +146,55 @@ def test_without_its_gateway_everything_is_refused(local, nonce, number):
     assert "/again" in beside(local, "curl -fsS -m 10 --cacert $CA https://echo.example/again").out
 
 
-PORTS = range(40960, 40976)
+def test_no_client_may_inherit_the_gateways_mark(served, nonce):
+    def inherit(value: int) -> None:
+        done = served.world.run(["sysctl", "-qw", f"net.ipv4.tcp_fwmark_accept={value}"], served.folder)
+        assert done.code == 0, done
+    served.write_config(ALLOW, intercept="local")
+    inherit(1)
+    try:
+        done = served.cofferdam("serve", "--config", str(served.config))
+    finally:
+        inherit(0)
+    assert done.code != 0 and "net.ipv4.tcp_fwmark_accept" in done.err and served.ruleset() == "", done
 
 
-def ask_from_each_port(served) -> None:
+USED, FRESH = range(40960, 40976), range(41000, 41016)
+ELSEWHERE = range(32768, 40000)
+
+
+def ask_from_each(served, ports: range) -> None:
     """A client does, each time for another name: the gateway's resolver is asked, by a flow that connection tracking remembers
     for half a minute, with how it was redirected."""
-    queries = "; ".join(f"dig +time=2 +tries=1 +notcp -b 0.0.0.0#{port} @{names.DNS} host{port}.example" for port in PORTS)
+    queries = "; ".join(f"dig +time=2 +tries=1 +notcp -b 0.0.0.0#{port} @{names.DNS} host{port}.example" for port in ports)
     done = served.world.run(["sh", "-c", queries], served.folder)
-    assert done.out.count("status: NOERROR") == len(PORTS), done
-
-
-def give_ports(served, first: int, last: int) -> None:
-    done = served.world.run(["sysctl", "-qw", f"net.ipv4.ip_local_port_range={first} {last}"], served.folder)
-    assert done.code == 0, done
+    assert done.out.count("status: NOERROR") == len(ports), done
 
 
 @pytest.fixture
 def crowded(served):
-    """A gateway that was stopped, on whose machine new sockets get a port that a client had."""
-    served.start([*ALLOW, *(f"https://host{port}.example/" for port in PORTS)], intercept="local")
-    ask_from_each_port(served)
-    assert served.stop() == 0
-    give_ports(served, PORTS[0], PORTS[-1])
-    yield served
-    give_ports(served, 32768, 60999)
+    """Starts a gateway on whose machine new sockets get one of these ports."""
+    def start(ports: range) -> None:
+        done = served.world.run(["sysctl", "-qw", f"net.ipv4.ip_local_port_range={ports[0]} {ports[-1]}"], served.folder)
+        assert done.code == 0, done
+        served.start([*ALLOW, *(f"https://host{port}.example/" for port in (*USED, *FRESH))], intercept="local")
+    yield start
+    done = served.world.run(["sysctl", "-qw", "net.ipv4.ip_local_port_range=32768 60999"], served.folder)
+    assert done.code == 0, done
 
 
-def test_the_gateway_may_get_a_port_that_a_client_had(crowded, nonce):
-    crowded.start()
-    fetch = ["curl", "-sS", "-m", "10", "--cacert", str(crowded.ca), f"https://echo.example/{nonce}"]
-    done = crowded.world.run(fetch, crowded.folder)
+@pytest.mark.parametrize("ports,used_by_client", [(USED, True), (FRESH, False)])
+def test_the_gateway_and_a_client_may_have_the_same_port(served, crowded, nonce, ports, used_by_client):
+    """One after the other: the flow of the first is remembered when the second begins his."""
+    if used_by_client:
+        crowded(ELSEWHERE)
+        ask_from_each(served, ports)
+        assert served.stop() == 0
+    crowded(ports)
+    fetch = ["curl", "-sS", "-m", "10", "--cacert", str(served.ca), f"https://echo.example/{nonce}"]
+    done = served.world.run(fetch, served.folder)
     assert f"/{nonce}" in done.out, done
-    assert crowded.stop() == 0
-    give_ports(crowded, 32768, 40000)
-    crowded.start()
-    ask_from_each_port(crowded)  # and a client one that the gateway had
-
-
-def test_a_port_of_an_earlier_gateways_client_serves_a_router(crowded, nonce):
-    crowded.start(ALLOW, intercept="router")
-    done = crowded.client(f"curl -sS -m 10 --cacert $CA https://echo.example/{nonce}")
-    assert f"/{nonce}" in done.out, done
+    if not used_by_client:
+        assert served.stop() == 0
+        crowded(ELSEWHERE)
+        ask_from_each(served, ports)

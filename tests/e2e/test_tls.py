@@ -63,7 +63,12 @@ def test_node_gets_the_jobs_ca_beside_what_the_caller_had_it_trust(world, gatewa
     done = gateway.run(fetch + hosts, ALLOW, policy=policy, env={"NODE_EXTRA_CA_CERTS": str(world.root_file)})
     assert sorted(done.out.splitlines()) == ["2", "chain.tls.example 200", "echo.example 200"], done
     done = gateway.run(fetch + hosts, ALLOW, policy=policy, env={"NODE_EXTRA_CA_CERTS": "/nowhere.pem"})
-    assert sorted(done.out.splitlines())[:1] == ["1"] and "echo.example 200" in done.out, done
+    assert done.out.startswith("1\n") and "echo.example 200" in done.out and "chain.tls.example 200" not in done.out, done
+    damaged = gateway.world.job_folder() / "extra.pem"
+    damaged.write_text(world.root_file.read_text() + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+                       "-----BEGIN CERTIFICATE-----\nMIIB")
+    done = gateway.run(fetch + hosts + "; grep -c KEY $NODE_EXTRA_CA_CERTS", ALLOW, policy=policy, env={"NODE_EXTRA_CA_CERTS": str(damaged)})
+    assert sorted(done.out.splitlines()) == ["0", "2", "chain.tls.example 200", "echo.example 200"], done
 
 
 @pytest.mark.parametrize("other", ["denied.example", "chain.tls.example"])

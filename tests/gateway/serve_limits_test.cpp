@@ -9,55 +9,95 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
+#include <vector>
 
 using namespace cofferdam;
 using namespace cofferdam::gateway;
 
 namespace {
 
+std::shared_ptr<connection_share> job_of(std::shared_ptr<connection_budget> all)
+{
+    return std::make_shared<connection_share>(1000, std::move(all));
+}
+
+std::size_t enters(connection_share& job)
+{
+    std::size_t out = 0;
+    while (job.enter() == nullptr) ++out;
+    return out;
+}
+
 TEST(connection_share, is_bounded_by_its_own_limit)
 {
-    connection_share job(2, nullptr);
-    EXPECT_EQ(nullptr, job.enter());
-    EXPECT_EQ(nullptr, job.enter());
-    EXPECT_STREQ("limits.max_connections", job.enter());
-    job.leave();
-    EXPECT_EQ(nullptr, job.enter());
+    const auto job = std::make_shared<connection_share>(2, nullptr);
+    EXPECT_EQ(nullptr, job->enter());
+    EXPECT_EQ(nullptr, job->enter());
+    EXPECT_STREQ("limits.max_connections", job->enter());
+    job->leave();
+    EXPECT_EQ(nullptr, job->enter());
 }
 
 TEST(connection_share, leaves_places_to_other_jobs)
 {
     const auto all = std::make_shared<connection_budget>(100);
-    connection_share greedy(100, all), late(100, all);
-    for (int n = 0; n < 80; ++n) EXPECT_EQ(nullptr, greedy.enter()) << n;
-    EXPECT_STREQ("serve.max_connections", greedy.enter());
-    for (int n = 0; n < 16; ++n) EXPECT_EQ(nullptr, late.enter()) << n;
-    EXPECT_STREQ("serve.max_connections", late.enter()) << "sixteen, and four are free";
-    greedy.leave();
-    EXPECT_STREQ("serve.max_connections", greedy.enter()) << "what is given back goes to who has less";
-    EXPECT_EQ(nullptr, late.enter());
+    const auto greedy = job_of(all), late = job_of(all);
+    EXPECT_EQ(80, enters(*greedy));
+    EXPECT_STREQ("serve.max_connections", greedy->enter());
+    EXPECT_EQ(16, enters(*late)) << "and four are free";
+    greedy->leave();
+    EXPECT_STREQ("serve.max_connections", greedy->enter()) << "what is given back goes to who has less";
+    EXPECT_EQ(nullptr, late->enter());
 }
 
-TEST(connection_share, leaves_half_of_the_places_to_connections_that_do_not_splice)
+TEST(connection_share, leaves_the_last_place_to_who_has_none)
 {
-    const auto all = std::make_shared<connection_budget>(20);
-    connection_share job(100, all), unbounded(100, nullptr);
-    for (int n = 0; n < 4; ++n) EXPECT_EQ(nullptr, job.enter());
-    for (int n = 0; n < 3; ++n) EXPECT_TRUE(job.enter_pipes()) << n;
-    EXPECT_FALSE(job.enter_pipes());
-    job.leave_pipes();
-    EXPECT_TRUE(job.enter_pipes());
-    EXPECT_TRUE(unbounded.enter_pipes());
+    for (const std::size_t places : {2, 3, 4, 5, 8}) {
+        const auto all = std::make_shared<connection_budget>(places);
+        const auto greedy = job_of(all), late = job_of(all);
+        EXPECT_EQ(places - 1, enters(*greedy)) << places;
+        EXPECT_EQ(1, enters(*late)) << places;
+    }
+    EXPECT_EQ(1, enters(*job_of(std::make_shared<connection_budget>(1))));
 }
 
 TEST(connection_share, gives_back_what_it_took)
 {
-    const auto all = std::make_shared<connection_budget>(2);
+    const auto all = std::make_shared<connection_budget>(4);
     for (int n = 0; n < 10; ++n) {
-        connection_share job(100, all);
-        EXPECT_EQ(nullptr, job.enter()) << n;
-        job.leave();
+        const auto job = job_of(all);
+        EXPECT_EQ(nullptr, job->enter()) << n;
+        EXPECT_NE(nullptr, job->further()) << n;
+        EXPECT_NE(nullptr, job->spare(1)) << n;
+        job->leave();
     }
+}
+
+TEST(connection_share, counts_further_places_as_the_jobs)
+{
+    const auto all = std::make_shared<connection_budget>(100);
+    const auto job = job_of(all);
+    std::vector<std::shared_ptr<void>> held;
+    while (auto place = job->further()) held.push_back(std::move(place));
+    EXPECT_EQ(80, held.size());
+    EXPECT_STREQ("serve.max_connections", job->enter());
+    held.clear();
+    EXPECT_EQ(80, enters(*job));
+}
+
+TEST(connection_share, does_without_when_half_is_taken)
+{
+    const auto all = std::make_shared<connection_budget>(20);
+    const auto job = job_of(all), unbounded = job_of(nullptr);
+    for (int n = 0; n < 4; ++n) EXPECT_EQ(nullptr, job->enter());
+    std::vector<std::shared_ptr<void>> held;
+    while (auto places = job->spare(2)) held.push_back(std::move(places));
+    EXPECT_EQ(3, held.size());
+    EXPECT_NE(nullptr, job->further());
+    held.pop_back();
+    EXPECT_NE(nullptr, job->spare(2));
+    EXPECT_NE(nullptr, unbounded->spare(2));
+    EXPECT_NE(nullptr, unbounded->further());
 }
 
 TEST(descriptor_limit, is_raised_to_what_may_be_had)

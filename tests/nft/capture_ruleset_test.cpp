@@ -148,9 +148,6 @@ TEST(capture_rulesets, queue_without_bypass_from_the_first_queue_on)
 TEST(capture_rulesets, never_exempt_packets_without_a_mark)
 {
     router_options router;
-    router.mark = 0;
-    EXPECT_DEATH(router_ruleset(router), "");
-    router = {};
     router.answer_mark = 0;
     EXPECT_DEATH(router_ruleset(router), "");
     local_options local;
@@ -185,18 +182,15 @@ TEST(local_ruleset, exempts_its_own_marks_first)
     EXPECT_TRUE(has_rule(chain_named(set, "tracked"), "oifname \"lo\" meta mark 0x00000011 notrack"));
 }
 
-TEST(capture_rulesets, tell_the_gateways_flows_from_clients_with_the_same_ends)
+TEST(local_ruleset, tells_the_gateways_flows_from_clients_with_the_same_ends)
 {
-    router_options router;
-    router.mark = 0x10;
-    local_options local;
-    local.mark = 0x10;
-    for (const auto& set : {router_ruleset(router), local_ruleset(local)}) {
-        const auto& tracked = chain_named(set, "tracked");
-        EXPECT_EQ(chain_hook::output, tracked.base->hook);
-        EXPECT_EQ(priority::raw, tracked.base->order); // before connection tracking looks
-        EXPECT_EQ("meta mark 0x00000010 ct original zone set 3087", to_string(tracked.rules.back()));
-    }
+    local_options options;
+    options.mark = 0x10;
+    const auto set = local_ruleset(options);
+    const auto& tracked = chain_named(set, "tracked");
+    EXPECT_EQ(chain_hook::output, tracked.base->hook);
+    EXPECT_EQ(priority::raw, tracked.base->order); // before connection tracking looks
+    EXPECT_EQ("meta mark 0x00000010 ct original zone set 3087", to_string(tracked.rules.back()));
 }
 
 TEST(local_ruleset, exempts_nothing_that_leaves_where_the_gateway_does_not_dial)

@@ -52,6 +52,16 @@ TEST_F(a_trust_store, pem_reading)
     EXPECT_EQ(certificates_of(roots_ + "-----BEGIN CERTIFICATE-----\nMIIB").error(), errc::malformed);
 }
 
+TEST_F(a_trust_store, of_a_damaged_text_the_certificates_before_the_damage)
+{
+    const std::string key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    EXPECT_EQ(readable_certificates("# a comment\n" + roots_ + "trailing words\n"), roots_);
+    EXPECT_EQ(readable_certificates(key + roots_ + key + "-----BEGIN CERTIFICATE-----\nMIIB"), roots_);
+    EXPECT_EQ(readable_certificates("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" + roots_), roots_);
+    EXPECT_EQ(readable_certificates(""), "");
+    EXPECT_EQ(readable_certificates("nothing of the kind"), "");
+}
+
 TEST_F(a_trust_store, what_openssl_adds_to_a_trusted_certificate_is_left_out)
 {
     const bio_ptr in(BIO_new_mem_buf(authority_.pem().data(), static_cast<int>(authority_.pem().size())));

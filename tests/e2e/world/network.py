@@ -114,6 +114,14 @@ class Network:
         run("ip", "-n", self.client, "route", "add", "default", "via", ROUTER_ADDRESS)
         run("ip", "-n", self.client, "-6", "route", "add", "default", "via", ROUTER_ADDRESS6)
 
+    def forget_flows(self) -> None:
+        """Empties `gw`'s connection tracking: what one gateway redirected is not the next one's. IPCTNL_MSG_CT_DELETE of all
+        (linux/netfilter/nfnetlink_conntrack.h)."""
+        script = ("import socket, struct; s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12); "
+                  "s.send(struct.pack('=IHHIIBBH', 20, 0x102, 5, 1, 0, 0, 0, 0)); "
+                  "kind, code = struct.unpack('=4xH10xi', s.recv(65536)[:20]); assert (kind, code) == (2, 0), code")
+        run(*self.inside(self.gw, "/usr/bin/python3", "-c", script))
+
     def destroy_client(self) -> None:
         remove_namespace(self.client)
         run("ip", "-n", self.gw, "link", "del", CAPTURED, check=False)
