@@ -41,12 +41,17 @@ const char* connection_share::enter() noexcept
         connections_.fetch_sub(1, std::memory_order_relaxed);
         return "limits.max_connections";
     }
-    if (budget_ && !budget_->take(held_.load(std::memory_order_relaxed))) {
-        connections_.fetch_sub(1, std::memory_order_relaxed);
-        return "serve.max_connections";
-    }
-    held_.fetch_add(1, std::memory_order_relaxed);
-    return nullptr;
+    if (take()) return nullptr;
+    connections_.fetch_sub(1, std::memory_order_relaxed);
+    return "serve.max_connections";
+}
+
+bool connection_share::take() noexcept
+{
+    const auto before = held_.fetch_add(1, std::memory_order_relaxed);
+    if (!budget_ || budget_->take(before)) return true;
+    held_.fetch_sub(1, std::memory_order_relaxed);
+    return false;
 }
 
 void connection_share::leave() noexcept
@@ -58,7 +63,6 @@ void connection_share::leave() noexcept
 
 std::shared_ptr<void> connection_share::hold(std::size_t places)
 {
-    held_.fetch_add(places, std::memory_order_relaxed);
     return {this, [self = shared_from_this(), places](void*) {
                 self->held_.fetch_sub(places, std::memory_order_relaxed);
                 self->budget_->give_back(places);
@@ -68,13 +72,15 @@ std::shared_ptr<void> connection_share::hold(std::size_t places)
 std::shared_ptr<void> connection_share::further()
 {
     if (!budget_) return shared_from_this();
-    return budget_->take(held_.load(std::memory_order_relaxed)) ? hold(1) : nullptr;
+    return take() ? hold(1) : nullptr;
 }
 
 std::shared_ptr<void> connection_share::spare(std::size_t places)
 {
     if (!budget_) return shared_from_this();
-    return budget_->take_spare(places) ? hold(places) : nullptr;
+    if (!budget_->take_spare(places)) return nullptr;
+    held_.fetch_add(places, std::memory_order_relaxed);
+    return hold(places);
 }
 
 std::size_t connections_that_fit(std::size_t descriptors) noexcept

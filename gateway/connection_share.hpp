@@ -40,7 +40,8 @@ public:
     std::shared_ptr<void> spare(std::size_t places);
 
 private:
-    std::shared_ptr<void> hold(std::size_t places);
+    bool take() noexcept;
+    std::shared_ptr<void> hold(std::size_t places); // that are taken
 
     std::size_t most_;
     std::shared_ptr<connection_budget> budget_;

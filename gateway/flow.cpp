@@ -9,6 +9,7 @@
 #include "gateway/sniff.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/tls_flow.hpp"
+#include "gateway/upstream_pool.hpp"
 #include "nft/io/original_dst.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
@@ -51,7 +52,9 @@ void refuse_overload(job_context& job, tcp::socket& socket, const ip_endpoint& c
 void start_flow(worker& w, tcp::socket socket, const ip_endpoint& client, arrival how)
 {
     auto& job = w.job();
-    if (const char* limit = job.enter_connection()) {
+    const char* limit = job.enter_connection();
+    if (limit != nullptr && w.idle_upstreams().drop_all()) limit = job.enter_connection();
+    if (limit != nullptr) {
         refuse_overload(job, socket, client, limit);
         return;
     }

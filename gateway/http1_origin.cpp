@@ -131,8 +131,7 @@ asio::awaitable<bool> http1_origin::connect()
     if (link_.stream) co_return true;
     const auto& e = stream_->what();
     const std::string host = e.host;
-    auto place = session_->owner().job().connections()->further(); // that of the client's connection is for its first
-    if (place) {
+    if (auto place = session_->place_for_link()) {
         link_ = co_await connect_upstream(session_->owner(), host, e.port, session_->secure());
         link_.place = std::move(place);
     }

@@ -4,6 +4,7 @@
 #include "gateway/http1_origin.hpp"
 #include "gateway/http2_origin.hpp"
 #include "gateway/spawn.hpp"
+#include "gateway/upstream_pool.hpp"
 
 #include <boost/asio/use_awaitable.hpp>
 
@@ -270,6 +271,7 @@ void http2_session::adopt(upstream_link link)
     owner_->facts().upstream = link.peer.to_string();
     path_ = link.http2 ? path::http2 : path::http1;
     if (!link.http2) {
+        link.place = own_place_;
         keep_idle_link(std::move(link));
         return;
     }
@@ -320,7 +322,17 @@ upstream_link http2_session::take_idle_link()
 
 void http2_session::keep_idle_link(upstream_link link)
 {
-    if (idle_links_.size() < max_idle_links) idle_links_.push_back(std::move(link));
+    if (idle_links_.size() >= max_idle_links) return;
+    if (link.place != own_place_) link.place = owner_->job().connections()->spare(1);
+    if (link.place) idle_links_.push_back(std::move(link));
+}
+
+std::shared_ptr<void> http2_session::place_for_link()
+{
+    if (own_place_.use_count() == 1) return own_place_;
+    auto place = owner_->job().connections()->further();
+    if (!place && owner_->home().idle_upstreams().drop_all()) place = owner_->job().connections()->further();
+    return place;
 }
 
 } // namespace cofferdam::gateway

@@ -46,6 +46,8 @@ public:
     void origin_takes_connect();
     /// A kept HTTP/1.1 connection, or one without a stream.
     upstream_link take_idle_link();
+    /// For a connection to a server: the place of the client's connection if no other has it, else a further one, or null.
+    std::shared_ptr<void> place_for_link();
     void keep_idle_link(upstream_link link);
 
     void on_head(http::stream_id id, http::field_list fields, bool ends, bool too_large) override;
@@ -84,6 +86,7 @@ private:
     path path_ = path::none;
     std::shared_ptr<http2_origin> origin_;
     std::vector<upstream_link> idle_links_;
+    std::shared_ptr<void> own_place_ = std::make_shared<char>(); // the flow's, for one link; a link that has it holds a copy
     std::optional<upstream_link> failure_;
     std::string host_; // what the upstream is for
     std::size_t served_ = 0;

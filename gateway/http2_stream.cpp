@@ -284,7 +284,7 @@ void http2_stream::fail(reason why, std::string detail, std::optional<std::uint3
     policy::decision verdict = exchange_.verdict;
     if (why == reason::upstream_verify_failed || why == reason::private_address)
         verdict = gateway_decision(why, policy::stage::connection);
-    else if (is_refusal(why))
+    else if (is_refusal(why) || why == reason::overload)
         verdict = gateway_decision(why, policy::stage::request);
     else
         verdict.why = why;

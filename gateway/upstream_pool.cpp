@@ -65,6 +65,13 @@ void upstream_pool::drop_expired(time_point now)
     idle_.remove_if([now](const entry& each) { return each.until <= now; });
 }
 
+bool upstream_pool::drop_all() noexcept
+{
+    const bool any = !idle_.empty();
+    idle_.clear();
+    return any;
+}
+
 void upstream_pool::close() noexcept
 {
     capacity_ = 0;

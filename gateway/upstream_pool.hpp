@@ -62,6 +62,8 @@ public:
     upstream_link take(const upstream_purpose& what, const policy::policy& rules, time_point now);
     /// Closes those whose time is over.
     void drop_expired(time_point now);
+    /// Closes those that are kept, to make room; false: there were none.
+    bool drop_all() noexcept;
     /// Closes all, and keeps none from now on.
     void close() noexcept;
     std::size_t size() const noexcept { return idle_.size(); }

@@ -104,8 +104,8 @@ class Served:
         print("audit:", *(json.dumps(r) for r in self.records()[-40:]), sep="\n  ")
         print("the world saw:", *(json.dumps(e)[:400] for e in self.world.evidence.events(self.since)[-40:]), sep="\n  ")
         self.cofferdam("nft", "remove")
-        self.network.forget_flows()
         self.network.destroy_client()
+        self.network.forget_flows()
 
 
 def leave_group(pid: int, group: int) -> int:

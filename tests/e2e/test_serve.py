@@ -278,9 +278,39 @@ def test_streams_that_need_connections_of_their_own_are_bounded_too(served, nonc
     done = served.client(f"nghttp -ns -t 20 {urls} | awk '$NF ~ /slow/ {{ print $5 }}'")  # one connection, offers HTTP/2 alone
     assert sorted(done.out.split()) == ["200"] * 3 + ["503"] * 3, done
     records = served.await_about(nonce, "http", 6)
-    assert sum(r["close_reason"] == "overload" and "serve.max_connections" in r["detail"] for r in records) == 3, records
+    refused = [r for r in records if r["close_reason"] == "overload"]
+    assert len(refused) == 3 and all("serve.max_connections" in r["detail"] for r in refused), records
+    assert all(r["decision"]["action"] == "deny" for r in refused), records
     await_connections(served, 0)
     works(served, served.world.nonce())
+
+
+def test_a_place_of_its_own_is_enough_for_one_stream_after_the_other(served, nonce):
+    """Also if the origin ends its connection after each answer."""
+    served.start(ALLOW, {"max_connections": 1})
+    script = served.folder / "in_turn.py"
+    script.write_text(f"""import socket, ssl
+from h2 import config, connection, events
+tls = ssl.create_default_context(cafile="{served.ca}")
+tls.set_alpn_protocols(["h2"])
+s = tls.wrap_socket(socket.create_connection(("echo.example", 443), timeout=20), server_hostname="echo.example")
+c = connection.H2Connection(config.H2Configuration(header_encoding="utf-8"))
+c.initiate_connection()
+for n in range(3):
+    c.send_headers(c.get_next_available_stream_id(), [(":method", "GET"), (":scheme", "https"), (":authority", "echo.example"),
+                                                      (":path", f"/hang-up?n={nonce}-{{n}}")], end_stream=True)
+    ended = False
+    while not ended:
+        s.sendall(c.data_to_send())
+        got = s.recv(65536)
+        assert got
+        for e in c.receive_data(got):
+            if isinstance(e, events.ResponseReceived): print(dict(e.headers)[":status"])
+            ended = ended or isinstance(e, events.StreamEnded)
+""")
+    done = served.client(["/usr/bin/python3", str(script)])
+    assert done.out.split() == ["200"] * 3, done
+    assert len({r["metadata"]["connection_id"] for r in served.await_about(nonce, "http", 3)}) == 1
 
 
 def await_connections(served, count: int) -> None:

@@ -134,6 +134,16 @@ TEST_F(idle_upstreams, the_one_that_waited_longest_makes_room)
     EXPECT_TRUE(takes(b) && takes(c));
 }
 
+TEST_F(idle_upstreams, make_room_where_places_are_short)
+{
+    EXPECT_FALSE(pool_.drop_all());
+    pool_.put(a_, connect(), now_);
+    EXPECT_TRUE(pool_.drop_all());
+    EXPECT_FALSE(takes(a_));
+    pool_.put(a_, connect(), now_);
+    EXPECT_TRUE(takes(a_)) << "and others are kept after them";
+}
+
 TEST_F(idle_upstreams, none_where_none_are_wanted)
 {
     auto none = bounds();
