@@ -55,7 +55,7 @@ def measure(world: FakeInternet, gateway: Gateway, client: Client, behind: bool)
         argv = [*gateway.command(folder, ROOT, client.allow), *argv]
     wall, cpu = time.monotonic(), cpu_seconds()
     with contextlib.redirect_stdout(io.StringIO()):  # what the world tells of each run
-        done = world.run(argv, folder, ROOT) if behind else world.run(client.command, folder, ROOT, same_roots(world))
+        done = world.run(argv, folder, ROOT, None if behind else same_roots(world))
     wall, cpu = time.monotonic() - wall, cpu_seconds() - cpu
     if done.code != 0:
         raise SystemExit(f"{client.name} {'behind' if behind else 'direct'} failed: {done}")
