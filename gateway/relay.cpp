@@ -65,55 +65,122 @@ private:
     nft::descriptor out_, in_;
 };
 
-// One direction. Ends the write side of `to` when `from` ends.
+enum class party : std::uint8_t { client, server };
+
+// Whoever closes with bytes unread resets (PostgreSQL and its clients: the last words of TLS), and that may overtake the other's
+// end. So much time has a client to end by itself before it is told that the server is gone.
+constexpr std::chrono::milliseconds end_grace{100};
+
+// How a relay has ended so far.
+class relay_end {
+public:
+    explicit relay_end(asio::io_context& context) : up_over_(context) {}
+
+    // `who` will send no more, in good order.
+    void ended(party who) noexcept { (who == party::client ? client_ended_ : server_ended_) = true; }
+    // `who` is gone.
+    void broke(party who) noexcept { (who == party::client ? client_broke_ : server_broke_) = true; }
+    bool is_broken() const noexcept { return client_broke_ || server_broke_; }
+    // What happens from now on is our own doing.
+    void settle() noexcept
+    {
+        if (settled_) return;
+        settled_ = true;
+        if (client_ended_ || server_ended_) return;
+        why_ = client_broke_ ? reason::client_closed : server_broke_ ? reason::upstream_closed : reason::completed;
+    }
+    reason why() const noexcept { return why_; }
+
+    void up_is_over()
+    {
+        up_done_ = true;
+        up_over_.cancel();
+    }
+    asio::awaitable<void> until_up_is_over(std::chrono::steady_clock::time_point limit)
+    {
+        up_over_.expires_at(limit);
+        while (!up_done_ && up_over_.expiry() > std::chrono::steady_clock::now()) co_await up_over_.async_wait(use_tuple);
+    }
+
+private:
+    asio::steady_timer up_over_;
+    bool client_ended_ = false, server_ended_ = false, client_broke_ = false, server_broke_ = false;
+    bool settled_ = false, up_done_ = false;
+    reason why_ = reason::completed;
+};
+
+// Job -> world. An end is passed on as one; what breaks must not look like an end, so it is passed on as a reset.
 template <class Mover, class Stream>
-asio::awaitable<reason> pump(flow& owner, Mover& mover, Stream& from, Stream& to, std::uint64_t& count, reason on_error)
+asio::awaitable<void> pump_up(flow& owner, Mover& mover, Stream& client, Stream& server, std::uint64_t& count, relay_end& end)
 {
     for (;;) {
-        const auto got = co_await mover.take(from);
+        const auto got = co_await mover.take(client);
+        if (got.error == errc::closed) {
+            end.ended(party::client);
+            co_await server.async_shutdown_write();
+            co_return;
+        }
         if (got.error) {
-            // A direction that broke must not look like one that ended.
-            if (got.error == errc::closed)
-                co_await to.async_shutdown_write();
-            else
-                reset_connection(to.socket());
-            co_return got.error == errc::closed ? reason::completed : on_error;
+            end.broke(party::client);
+            reset_connection(server.socket());
+            co_return;
         }
         owner.arm(owner.job().settings().limits.stream_idle_timeout);
-        const auto written = co_await mover.give(to, got.transferred);
+        const auto written = co_await mover.give(server, got.transferred);
         count += written.transferred;
         if (written.error) {
-            from.close(); // nobody is left to read for: the other direction ends too
-            co_return reason::completed;
+            end.broke(party::server);
+            end.settle();       // something is lost, however the client ends
+            error_code ignored; // what the server said before it went is still passed on, and then the other direction ends
+            server.socket().shutdown(asio::socket_base::shutdown_receive, ignored);
+            co_return;
         }
     }
 }
 
-struct other_direction {
-    explicit other_direction(asio::io_context& context) : finished(context, std::chrono::steady_clock::time_point::max()) {}
-    asio::steady_timer finished;
-    bool done = false;
-    reason why = reason::completed;
-};
+// World -> job; ends both where one is gone.
+template <class Mover, class Stream>
+asio::awaitable<void> pump_down(flow& owner, Mover& mover, Stream& server, Stream& client, std::uint64_t& count, relay_end& end)
+{
+    for (;;) {
+        const auto got = co_await mover.take(server);
+        if (got.error == errc::closed && !end.is_broken()) {
+            end.ended(party::server);
+            co_await client.async_shutdown_write();
+            co_return;
+        }
+        if (got.error) {
+            end.broke(party::server);
+            co_await end.until_up_is_over(std::chrono::steady_clock::now() + end_grace);
+            break;
+        }
+        owner.arm(owner.job().settings().limits.stream_idle_timeout);
+        const auto written = co_await mover.give(client, got.transferred);
+        count += written.transferred;
+        if (written.error) {
+            end.broke(party::client);
+            break;
+        }
+    }
+    end.settle();
+    reset_connection(client.socket());
+    reset_connection(server.socket());
+}
 
 struct end_guard {
-    explicit end_guard(other_direction& guarded) : state(guarded) {}
-    ~end_guard()
-    {
-        state.done = true;
-        state.finished.cancel();
-    }
+    explicit end_guard(relay_end& guarded) : end(guarded) {}
+    ~end_guard() { end.up_is_over(); }
     end_guard(const end_guard&) = delete;
     end_guard& operator=(const end_guard&) = delete;
-    other_direction& state;
+    relay_end& end;
 };
 
 template <class Mover, class Stream>
-asio::awaitable<void> pump_aside(std::shared_ptr<flow> owner, Mover& mover, Stream& from, Stream& to, std::uint64_t& count,
-                                 std::shared_ptr<other_direction> state)
+asio::awaitable<void> pump_aside(std::shared_ptr<flow> owner, Mover& mover, Stream& client, Stream& server, std::uint64_t& count,
+                                 std::shared_ptr<relay_end> end)
 {
-    const end_guard guard(*state);
-    state->why = co_await pump(*owner, mover, from, to, count, reason::client_closed);
+    const end_guard guard(*end);
+    co_await pump_up(*owner, mover, client, server, count, *end);
 }
 
 template <class Mover, class Stream>
@@ -121,24 +188,23 @@ asio::awaitable<relay_totals> relay_with(flow& owner, Mover& up, Mover& down, St
 {
     relay_totals totals;
     owner.arm(owner.job().settings().limits.stream_idle_timeout);
-    auto state = std::make_shared<other_direction>(owner.home().context());
+    auto end = std::make_shared<relay_end>(owner.home().context());
     spawn_counted(owner.home().context(), owner.job(),
-                  pump_aside(owner.shared_from_this(), up, downstream, upstream, totals.sent, state));
+                  pump_aside(owner.shared_from_this(), up, downstream, upstream, totals.sent, end));
     std::exception_ptr failure;
     try {
-        totals.why = co_await pump(owner, down, upstream, downstream, totals.received, reason::upstream_closed);
+        co_await pump_down(owner, down, upstream, downstream, totals.received, *end);
     }
     catch (...) {
         failure = std::current_exception();
         downstream.close();
         upstream.close();
     }
-    // Whoever reads no more of what a client sent last (PostgreSQL: the end of its TLS) resets; the client had ended before.
-    if (state->done && state->why == reason::completed && totals.why == reason::upstream_closed) totals.why = reason::completed;
     // The client may still be sending; but once the server has ended, it has until the idle time-out.
-    while (!state->done) co_await state->finished.async_wait(use_tuple);
+    co_await end->until_up_is_over(std::chrono::steady_clock::time_point::max());
+    end->settle();
     if (failure) std::rethrow_exception(failure);
-    if (owner.expired()) totals.why = reason::upstream_timed_out;
+    totals.why = owner.expired() ? reason::upstream_timed_out : end->why();
     co_return totals;
 }
 

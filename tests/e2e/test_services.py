@@ -73,8 +73,10 @@ def test_client_works_with_its_line(world, gateway, served, nonce, user, name):
     assert done.code == 0 and prints in done.out, done
     records = done.of_type("connection")
     connections = 2 if name == "redis-cli" else 1
-    assert [(r["decision"]["action"], r["decision"]["rule"], r["connection"]["close_reason"]) for r in records] == [
-        ("allow", f"{HOST}:{port}", "completed")] * connections, done
+    assert [(r["decision"]["action"], r["decision"]["rule"]) for r in records] == [("allow", f"{HOST}:{port}")] * connections, done
+    # psql closes at once; where the server's last words of TLS are there before, unread, that is a reset.
+    ends = {"completed", "client_closed"} if name == "psql-tls" else {"completed"}
+    assert {r["connection"]["close_reason"] for r in records} <= ends and "failed" not in done.err, done
     assert all(r["connection"]["bytes_sent"] > 0 and r["connection"]["bytes_received"] > 0 for r in records), records
     assert done.denied() == [], done
 

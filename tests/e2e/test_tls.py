@@ -151,18 +151,6 @@ def test_not_tls_on_443(world, gateway, nonce):
     assert allowed.out == nonce, allowed
 
 
-def test_server_that_speaks_first(gateway):
-    done = gateway.run("socat -u -T2 TCP:raw.example:2222 -; socat -u -T2 TCP:raw.example:22 -; true", ["raw.example:2222"])
-    assert done.out == "SSH-2.0-fixture_1.0\r\n", done
-    assert len([r for r in done.of_type("connection") if r["decision"]["action"] == "deny"]) == 1, done
-
-
-def test_half_close_and_large_echo_through_a_splice(gateway):
-    done = gateway.run("head -c 5000000 /dev/urandom > a; socat -t10 - TCP:raw.example:7 < a > b; cmp a b && echo same",
-                       ["raw.example:7"])
-    assert "same" in done.out, done
-
-
 def test_client_that_rejects_the_leaf_is_recorded_as_such(world, gateway):
     done = gateway.run(f"curl -sS --cacert {world.root_file} https://echo.example/", ALLOW)
     assert done.code == 60 and done.requests() == [], done

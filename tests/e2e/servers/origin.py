@@ -2,7 +2,8 @@
 """Recording servers of the fake internet: HTTP and HTTPS by SNI, raw TCP services, an attacker's catch-all.
 
 usage: origin.py CONFIG.json   with {records, certificates, git_root, listen: [{address, port, service}]}
-Services: http, https, dot (DNS over TLS), echo (TCP echo), banner (speaks first, then echoes), silent (reads only).
+Services: http, https, dot (DNS over TLS), echo (TCP echo), banner (speaks first, then echoes), silent (reads only), abrupt
+(answers "enough" to the first bytes, and resets the connection).
 Everything that arrives is recorded, one JSON object a line, before it is answered.
 """
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import resource
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -139,6 +141,12 @@ class Origin:
     def serve_silent(self, connection: socket.socket, meta: dict) -> None:
         while got := connection.recv(MAX_RAW):
             self.records.write("raw", bytes=base64.b64encode(got).decode(), **meta)
+
+    def serve_abrupt(self, connection: socket.socket, meta: dict) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.recv(MAX_RAW)
+        connection.sendall(b"enough")
+        time.sleep(0.3)  # a reset overtakes nothing
 
 
 def main() -> None:

@@ -294,7 +294,7 @@ def _listeners():
         for port, service in ((80, "http"), (8000, "http"), (8080, "http"), (443, "https"), (8443, "https"), (853, "dot")):
             yield {"address": address, "port": port, "service": service}
     for address in (names.RAW, names.RAW6):
-        for port, service in ((7, "echo"), (443, "echo"), (80, "echo"), (2222, "banner"), (22, "banner"), (9, "silent")):
+        for port, service in ((7, "echo"), (443, "echo"), (80, "echo"), (2222, "banner"), (22, "banner"), (9, "silent"), (11, "abrupt")):
             yield {"address": address, "port": port, "service": service}
 
 
