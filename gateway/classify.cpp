@@ -23,7 +23,7 @@ bool is_line_end(char c) noexcept
 bool begins_no_request(std::string_view line) noexcept
 {
     if (!line.empty() && std::string_view("{[(<\"").find(line[0]) != std::string_view::npos) return true;
-    return line.size() > max_method && line.substr(0, max_method).find_first_of(" \t") == std::string_view::npos;
+    return line.size() > max_method && line.substr(0, max_method + 1).find_first_of(" \t") == std::string_view::npos;
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 namespace cofferdam::gateway {
@@ -53,11 +54,8 @@ std::string read_additional(const char* path)
 {
     std::error_code ec;
     if (path == nullptr || !fs::is_regular_file(path, ec)) return {};
-    std::string text(4U << 20, '\0');
     std::ifstream in(path, std::ios::binary);
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    return tls::readable_certificates(text);
+    return tls::readable_certificates(std::string(std::istreambuf_iterator<char>(in), {}));
 }
 
 std::vector<std::string> java_stores()

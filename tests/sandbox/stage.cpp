@@ -122,11 +122,14 @@ void as_each_user::SetUp()
     if (uid() != ::getuid()) {
         ASSERT_EQ(::chown(directory.c_str(), uid(), uid()), 0);
     }
+    before_ = std::filesystem::current_path();
+    std::filesystem::current_path(directory); // a job begins where its caller is; an ordinary user can't be in root's folders
 }
 
 void as_each_user::TearDown()
 {
     std::error_code ignored;
+    if (!before_.empty()) std::filesystem::current_path(before_, ignored);
     std::filesystem::remove_all(directory, ignored);
 }
 

@@ -2,6 +2,7 @@
 
 #include "sandbox/job.hpp"
 
+#include <filesystem>
 #include <functional>
 #include <gtest/gtest.h>
 #include <string>
@@ -36,7 +37,10 @@ protected:
     /// What the probe says about one attempt: "done", "refused ENAME" or a value.
     std::string attempt(const std::string& arguments, options wanted = {}) const;
 
-    std::string directory; ///< belongs to uid(), removed at the end
+    std::string directory; ///< belongs to uid(), the current one meanwhile, removed at the end
+
+private:
+    std::filesystem::path before_;
 };
 
 std::vector<uid_t> users_to_try();
