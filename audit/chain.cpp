@@ -29,7 +29,9 @@ struct sha256_engine {
     ~sha256_engine() { EVP_MD_free(algorithm); }
 };
 
-std::string sha256_hex(std::initializer_list<std::string_view> parts)
+using hex_digest = std::array<char, chain_digits>;
+
+hex_digest sha256_hex(std::initializer_list<std::string_view> parts)
 {
     static thread_local const sha256_engine engine;
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -39,11 +41,10 @@ std::string sha256_hex(std::initializer_list<std::string_view> parts)
     good = good && EVP_DigestFinal_ex(engine.context.get(), digest.data(), &length) == 1 && length == chain_digits / 2;
     if (!good) std::abort(); // no SHA-256, no evidence: a broken invariant of the installation
     static constexpr char hex[] = "0123456789abcdef";
-    std::string out;
-    out.reserve(chain_digits);
-    for (unsigned i = 0; i < length; ++i) {
-        out += hex[digest[i] >> 4];
-        out += hex[digest[i] & 15U];
+    hex_digest out{};
+    for (std::size_t i = 0; i < out.size() / 2; ++i) {
+        out[2 * i] = hex[digest[i] >> 4];
+        out[2 * i + 1] = hex[digest[i] & 15U];
     }
     return out;
 }
@@ -52,12 +53,21 @@ std::string sha256_hex(std::initializer_list<std::string_view> parts)
 
 std::string chain_start(std::string_view job)
 {
-    return sha256_hex({"cofferdam audit ", job});
+    const auto value = sha256_hex({"cofferdam audit ", job});
+    return {value.begin(), value.end()};
 }
 
 std::string chain_next(std::string_view previous, std::string_view body)
 {
-    return sha256_hex({previous, body});
+    std::string value(previous);
+    advance_chain(value, body);
+    return value;
+}
+
+void advance_chain(std::string& chain, std::string_view body)
+{
+    const auto value = sha256_hex({chain, body});
+    chain.assign(value.begin(), value.end());
 }
 
 result<chained_line> split_chain(std::string_view line)

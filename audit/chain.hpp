@@ -17,6 +17,8 @@ std::string chain_start(std::string_view job);
 
 /// `body` is the line up to and with its closing brace, without the chain member. 64 lower-case hex characters.
 std::string chain_next(std::string_view previous, std::string_view body);
+/// The same in place: `chain` holds the previous line's value and gets this one's.
+void advance_chain(std::string& chain, std::string_view body);
 
 struct chained_line {
     std::string body;       ///< the line without its chain member

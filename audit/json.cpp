@@ -150,14 +150,15 @@ private:
         const bool with_bodies = http.capture == "full";
         const bool bare = http.capture == "none";
         const auto authority = authority_of(http);
-        metadata(entry, http, authority);
+        const auto host = host_of(authority);
+        metadata(entry, http, host);
         request(http, authority, bare, with_headers, with_bodies);
         response(http, with_headers, with_bodies);
         time("transaction_time", entry.time);
         duration(entry);
-        json_.text("direction", direction(host_of(authority)));
+        json_.text("direction", direction(host));
         json_.text_if("close_reason", http.close_reason);
-        json_.text_if("detail", redact_userinfo(http.detail));
+        json_.text_if("detail", without_userinfo(http.detail));
         if (http.body_truncated || body_cut_) json_.boolean("body_truncated", true);
     }
 
@@ -172,7 +173,7 @@ private:
         return rest.substr(0, rest.find_first_of("/?#"));
     }
 
-    void metadata(const record& entry, const http_fields& http, std::string_view authority)
+    void metadata(const record& entry, const http_fields& http, std::string_view host)
     {
         const auto* process = entry.source.process.get();
         json_.open("metadata");
@@ -182,7 +183,7 @@ private:
         json_.number("bytes_received", http.bytes_received);
         json_.text_if("request_id", http.request_id);
         json_.text("connection_id", http.connection_id);
-        json_.text("endpoint_id", host_of(authority));
+        json_.text("endpoint_id", host);
         json_.open_list("tags");
         json_.close_list();
         json_.close();
@@ -192,10 +193,11 @@ private:
     {
         json_.open("request");
         json_.text("method", http.method);
-        if (!bare) json_.text("url", redact_userinfo(http.url));
+        if (!bare) json_.text("url", without_userinfo(http.url));
         json_.text("scheme", http.scheme);
         if (!bare) json_.text("path", http.path);
-        json_.text("authority", redact_authority(authority));
+        json_.text("authority",
+                   authority.find('@') == std::string_view::npos ? authority : (hidden_ = redact_authority(authority)));
         json_.text("protocol", http.protocol);
         json_.text_if("request_id", http.request_id);
         if (!bare) {
@@ -216,6 +218,14 @@ private:
         if (with_headers) headers(http.response_headers);
         if (with_bodies) body(http.response_body);
         json_.close();
+    }
+
+    /// As redact_userinfo, without a copy where nothing is hidden; valid until the next call.
+    std::string_view without_userinfo(std::string_view text)
+    {
+        if (text.find('@') == std::string_view::npos) return text;
+        hidden_ = redact_userinfo(text);
+        return hidden_;
     }
 
     static std::string_view direction(const std::string& host)
@@ -263,7 +273,7 @@ private:
         json_.text_if("alpn", c.alpn);
         json_.text("connection_id", c.connection_id);
         json_.text("close_reason", c.close_reason);
-        json_.text_if("detail", redact_userinfo(c.detail));
+        json_.text_if("detail", without_userinfo(c.detail));
         json_.number("bytes_sent", c.bytes_sent);
         json_.number("bytes_received", c.bytes_received);
         json_.close();
@@ -274,7 +284,7 @@ private:
     {
         json_.open("alert");
         json_.text("name", alert.name);
-        json_.text("message", redact_userinfo(alert.message));
+        json_.text("message", without_userinfo(alert.message));
         json_.close();
     }
 
@@ -299,6 +309,7 @@ private:
     json_appender json_;
     const settings& how_;
     const budget& spend_;
+    std::string hidden_;
     bool cut_ = false;
     bool body_cut_ = false;
 };
@@ -317,17 +328,16 @@ void append_body(std::string& out, const record& entry, std::uint64_t seq, const
     }
 }
 
-/// Appends the whole line to `out`, which is empty or ends in a newline; returns its chain value.
-std::string append_line(std::string& out, const record& entry, std::uint64_t seq, std::string_view previous, const settings& how)
+/// Appends the whole line to `out`, which is empty or ends in a newline. `chain`: the previous line's value, then this one's.
+void append_line(std::string& out, const record& entry, std::uint64_t seq, std::string& chain, const settings& how)
 {
     const auto start = out.size();
     append_body(out, entry, seq, how);
-    auto value = chain_next(previous, std::string_view(out).substr(start));
+    advance_chain(chain, std::string_view(out).substr(start));
     out.pop_back();
     out += R"(,"chain":")";
-    out += value;
+    out += chain;
     out += "\"}";
-    return value;
 }
 
 } // namespace
@@ -356,14 +366,15 @@ std::string host_of(std::string_view authority)
 std::string to_json_line(const record& entry, std::uint64_t seq, std::string_view previous, const settings& how)
 {
     std::string out;
-    append_line(out, entry, seq, previous, how);
+    std::string chain(previous);
+    append_line(out, entry, seq, chain, how);
     return out;
 }
 
 void line_encoder::append(const record& entry, std::string& out)
 {
     if (seq_ == 0) head_ = chain_start(entry.job);
-    head_ = append_line(out, entry, ++seq_, head_, how_);
+    append_line(out, entry, ++seq_, head_, how_);
     out += '\n';
 }
 

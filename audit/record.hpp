@@ -45,6 +45,9 @@ struct http_fields {
     std::string detail;                               ///< for a person: what was wrong
 };
 
+/// What `fields` holds on to beside itself: the capacity of its strings and lists.
+std::size_t memory_of(const http_fields& fields) noexcept;
+
 struct dns_fields {
     std::string qname, qtype, transport; ///< transport: "udp" or "tcp"
     std::string rcode;

@@ -89,7 +89,8 @@ struct writer_queue {
     std::uint64_t committed = 0, finished = 0; // finished: written or lost
     bool closing = false, stopping = false, gone = false;
     bool idle = false, hurry = false; // the thread sleeps until the first record; somebody waits for what is queued
-    std::list<record> spare;          // written records of type dns, for their memory
+    // Written records, for their memory; the ones of type http are emptied.
+    std::list<record> spare_dns, spare_http;
     bool failed = false;
     std::string failure;
     writer_totals totals;
@@ -99,14 +100,14 @@ struct writer_queue {
         return !closing && !failed && queued + reserved < max_records && bytes + reserved_bytes <= max_bytes;
     }
 
-    /// `node` becomes a spare record if there is one and `take_used` is set; else it stays empty.
-    bool take_place(std::list<record>& node, bool take_used)
+    /// `node` becomes one of `spare` if there is any; else it stays empty.
+    bool take_place(std::list<record>& node, std::list<record> writer_queue::*spare)
     {
         const std::lock_guard lock(mutex);
         if (!has_room()) return false;
         ++reserved;
         bytes += reserved_bytes;
-        if (take_used && !spare.empty()) node.splice(node.begin(), spare, spare.begin());
+        if (spare != nullptr && !(this->*spare).empty()) node.splice(node.begin(), this->*spare, (this->*spare).begin());
         return true;
     }
 
@@ -219,13 +220,15 @@ struct writer::thread_part {
     std::vector<sink> sinks;
     writer_hooks hooks;
     line_encoder encoder;
+    std::string lines; ///< on their way to the sinks; its memory is kept
+    const record empty_http{};
     std::uint64_t denied = 0;
     std::thread thread;
 
     void run();
     void await_work(std::unique_lock<std::mutex>& lock);
     void write_batch(std::list<record>& batch);
-    void encode(record& entry, std::string& text);
+    void encode(record& entry);
     bool write_all(std::string_view text);
     void report(const std::string& message);
     bool pause(std::chrono::milliseconds delay);
@@ -263,26 +266,26 @@ void writer::thread_part::await_work(std::unique_lock<std::mutex>& lock)
 /// Encodes and writes, at most batch_bytes at a time.
 void writer::thread_part::write_batch(std::list<record>& batch)
 {
-    std::string text;
     while (!batch.empty()) {
-        text.clear();
+        lines.clear();
+        if (lines.capacity() > 2 * batch_bytes) lines.shrink_to_fit();
         std::size_t count = 0, bytes = 0;
-        for (auto entry = batch.begin(); entry != batch.end() && text.size() < batch_bytes; ++entry, ++count) {
+        for (auto entry = batch.begin(); entry != batch.end() && lines.size() < batch_bytes; ++entry, ++count) {
             bytes += bytes_of(*entry);
-            encode(*entry, text);
+            encode(*entry);
         }
-        finish(batch, count, bytes, write_all(text));
+        finish(batch, count, bytes, write_all(lines));
     }
 }
 
-void writer::thread_part::encode(record& entry, std::string& text)
+void writer::thread_part::encode(record& entry)
 {
     if (auto* job = std::get_if<job_fields>(&entry.what); job && job->event == "end" && job->records == 0) {
         job->records = encoder.seq() + 1;
         job->denied = denied;
     }
     if (would_deny(entry)) ++denied;
-    encoder.append(entry, text);
+    encoder.append(entry, lines);
     if (hooks.written) hooks.written(entry, encoder.seq());
 }
 
@@ -332,18 +335,25 @@ void writer::thread_part::finish(std::list<record>& done, std::size_t count, std
 {
     std::list<record> old;
     old.splice(old.begin(), done, done.begin(), std::next(done.begin(), static_cast<std::ptrdiff_t>(count)));
-    std::list<record> reusable;
-    for (auto entry = old.begin(); entry != old.end() && reusable.size() < max_spare;) {
+    std::list<record> of_dns, of_http;
+    for (auto entry = old.begin(); entry != old.end();) {
         const auto next = std::next(entry);
-        const bool worth_it =
-            std::holds_alternative<dns_fields>(entry->what) && bytes_of(*entry) <= max_spare_bytes + sizeof(record);
-        if (worth_it) reusable.splice(reusable.end(), old, entry);
+        if (std::holds_alternative<dns_fields>(entry->what)) {
+            if (of_dns.size() < max_spare && bytes_of(*entry) <= max_spare_bytes + sizeof(record))
+                of_dns.splice(of_dns.end(), old, entry);
+        }
+        else if (auto* http = std::get_if<http_fields>(&entry->what);
+                 http && of_http.size() < max_spare && memory_of(*http) <= max_spare_bytes) {
+            *entry = empty_http; // the strings keep their memory
+            of_http.splice(of_http.end(), old, entry);
+        }
         entry = next;
     }
     std::size_t depth = 0;
     {
         const std::lock_guard lock(queue->mutex);
-        if (queue->spare.size() < max_spare) queue->spare.splice(queue->spare.end(), reusable);
+        if (queue->spare_dns.size() < max_spare) queue->spare_dns.splice(queue->spare_dns.end(), of_dns);
+        if (queue->spare_http.size() < max_spare) queue->spare_http.splice(queue->spare_http.end(), of_http);
         queue->queued -= count;
         queue->bytes -= bytes;
         queue->finished += count;
@@ -378,10 +388,10 @@ writer::~writer()
     close(destructor_patience);
 }
 
-std::optional<reservation> writer::take_place(bool take_used)
+std::optional<reservation> writer::take_place(std::list<record> writer_queue::*spare)
 {
     std::list<record> node;
-    if (!queue_->take_place(node, take_used)) return std::nullopt;
+    if (!queue_->take_place(node, spare)) return std::nullopt;
     try {
         return reservation(queue_, std::move(node));
     }
@@ -393,12 +403,21 @@ std::optional<reservation> writer::take_place(bool take_used)
 
 std::optional<reservation> writer::reserve()
 {
-    return take_place(false);
+    return take_place(nullptr);
 }
 
 std::optional<reservation> writer::reserve_used()
 {
-    return take_place(true);
+    return take_place(&writer_queue::spare_dns);
+}
+
+std::optional<reservation> writer::reserve_http()
+{
+    auto place = take_place(&writer_queue::spare_http);
+    if (!place) return place;
+    if (!std::holds_alternative<http_fields>(place->draft().what)) place->draft().what.emplace<http_fields>();
+    place->used_ = true;
+    return place;
 }
 
 bool writer::has_room() const

@@ -53,7 +53,7 @@ private:
 
     std::shared_ptr<writer_queue> queue_;
     std::list<record> node_; // exactly one: spliced into the queue, so that committing allocates nothing
-    bool used_ = false;      // the draft is an earlier record's until it is committed
+    bool used_ = false;      // the draft is not the empty connection record of the rule until it is committed
 };
 
 struct writer_totals {
@@ -80,6 +80,8 @@ public:
     /// The same, but the draft may be what an earlier `dns` record left, its memory included: the caller overwrites every
     /// field and commits at once. For records that are many and alike; the strings of such are not allocated anew.
     std::optional<reservation> reserve_used();
+    /// The same, but the draft is an empty `http` record, with an earlier one's memory where there is one.
+    std::optional<reservation> reserve_http();
     /// Whether reserve() would find a place now. For what is recorded later, and must not be begun without room.
     bool has_room() const;
 
@@ -97,7 +99,7 @@ public:
 private:
     struct thread_part;
 
-    std::optional<reservation> take_place(bool take_used);
+    std::optional<reservation> take_place(std::list<record> writer_queue::*spare);
 
     std::shared_ptr<writer_queue> queue_;
     std::unique_ptr<thread_part> part_;

@@ -27,16 +27,24 @@ std::string joined(const std::string& found, std::string detail)
 
 } // namespace
 
-audit::decision_fields to_fields(const policy::decision& verdict)
+void fill(audit::decision_fields& out, const policy::decision& verdict)
 {
-    audit::decision_fields out;
     out.action = policy::to_string(verdict.act);
     out.would = policy::to_string(verdict.would);
     out.rule = verdict.rule;
     out.reason = to_string(verdict.why);
     out.alert = verdict.alert;
     out.stage = policy::to_string(verdict.at);
-    out.hint = verdict.allowed() && verdict.would == policy::action::allow ? std::string() : verdict.hint;
+    if (verdict.allowed() && verdict.would == policy::action::allow)
+        out.hint.clear();
+    else
+        out.hint = verdict.hint;
+}
+
+audit::decision_fields to_fields(const policy::decision& verdict)
+{
+    audit::decision_fields out;
+    fill(out, verdict);
     return out;
 }
 
@@ -52,12 +60,17 @@ policy::decision gateway_decision(reason why, policy::stage at, std::string hint
 audit::record make_record(const job_context& job, const connection_facts& facts, const policy::decision& verdict)
 {
     audit::record out;
+    fill(out, job, facts, verdict);
+    return out;
+}
+
+void fill(audit::record& out, const job_context& job, const connection_facts& facts, const policy::decision& verdict)
+{
     out.time = facts.began;
     out.duration = std::chrono::steady_clock::now() - facts.began_steady;
     out.job = job.id();
     out.source = facts.source;
-    out.decision = to_fields(verdict);
-    return out;
+    fill(out.decision, verdict);
 }
 
 audit::record connection_record(const job_context& job, const connection_facts& facts, std::string_view protocol,

@@ -17,12 +17,16 @@ class job_context;
 
 /// The decision's fields as records carry them.
 audit::decision_fields to_fields(const policy::decision& verdict);
+/// The same into a record that is used again.
+void fill(audit::decision_fields& out, const policy::decision& verdict);
 
 /// A refusal that is the gateway's own, not the policy's: shape, limits, failures.
 policy::decision gateway_decision(reason why, policy::stage at, std::string hint = {});
 
 /// A record with these facts filled in; `what` is the caller's.
 audit::record make_record(const job_context& job, const connection_facts& facts, const policy::decision& verdict);
+/// The same into a record that is used again; all but `what` is overwritten.
+void fill(audit::record& out, const job_context& job, const connection_facts& facts, const policy::decision& verdict);
 
 /// The record of a connection, or of a packet that none came of: the one place where these are put together. What the verdict
 /// says in detail comes before `detail`.

@@ -39,9 +39,20 @@ audit::header_fields copy_fields(const std::vector<http::field>& fields)
 std::vector<http::field> sent_fields(const http::request_head& head)
 {
     http::forward_request sent;
+    sent.fields = kept_field_lists::take();
     http::rebuild(head, sent);
     return std::move(sent.fields);
 }
+
+constexpr std::size_t kept_bytes = 4096; // of one buffer
+
+// Memory of ended exchanges, nothing in it.
+struct free_block {
+    void operator()(void* memory) const noexcept { ::operator delete(memory); }
+};
+using kept_blocks = thread_store<std::unique_ptr<void, free_block>, 32>;
+using kept_texts = thread_store<std::string, 32>;
+using kept_records = thread_store<audit::http_fields, 32>;
 
 void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit, bool& truncated)
 {
@@ -52,10 +63,18 @@ void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit
 
 } // namespace
 
-exchange::exchange(flow& owner, std::string scheme, audit::http_version protocol)
-    : owner_(owner), scheme_(std::move(scheme)), protocol_(protocol), began_(std::chrono::system_clock::now()),
-      began_steady_(std::chrono::steady_clock::now())
+void keep_field_list(std::vector<http::field>& used) noexcept
 {
+    if (used.capacity() * sizeof(http::field) > kept_bytes) return;
+    used.clear();
+    kept_field_lists::give(std::move(used));
+}
+
+exchange::exchange(flow& owner, std::string scheme, audit::http_version protocol)
+    : head_bytes(kept_texts::take()), owner_(owner), scheme_(std::move(scheme)), protocol_(protocol),
+      began_(std::chrono::system_clock::now()), began_steady_(std::chrono::steady_clock::now()), fields_(kept_records::take())
+{
+    head.fields = kept_field_lists::take();
     fields_.request_id = new_identifier();
     fields_.connection_id = owner_.facts().id;
     fields_.scheme = scheme_;
@@ -69,6 +88,31 @@ exchange::~exchange()
     }
     catch (...) { // no memory: the reservation writes the record of its draft
     }
+    leave_memory();
+}
+
+void* exchange::operator new(std::size_t size)
+{
+    auto kept = kept_blocks::take();
+    return kept ? kept.release() : ::operator new(size);
+}
+
+void exchange::operator delete(void* memory) noexcept
+{
+    kept_blocks::give(std::unique_ptr<void, free_block>(memory));
+}
+
+void exchange::leave_memory() noexcept
+{
+    static const audit::http_fields empty;
+    keep_field_list(head.fields);
+    if (head_bytes.capacity() <= kept_bytes) {
+        head_bytes.clear();
+        kept_texts::give(std::move(head_bytes));
+    }
+    if (audit::memory_of(fields_) > kept_bytes) return;
+    fields_ = empty; // allocates nothing: the strings keep their memory
+    kept_records::give(std::move(fields_));
 }
 
 std::optional<exchange::answer> exchange::judge()
@@ -77,7 +121,9 @@ std::optional<exchange::answer> exchange::judge()
     if (auto refused = judge_authority()) return refused;
     if (auto refused = judge_target()) return refused;
     judged_host_ = judged_name(host);
-    verdict = judge_fields(sent_fields(head));
+    auto sent = sent_fields(head);
+    verdict = judge_fields(sent);
+    keep_field_list(sent);
     if (captures(policy::capture_level::headers)) fields_.request_headers = copy_fields(head.fields);
     if (verdict.allowed()) return std::nullopt;
     return answer{403, verdict, verdict.detail};
@@ -103,12 +149,17 @@ policy::http_request exchange::question(const policy::header_list& headers) cons
 
 policy::decision exchange::judge_fields(const std::vector<http::field>& fields) const
 {
+    std::string names; // all of them, in one piece
+    std::size_t size = 0;
+    for (const auto& f : fields) size += f.name.size();
+    names.reserve(size);
     policy::header_list lowered;
-    std::vector<std::string> names;
-    names.reserve(fields.size());
     lowered.reserve(fields.size());
-    for (const auto& f : fields) names.push_back(to_lower(f.name));
-    for (std::size_t i = 0; i < names.size(); ++i) lowered.emplace_back(names[i], fields[i].value);
+    for (const auto& f : fields) {
+        const auto start = names.size();
+        for (const char c : f.name) names += to_lower(c);
+        lowered.emplace_back(std::string_view(names).substr(start), f.value);
+    }
     const auto rules = owner_.job().rules();
     const auto asked = question(lowered);
     return judge_doh(*rules, asked, fields, rules->decide(asked));
@@ -151,10 +202,9 @@ std::optional<exchange::answer> exchange::judge_answer(const http::response_head
 void exchange::describe_request()
 {
     fields_.method = head.method;
-    fields_.authority = head.host.empty() ? owner_.facts().host : std::string(head.host);
+    fields_.authority = head.host.empty() ? std::string_view(owner_.facts().host) : head.host;
     fields_.path = head.origin_target;
-    fields_.url =
-        scheme_ + "://" + fields_.authority + (head.origin_target.starts_with('/') ? "" : "/") + std::string(head.origin_target);
+    describe_url(head.origin_target);
     fields_.user_agent = http::value_of(head.fields, "user-agent");
     fields_.request_content_type = http::value_of(head.fields, "content-type");
 }
@@ -176,8 +226,8 @@ std::optional<exchange::answer> exchange::judge_authority()
         fields_.authority = policy::join_host_port(host, port);
         return std::nullopt;
     }
-    const auto parsed =
-        policy::parse_host(head.where.ipv6_literal ? '[' + std::string(head.where.host) + ']' : std::string(head.where.host));
+    const auto parsed = head.where.ipv6_literal ? policy::parse_host('[' + std::string(head.where.host) + ']')
+                                                : policy::parse_host(head.where.host);
     if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
     host = parsed->to_string();
     if (facts.proxied) port = head.where.port ? head.where.port : default_port(scheme_);
@@ -203,8 +253,17 @@ std::optional<exchange::answer> exchange::judge_target()
     }
     target = std::move(*parsed);
     fields_.path = target.path;
-    fields_.url = scheme_ + "://" + fields_.authority + (target.path.starts_with('/') ? "" : "/") + target.to_string();
+    describe_url(target.path);
+    if (target.has_query) fields_.url.append(1, '?').append(target.query);
     return std::nullopt;
+}
+
+void exchange::describe_url(std::string_view path)
+{
+    auto& url = fields_.url; // appended to, since it has memory of its own
+    url.assign(scheme_).append("://").append(fields_.authority);
+    if (!path.starts_with('/')) url += '/';
+    url.append(path);
 }
 
 http::refusal exchange::page_of(const answer& refused) const
@@ -229,7 +288,7 @@ std::string exchange::host_field() const
 bool exchange::reserve()
 {
     if (place_) return true;
-    auto place = owner_.job().audit().reserve();
+    auto place = owner_.job().audit().reserve_http();
     if (place) place_.emplace(std::move(*place));
     return place_.has_value();
 }
@@ -284,10 +343,10 @@ void exchange::finish(reason why, std::string detail)
         return;
     }
     auto& entry = place_->draft();
-    entry = make_record(job, owner_.facts(), verdict);
+    fill(entry, job, owner_.facts(), verdict);
     entry.time = began_;
     entry.duration = duration;
-    entry.what = std::move(fields_);
+    std::swap(std::get<audit::http_fields>(entry.what), fields_); // the memory of an earlier record for that of this one
     place_->commit();
 }
 

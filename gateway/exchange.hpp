@@ -3,6 +3,7 @@
 #include "audit/metrics.hpp"
 #include "audit/record.hpp"
 #include "audit/writer.hpp"
+#include "core/thread_store.hpp"
 #include "http/body.hpp"
 #include "http/error_page.hpp"
 #include "http/head.hpp"
@@ -20,14 +21,22 @@ namespace cofferdam::gateway {
 
 class flow;
 
+/// Field lists of ended messages, empty, for the next ones of the thread.
+using kept_field_lists = thread_store<std::vector<http::field>, 64>;
+void keep_field_list(std::vector<http::field>& used) noexcept;
+
 /// One HTTP request with everything that is judged, sent and recorded of it. The record is reserved before a byte goes
 /// upstream and written exactly once, at the latest by the destructor.
-class exchange {
+class exchange final {
 public:
     exchange(flow& owner, std::string scheme, audit::http_version protocol = audit::http_version::http1);
     ~exchange();
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
+
+    /// Memory of an ended exchange of the same thread, where there is some: it is more than malloc has at hand.
+    static void* operator new(std::size_t size);
+    static void operator delete(void* memory) noexcept;
 
     /// What was refused or failed, and how to answer.
     struct answer {
@@ -77,9 +86,12 @@ public:
     void note_malformed(const answer& refusal);
 
 private:
+    void leave_memory() noexcept;
+
     std::optional<answer> judge_authority();
     std::optional<answer> judge_target();
     void describe_request();
+    void describe_url(std::string_view path);
     policy::http_request question(const policy::header_list& headers) const;
     policy::decision judge_fields(const std::vector<http::field>& fields) const;
     bool captures(policy::capture_level level) const noexcept { return verdict.capture >= level; }

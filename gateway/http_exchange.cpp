@@ -28,6 +28,18 @@ std::string& emptied(std::string& bytes)
     return bytes;
 }
 
+// A list of fields with the memory of an earlier one.
+class kept_list {
+public:
+    explicit kept_list(std::vector<http::field>& list) : list_(list) { list_ = kept_field_lists::take(); }
+    ~kept_list() { keep_field_list(list_); }
+    kept_list(const kept_list&) = delete;
+    kept_list& operator=(const kept_list&) = delete;
+
+private:
+    std::vector<http::field>& list_;
+};
+
 // HTTP/3 is not carried (QUIC is refused), so it is not offered either (RFC 7838).
 void drop_alternatives(std::vector<http::field>& fields)
 {
@@ -70,6 +82,7 @@ struct http_session::pump_guard {
 asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchange& e, bool reused, bool& retry)
 {
     http::forward_request out;
+    const kept_list out_memory(out.fields);
     http::rebuild(e.head, out);
     const std::string target = e.target.to_string();
     const std::string host = e.host_field();
@@ -191,7 +204,7 @@ asio::awaitable<reason> http_session::read_response_head(exchange& e, http::resp
     for (;;) {
         const auto end = scanner.find_end(up_in_.text(), limits());
         if (end) {
-            response_bytes_ = up_in_.text().substr(0, *end);
+            response_bytes_.assign(up_in_.text().substr(0, *end));
             up_in_.consume(*end);
             const auto parsed = http::parse_response_head(response_bytes_, limits(), context, out);
             e.note_response(response_bytes_.size());
@@ -207,11 +220,22 @@ asio::awaitable<reason> http_session::read_response_head(exchange& e, http::resp
     }
 }
 
+// False: the client takes no more.
+asio::awaitable<bool> http_session::pass_interim(exchange& e, const http::response_head& head)
+{
+    http::forward_response out;
+    http::rebuild(head, e.head.minor, true, out);
+    std::string bytes;
+    http::write_response_head(bytes, out);
+    const auto written = co_await downstream_->async_write(as_bytes(bytes));
+    co_return !written.error;
+}
+
 asio::awaitable<http_session::next> http_session::pass_response(exchange& e, body_pump& pump, bool reused, bool& retry)
 {
     http::response_head head;
+    const kept_list head_memory(head.fields);
     for (unsigned interim = 0;; ++interim) {
-        head = http::response_head{};
         bool any_byte = false;
         const reason got = co_await read_response_head(e, head, any_byte);
         if (got != reason::completed || interim > limits().max_interim_responses) {
@@ -225,12 +249,8 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
         }
         if (!head.interim()) break;
         if (e.head.minor == 0) continue; // an HTTP/1.0 client must not get 1xx (RFC 9110, 15.2)
-        http::forward_response out;
-        http::rebuild(head, e.head.minor, true, out);
-        std::string bytes;
-        http::write_response_head(bytes, out);
-        const auto written = co_await downstream_->async_write(as_bytes(bytes));
-        if (written.error) {
+        const bool passed = co_await pass_interim(e, head);
+        if (!passed) {
             const next after = co_await finish_response(e, pump, reason::client_closed, false);
             co_return after;
         }
@@ -246,6 +266,7 @@ asio::awaitable<http_session::next> http_session::pass_response(exchange& e, bod
         co_return after;
     }
     http::forward_response out;
+    const kept_list out_memory(out.fields);
     const bool keep = e.head.keep_alive && pump.done && pump.complete;
     http::rebuild(head, e.head.minor, keep, out);
     drop_alternatives(out.fields);

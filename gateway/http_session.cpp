@@ -34,7 +34,10 @@ asio::awaitable<void> http_session::run()
 {
     const flow::watch watch(*owner_, *downstream_);
     for (;;) {
-        const next what = co_await serve_one();
+        const bool comes = co_await await_request();
+        if (!comes) break;
+        const auto e = std::make_unique<exchange>(*owner_, scheme());
+        const next what = co_await serve_one(*e);
         if (what == next::close) break;
     }
     leave_upstream();
@@ -48,11 +51,23 @@ asio::awaitable<void> http_session::run()
     co_await downstream_->async_shutdown(linger);
 }
 
-asio::awaitable<http_session::next> http_session::serve_one()
+// Until the first byte of a request is there. False: there is no further one.
+asio::awaitable<bool> http_session::await_request()
 {
-    exchange e(*owner_, scheme());
+    if (!in_.empty()) co_return true;
+    owner_->arm(limits().idle_timeout);
+    pausing_ = true;
+    hold_.arm(limits().upstream_hold);
+    const auto got = co_await downstream_->async_read(in_, tls::expect::silence);
+    pausing_ = false;
+    hold_.disarm();
+    if (got.error) downstream_broken_ = owner_->expired();
+    co_return !got.error;
+}
+
+asio::awaitable<http_session::next> http_session::serve_one(exchange& e)
+{
     const head_status status = co_await read_request_head(e);
-    if (status == head_status::ended) co_return next::close;
     ++served_;
     if (!e.reserve()) {
         exchange::answer full{503, gateway_decision(reason::audit_failed, policy::stage::request), "no record can be kept"};
@@ -74,15 +89,15 @@ asio::awaitable<http_session::next> http_session::serve_one()
     co_return after;
 }
 
-// Reads until the head of a request is whole. The first byte may take idle_timeout, the head head_timeout.
+// Reads until the head of a request, of which something is there, is whole.
 asio::awaitable<http_session::head_status> http_session::read_request_head(exchange& e)
 {
     http::head_scanner scanner(http::message_kind::request);
-    owner_->arm(in_.empty() ? limits().idle_timeout : limits().head_timeout);
+    owner_->arm(limits().head_timeout);
     for (;;) {
         const auto end = scanner.find_end(in_.text(), limits());
         if (end) {
-            e.head_bytes = in_.text().substr(0, *end);
+            e.head_bytes.assign(in_.text().substr(0, *end));
             in_.consume(*end);
             const auto parsed = http::parse_request_head(e.head_bytes, limits(), e.head);
             e.note_request(e.head_bytes.size());
@@ -95,17 +110,11 @@ asio::awaitable<http_session::head_status> http_session::read_request_head(excha
             (void)ignored;
             co_return head_status::faulty;
         }
-        const bool started = scanner.started() || !in_.empty();
-        pausing_ = !started;
-        if (!started) hold_.arm(limits().upstream_hold);
-        const auto got = co_await downstream_->async_read(in_, started ? tls::expect::bytes : tls::expect::silence);
-        pausing_ = false;
-        hold_.disarm();
+        const auto got = co_await downstream_->async_read(in_);
         if (got.error) {
             downstream_broken_ = owner_->expired();
-            co_return started ? head_status::unfinished : head_status::ended;
+            co_return head_status::unfinished;
         }
-        if (!started) owner_->arm(limits().head_timeout);
     }
 }
 

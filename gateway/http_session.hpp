@@ -39,11 +39,12 @@ private:
     };
 
     enum class next { keep, close };
-    enum class head_status { complete, faulty, ended, unfinished };
+    enum class head_status { complete, faulty, unfinished };
     struct body_pump;
     struct pump_guard;
 
-    asio::awaitable<next> serve_one();
+    asio::awaitable<bool> await_request();
+    asio::awaitable<next> serve_one(exchange& e);
     asio::awaitable<head_status> read_request_head(exchange& e);
     asio::awaitable<next> refuse(exchange& e, exchange::answer answer);
     asio::awaitable<next> refuse_malformed(exchange& e);
@@ -58,6 +59,7 @@ private:
     void stop_holding() noexcept;
     asio::awaitable<next> exchange_with_upstream(exchange& e, bool reused, bool& retry);
     asio::awaitable<next> pass_response(exchange& e, body_pump& pump, bool reused, bool& retry);
+    asio::awaitable<bool> pass_interim(exchange& e, const http::response_head& head);
     asio::awaitable<reason> read_response_head(exchange& e, http::response_head& out, bool& any_byte);
     asio::awaitable<reason> pass_response_body(exchange& e, const http::response_head& head, http::forward_response& out);
     asio::awaitable<next> pass_upgrade(exchange& e, const http::response_head& head);

@@ -66,6 +66,7 @@ bool has_space_or_control(std::string_view text) noexcept
 void copy_end_to_end(const std::vector<field>& fields, const std::vector<std::string_view>& connection, std::vector<field>& out)
 {
     out.clear();
+    out.reserve(fields.size());
     for (const field& f : fields) {
         if (is_hop_by_hop(identify(f.name))) continue;
         const bool named = std::any_of(connection.begin(), connection.end(),

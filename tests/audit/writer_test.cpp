@@ -203,6 +203,61 @@ TEST(writer, a_used_place_that_is_dropped_says_nothing_of_the_record_before)
     EXPECT_NE(log.find(R"("reason":"internal_error")"), std::string::npos);
 }
 
+TEST(writer, the_memory_of_an_http_record_is_used_again_and_nothing_else_of_it)
+{
+    const sample::scratch dir;
+    writer out(to_file(dir.file("log")));
+    auto first = sample::base();
+    first.decision.rule = "a rule that is longer than what a string holds in itself";
+    http_fields fields;
+    fields.url = "https://earlier.example/with/a/path/of/some/length";
+    fields.status = 200;
+    fields.request_headers.emplace_back("authorization", "earlier");
+    fields.body_truncated = true;
+    fields.bytes_sent = 7;
+    const auto* memory = fields.url.data();
+    first.what = std::move(fields);
+    commit(out, std::move(first));
+    EXPECT_TRUE(out.flush(5s));
+    {
+        auto place = out.reserve_http();
+        ASSERT_TRUE(place);
+        const auto& draft = place->draft();
+        const auto* again = std::get_if<http_fields>(&draft.what);
+        ASSERT_NE(again, nullptr);
+        EXPECT_EQ(again->url.data(), memory);
+        EXPECT_TRUE(again->url.empty() && again->request_headers.empty() && !again->status && !again->body_truncated);
+        EXPECT_EQ(again->bytes_sent, 0U);
+        EXPECT_EQ(again->capture, "summary");
+        EXPECT_TRUE(draft.job.empty() && draft.decision.rule.empty() && !draft.source.process);
+    }
+    auto second = out.reserve_http(); // no other was written before
+    ASSERT_TRUE(second && std::holds_alternative<http_fields>(second->draft().what));
+    second->cancel();
+    commit(out, sample::job("end"));
+    EXPECT_TRUE(out.flush(5s));
+    const auto log = sample::content(dir.file("log"));
+    EXPECT_EQ(log.find("earlier", log.find('\n')), std::string::npos);
+    EXPECT_NE(log.find(R"("reason":"internal_error")"), std::string::npos) << "the one that was dropped";
+}
+
+TEST(writer, a_large_http_record_is_not_kept_for_its_memory)
+{
+    writer out(settings{}, std::vector<sink>{});
+    auto large = sample::base();
+    http_fields fields;
+    fields.url.assign(100'000, 'u');
+    const auto* memory = fields.url.data();
+    EXPECT_GE(memory_of(fields), 100'000U);
+    large.what = std::move(fields);
+    commit(out, std::move(large));
+    EXPECT_TRUE(out.flush(5s));
+    auto place = out.reserve_http();
+    ASSERT_TRUE(place);
+    EXPECT_NE(std::get<http_fields>(place->draft().what).url.data(), memory);
+    place->cancel();
+}
+
 TEST(writer, has_room_as_long_as_a_place_can_be_taken)
 {
     settings how;

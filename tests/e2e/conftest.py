@@ -22,6 +22,24 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
     signal.signal(_number, signal.default_int_handler)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    item.failed = getattr(item, "failed", False) or report.failed
+
+
+@pytest.fixture(autouse=True)
+def job_folders_of_what_passed_go(request):
+    """They would fill the disk: some tests move gigabytes."""
+    yield
+    if "world" not in request.fixturenames:
+        return
+    folders = request.getfixturevalue("world").job_folders
+    while folders and not request.node.failed:
+        shutil.rmtree(folders.pop(), ignore_errors=True)
+    folders.clear()
+
+
 @pytest.fixture(scope="session")
 def binary(world):
     """A copy of $COFFERDAM."""

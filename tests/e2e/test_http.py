@@ -4,6 +4,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+from datetime import datetime
 
 import pytest
 
@@ -254,3 +255,13 @@ def test_head_limits(world, gateway, nonce):
 def test_slow_origin_is_waited_for(gateway):
     done = gateway.run("curl -fsS 'https://echo.example/slow?ms=3000'", ALLOW)
     assert done.out == "late\n", done
+
+def test_record_of_a_request_begins_with_the_request(gateway):
+    """Not with the connection's pause before it: in the record's time and duration, and so in the metric's."""
+    done = gateway.run("/usr/bin/python3 -c 'import http.client, time; c = http.client.HTTPConnection(\"echo.example\")\n"
+                       "for _ in range(2): c.request(\"GET\", \"/\"); c.getresponse().read(); time.sleep(1.5)'", ALLOW)
+    first, second = done.of_type("http")
+    assert second["duration_ms"] < 1000 and "connection_id" in second["metadata"], done
+    assert first["metadata"]["connection_id"] == second["metadata"]["connection_id"], done
+    apart = datetime.fromisoformat(second["transaction_time"][:26]) - datetime.fromisoformat(first["transaction_time"][:26])
+    assert 1.4 < apart.total_seconds() < 3, done

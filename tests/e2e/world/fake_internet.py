@@ -67,6 +67,7 @@ class FakeInternet:
         self._certificates()
         self._packages()
         homes.toolchain(self.folder / "tools")
+        self.job_folders: list[Path] = []
         self.scripts = self.folder / "scripts"  # what jobs run, where every user can read it
         shutil.copytree(SERVERS.parent / "job_scripts", self.scripts, ignore=shutil.ignore_patterns("__pycache__"))
         (self.folder / "jobs").mkdir()
@@ -172,6 +173,7 @@ class FakeInternet:
         else:
             (folder / "work").mkdir()
         homes.give(folder, user)
+        self.job_folders.append(folder)
         return folder
 
     def environment(self, folder: Path, user: User = ROOT) -> dict[str, str]:
