@@ -23,6 +23,9 @@ set(COFFERDAM_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 if(COFFERDAM_SANITIZE)
   target_compile_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
   target_link_options(cofferdam_options INTERFACE -fsanitize=${COFFERDAM_SANITIZE})
+  # What is freed must be free, or its use afterwards is not seen.
+  target_compile_definitions(cofferdam_options INTERFACE BOOST_ASIO_DISABLE_SMALL_BLOCK_RECYCLING
+    BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING)
   if(COFFERDAM_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(cofferdam_options INTERFACE -Wno-tsan)
   endif()

@@ -99,7 +99,11 @@ void* exchange::operator new(std::size_t size)
 
 void exchange::operator delete(void* memory) noexcept
 {
+#ifdef __SANITIZE_ADDRESS__ // what is freed must be free, or its use afterwards is not seen
+    ::operator delete(memory);
+#else
     kept_blocks::give(std::unique_ptr<void, free_block>(memory));
+#endif
 }
 
 void exchange::leave_memory() noexcept
