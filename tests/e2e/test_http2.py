@@ -933,3 +933,20 @@ def test_websocket_over_http2_echoes(world, gateway):
     assert record["close_reason"] == "completed" and record["request"]["method"] == "GET", record
     assert record["metadata"]["bytes_sent"] >= count * ((1 << 20) + 14) + 14, record
     assert record["metadata"]["bytes_received"] >= count * ((1 << 20) + 10) + 10, record
+
+
+@pytest.mark.parametrize("first, second, outcome, served", [
+    ("echo.example/http/1.1", "echo.example/http/1.1", ["http/1.1", "HTTP/1.1 200 Fixture"], True),
+    ("echo.example/h2,http/1.1", "echo.example/http/1.1", ["http/1.1", "HTTP/1.1 200 Fixture"], True),
+    ("echo.example/http/1.1", "echo.example/dot", ["alert 120"], False),
+    ("echo.example/http/1.1", "echo.example/h2", ["alert 120"], False),
+    ("h2.example/h2,http/1.1", "h2.example/http/1.1", ["alert 120"], False),
+    ("echo.example/http/1.1", "denied.example/http/1.1", ["http/1.1", "HTTP/1.1 421 Misdirected Request"], False),
+    ("denied.example/http/1.1", "echo.example/http/1.1", ["http/1.1", "HTTP/1.1 421 Misdirected Request"], False),
+])
+def test_second_of_two_hellos_that_differs(world, gateway, nonce, first, second, outcome, served):
+    """HelloRetryRequest: RFC 8446, 4.1.2. The first hello is judged; another name or protocol in the second opens nothing."""
+    host, dialled = second.split("/")[0], "h2.example" if "h2.example" in first else "echo.example"
+    done = gateway.run(f"/usr/bin/python3 {world.scripts}/two_hellos.py {dialled} {first} {second} {host} /{nonce}", ALLOW)
+    assert done.out.splitlines() == outcome, done
+    assert bool(world.traces(nonce)) == served, done
