@@ -52,7 +52,7 @@ fuzz: deps        ## every fuzz target for FUZZ_SECONDS (60) or FUZZ_RUNS inputs
 
 # Whole programs under a sanitizer: what the unit tests cannot put together. A finding ends the program with an error. Bounds of
 # memory are for programs without one.
-SANITIZED_E2E := $(addprefix tests/e2e/test_,http.py http2.py dns.py serve.py serve_jobs.py) -k "not memory"
+SANITIZED_E2E := $(addprefix tests/e2e/test_,http.py http2.py relay.py dns.py serve.py serve_jobs.py) -k "not memory"
 SANITIZED = COFFERDAM=$(CURDIR)/$(BUILD)/$@/cofferdam scripts/as-root.sh python3 -m pytest -q -p no:cacheprovider $(SANITIZED_E2E)
 
 asan: deps        ## unit tests and main e2e tests under AddressSanitizer and UBSan
