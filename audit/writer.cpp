@@ -33,7 +33,9 @@ constexpr auto sink_patience = 100ms; // how often a blocked sink looks whether 
 constexpr auto destructor_patience = 2000ms;
 constexpr auto linger = 5ms;                  // how long a record may wait for others to be written with it ...
 constexpr std::size_t linger_records = 512;   // ... unless so many wait: waking the thread costs more than writing a record
-constexpr std::size_t max_spare = 1024;       // records kept for their memory
+constexpr std::size_t max_spare = 1024;       // records of type dns kept for their memory
+constexpr std::size_t max_spare_http = 512;   // and of type http
+constexpr std::size_t kept_lines = 64U << 10; // memory kept for the next batch's text
 constexpr std::size_t max_spare_bytes = 2048; // of each; larger ones are freed
 
 std::size_t bytes_of(const header_fields& headers) noexcept
@@ -268,7 +270,6 @@ void writer::thread_part::write_batch(std::list<record>& batch)
 {
     while (!batch.empty()) {
         lines.clear();
-        if (lines.capacity() > 2 * batch_bytes) lines.shrink_to_fit();
         std::size_t count = 0, bytes = 0;
         for (auto entry = batch.begin(); entry != batch.end() && lines.size() < batch_bytes; ++entry, ++count) {
             bytes += bytes_of(*entry);
@@ -276,6 +277,8 @@ void writer::thread_part::write_batch(std::list<record>& batch)
         }
         finish(batch, count, bytes, write_all(lines));
     }
+    lines.clear();
+    if (lines.capacity() > kept_lines) lines.shrink_to_fit();
 }
 
 void writer::thread_part::encode(record& entry)
@@ -343,7 +346,7 @@ void writer::thread_part::finish(std::list<record>& done, std::size_t count, std
                 of_dns.splice(of_dns.end(), old, entry);
         }
         else if (auto* http = std::get_if<http_fields>(&entry->what);
-                 http && of_http.size() < max_spare && memory_of(*http) <= max_spare_bytes) {
+                 http && of_http.size() < max_spare_http && memory_of(*http) <= max_spare_bytes) {
             *entry = empty_http; // the strings keep their memory
             of_http.splice(of_http.end(), old, entry);
         }
@@ -353,7 +356,8 @@ void writer::thread_part::finish(std::list<record>& done, std::size_t count, std
     {
         const std::lock_guard lock(queue->mutex);
         if (queue->spare_dns.size() < max_spare) queue->spare_dns.splice(queue->spare_dns.end(), of_dns);
-        if (queue->spare_http.size() < max_spare) queue->spare_http.splice(queue->spare_http.end(), of_http);
+        if (queue->spare_http.size() + of_http.size() <= max_spare_http)
+            queue->spare_http.splice(queue->spare_http.end(), of_http);
         queue->queued -= count;
         queue->bytes -= bytes;
         queue->finished += count;

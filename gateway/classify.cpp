@@ -4,7 +4,6 @@ namespace cofferdam::gateway {
 namespace {
 
 constexpr std::size_t max_request_line = 16384;
-constexpr std::size_t max_method = 64; // the longest one registered has 17 bytes
 constexpr std::string_view http2_preface = "PRI * HTTP/2.0\r\n";
 
 // What an HTTP start line is made of; binary protocols leave it within their first bytes.
@@ -16,14 +15,6 @@ bool is_line_text(char c) noexcept
 bool is_line_end(char c) noexcept
 {
     return c == '\r' || c == '\n';
-}
-
-// Text that is not HTTP and may have no line end to wait for: JSON, XML (XMPP), s-expressions; or one long word. No server
-// makes a method of it, and RFC 9110 (9.1) allows none.
-bool begins_no_request(std::string_view line) noexcept
-{
-    if (!line.empty() && std::string_view("{[(<\"").find(line[0]) != std::string_view::npos) return true;
-    return line.size() > max_method && line.substr(0, max_method + 1).find_first_of(" \t") == std::string_view::npos;
 }
 
 } // namespace
@@ -41,7 +32,6 @@ result<first_bytes> classifier::look(std::string_view bytes) noexcept
     const bool too_long = bytes.size() > max_request_line;
     while (begin_ == seen_ && seen_ < bytes.size() && is_line_end(bytes[seen_])) begin_ = ++seen_;
     if (begin_ == bytes.size()) return too_long ? first_bytes::opaque : result<first_bytes>(errc::need_more);
-    if (begins_no_request(bytes.substr(begin_))) return first_bytes::opaque;
     for (; seen_ < bytes.size() && bytes[seen_] != '\n'; ++seen_) {
         if (!is_line_text(bytes[seen_])) return first_bytes::opaque;
     }

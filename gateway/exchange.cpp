@@ -65,7 +65,7 @@ void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit
 
 void keep_field_list(std::vector<http::field>& used) noexcept
 {
-    if (used.capacity() * sizeof(http::field) > kept_bytes) return;
+    if (used.capacity() == 0 || used.capacity() * sizeof(http::field) > kept_bytes) return;
     used.clear();
     kept_field_lists::give(std::move(used));
 }
@@ -99,18 +99,14 @@ void* exchange::operator new(std::size_t size)
 
 void exchange::operator delete(void* memory) noexcept
 {
-#ifdef __SANITIZE_ADDRESS__ // what is freed must be free, or its use afterwards is not seen
-    ::operator delete(memory);
-#else
     kept_blocks::give(std::unique_ptr<void, free_block>(memory));
-#endif
 }
 
 void exchange::leave_memory() noexcept
 {
     static const audit::http_fields empty;
     keep_field_list(head.fields);
-    if (head_bytes.capacity() <= kept_bytes) {
+    if (head_bytes.capacity() <= kept_bytes && head_bytes.capacity() > std::string().capacity()) {
         head_bytes.clear();
         kept_texts::give(std::move(head_bytes));
     }
@@ -174,6 +170,7 @@ std::optional<exchange::answer> exchange::judge_trailers(const std::vector<std::
     auto fields = sent_fields(head);
     for (const auto& [name, value] : trailers) fields.push_back({name, value});
     auto again = judge_fields(fields);
+    keep_field_list(fields);
     again.at = policy::stage::content;
     const bool refused = !again.allowed();
     const bool worse = verdict.would == policy::action::allow && again.would == policy::action::deny;

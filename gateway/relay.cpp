@@ -9,7 +9,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <memory>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <vector>
 
@@ -68,8 +70,10 @@ private:
 enum class party : std::uint8_t { client, server };
 
 // Whoever closes with bytes unread resets (PostgreSQL and its clients: the last words of TLS), and that may overtake the other's
-// end. So much time has a client to end by itself before it is told that the server is gone.
+// end. So much time has a client to end by itself, and to take what is on its way to it, before it is told that the server is
+// gone.
 constexpr std::chrono::milliseconds end_grace{100};
+constexpr std::chrono::milliseconds end_poll{2};
 
 // How a relay has ended so far.
 class relay_end {
@@ -80,14 +84,20 @@ public:
     void ended(party who) noexcept { (who == party::client ? client_ended_ : server_ended_) = true; }
     // `who` is gone.
     void broke(party who) noexcept { (who == party::client ? client_broke_ : server_broke_) = true; }
+    // Something that was read can't be given to the server any more.
+    void lost() noexcept
+    {
+        lost_ = true;
+        broke(party::server);
+    }
     bool is_broken() const noexcept { return client_broke_ || server_broke_; }
     // What happens from now on is our own doing.
     void settle() noexcept
     {
         if (settled_) return;
         settled_ = true;
-        if (client_ended_ || server_ended_) return;
-        why_ = client_broke_ ? reason::client_closed : server_broke_ ? reason::upstream_closed : reason::completed;
+        if ((client_ended_ || server_ended_) && !lost_) return;
+        why_ = client_broke_ && !lost_ ? reason::client_closed : server_broke_ ? reason::upstream_closed : reason::completed;
     }
     reason why() const noexcept { return why_; }
 
@@ -105,7 +115,7 @@ public:
 private:
     asio::steady_timer up_over_;
     bool client_ended_ = false, server_ended_ = false, client_broke_ = false, server_broke_ = false;
-    bool settled_ = false, up_done_ = false;
+    bool lost_ = false, settled_ = false, up_done_ = false;
     reason why_ = reason::completed;
 };
 
@@ -129,12 +139,23 @@ asio::awaitable<void> pump_up(flow& owner, Mover& mover, Stream& client, Stream&
         const auto written = co_await mover.give(server, got.transferred);
         count += written.transferred;
         if (written.error) {
-            end.broke(party::server);
-            end.settle();       // something is lost, however the client ends
+            end.lost();
+            end.settle();       // however the client ends
             error_code ignored; // what the server said before it went is still passed on, and then the other direction ends
             server.socket().shutdown(asio::socket_base::shutdown_receive, ignored);
             co_return;
         }
+    }
+}
+
+// A reset throws away what the kernel has not delivered yet.
+asio::awaitable<void> until_taken(tcp::socket& socket, std::chrono::steady_clock::time_point limit)
+{
+    asio::steady_timer pause(socket.get_executor());
+    for (int left = 0; socket.is_open() && ::ioctl(socket.native_handle(), SIOCOUTQ, &left) == 0 && left > 0;) {
+        if (std::chrono::steady_clock::now() >= limit) co_return;
+        pause.expires_after(end_poll);
+        co_await pause.async_wait(use_tuple);
     }
 }
 
@@ -151,7 +172,9 @@ asio::awaitable<void> pump_down(flow& owner, Mover& mover, Stream& server, Strea
         }
         if (got.error) {
             end.broke(party::server);
-            co_await end.until_up_is_over(std::chrono::steady_clock::now() + end_grace);
+            const auto limit = std::chrono::steady_clock::now() + end_grace;
+            co_await end.until_up_is_over(limit);
+            co_await until_taken(client.socket(), limit);
             break;
         }
         owner.arm(owner.job().settings().limits.stream_idle_timeout);

@@ -195,7 +195,10 @@ const fault* read_request(const field_list& fields, std::size_t first, const pse
 
 const fault* read_h2_request(const field_list& fields, bool ends, const limits& bounds, std::string& bytes, request_head& out)
 {
+    auto memory = std::move(out.fields);
+    memory.clear();
     out = request_head{};
+    out.fields = std::move(memory);
     bytes.clear();
     pseudo_fields pseudo;
     std::size_t first = 0;

@@ -70,16 +70,6 @@ TEST(classify, how_the_bytes_arrive_changes_nothing)
     }
 }
 
-// A client that waits for an answer to such text must not be waited for (XMPP opens its stream without a line end).
-TEST(classify, text_that_begins_no_request_needs_no_line_end)
-{
-    for (const char* text : {"{\"jsonrpc\": 1", "[1, 2", "(list", "<?xml version='1.0'?><stream:stream", "\"a string", "\r\n{"})
-        EXPECT_EQ(kind_of(text), first_bytes::opaque) << text;
-    EXPECT_EQ(kind_of(std::string(65, 'm')), first_bytes::opaque);
-    EXPECT_EQ(classify(std::string(64, 'm')).error(), errc::need_more);
-    EXPECT_EQ(kind_of(std::string(64, 'm') + " / HTTP/1.1\r\n"), first_bytes::http);
-}
-
 // A client that sends byte by byte must not cost the square of what it sends.
 TEST(classify, a_byte_that_was_seen_is_not_looked_at_again)
 {
