@@ -356,8 +356,9 @@ void writer::thread_part::finish(std::list<record>& done, std::size_t count, std
     {
         const std::lock_guard lock(queue->mutex);
         if (queue->spare_dns.size() < max_spare) queue->spare_dns.splice(queue->spare_dns.end(), of_dns);
-        if (queue->spare_http.size() + of_http.size() <= max_spare_http)
-            queue->spare_http.splice(queue->spare_http.end(), of_http);
+        const auto room = max_spare_http - std::min(max_spare_http, queue->spare_http.size());
+        const auto fit = std::next(of_http.begin(), static_cast<std::ptrdiff_t>(std::min(room, of_http.size())));
+        queue->spare_http.splice(queue->spare_http.end(), of_http, of_http.begin(), fit);
         queue->queued -= count;
         queue->bytes -= bytes;
         queue->finished += count;

@@ -104,7 +104,10 @@ void flow::expire() noexcept
     boost::system::error_code ignored;
     if (socket_.is_open()) socket_.close(ignored);
     for (auto* stream : watched_) {
-        if (stream) stream->close();
+        if (stream && relays_)
+            reset_connection(stream->socket());
+        else if (stream)
+            stream->close();
     }
 }
 

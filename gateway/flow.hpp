@@ -27,6 +27,8 @@ public:
     /// The same for a connection to the explicit proxy: CONNECT, or requests for whole URLs.
     asio::awaitable<void> run_proxied();
     void expire() noexcept override;
+    /// From now on streams are relayed, of which nobody knows where they may end: what is too late is reset, not closed.
+    void begin_relay() noexcept { relays_ = true; }
 
     worker& home() noexcept { return worker_; }
     job_context& job() noexcept { return worker_.job(); }
@@ -68,6 +70,7 @@ private:
     std::array<tls::stream*, 4> watched_{};
     tls::stream* awaited_ = nullptr; // closed first; one of watched_
     bool expired_ = false;
+    bool relays_ = false;
     bool upstream_expired_ = false;
     worker::registration registration_;
 };

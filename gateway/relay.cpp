@@ -78,7 +78,7 @@ constexpr std::chrono::milliseconds end_poll{2};
 // How a relay has ended so far.
 class relay_end {
 public:
-    explicit relay_end(asio::io_context& context) : up_over_(context) {}
+    explicit relay_end(asio::io_context& context) : up_over_(context, std::chrono::steady_clock::time_point::max()) {}
 
     // `who` will send no more, in good order.
     void ended(party who) noexcept { (who == party::client ? client_ended_ : server_ended_) = true; }
@@ -106,11 +106,9 @@ public:
         up_done_ = true;
         up_over_.cancel();
     }
-    asio::awaitable<void> until_up_is_over(std::chrono::steady_clock::time_point limit)
-    {
-        up_over_.expires_at(limit);
-        while (!up_done_ && up_over_.expiry() > std::chrono::steady_clock::now()) co_await up_over_.async_wait(use_tuple);
-    }
+    bool is_up_over() const noexcept { return up_done_; }
+    // Never expires by itself; cancelled when the direction job -> world is over.
+    asio::steady_timer& up_over() noexcept { return up_over_; }
 
 private:
     asio::steady_timer up_over_;
@@ -148,12 +146,18 @@ asio::awaitable<void> pump_up(flow& owner, Mover& mover, Stream& client, Stream&
     }
 }
 
-// A reset throws away what the kernel has not delivered yet.
-asio::awaitable<void> until_taken(tcp::socket& socket, std::chrono::steady_clock::time_point limit)
+// False while something is on its way to the socket's peer: a reset would throw it away.
+bool is_taken(tcp::socket& socket) noexcept
 {
-    asio::steady_timer pause(socket.get_executor());
-    for (int left = 0; socket.is_open() && ::ioctl(socket.native_handle(), SIOCOUTQ, &left) == 0 && left > 0;) {
-        if (std::chrono::steady_clock::now() >= limit) co_return;
+    int left = 0;
+    return !socket.is_open() || ::ioctl(socket.native_handle(), SIOCOUTQ, &left) != 0 || left == 0;
+}
+
+asio::awaitable<void> grace(tcp::socket& client, const relay_end& end)
+{
+    const auto limit = std::chrono::steady_clock::now() + end_grace;
+    asio::steady_timer pause(client.get_executor());
+    while (std::chrono::steady_clock::now() < limit && !(end.is_up_over() && is_taken(client))) {
         pause.expires_after(end_poll);
         co_await pause.async_wait(use_tuple);
     }
@@ -172,9 +176,7 @@ asio::awaitable<void> pump_down(flow& owner, Mover& mover, Stream& server, Strea
         }
         if (got.error) {
             end.broke(party::server);
-            const auto limit = std::chrono::steady_clock::now() + end_grace;
-            co_await end.until_up_is_over(limit);
-            co_await until_taken(client.socket(), limit);
+            co_await grace(client.socket(), end);
             break;
         }
         owner.arm(owner.job().settings().limits.stream_idle_timeout);
@@ -203,13 +205,22 @@ asio::awaitable<void> pump_aside(std::shared_ptr<flow> owner, Mover& mover, Stre
                                  std::shared_ptr<relay_end> end)
 {
     const end_guard guard(*end);
-    co_await pump_up(*owner, mover, client, server, count, *end);
+    try {
+        co_await pump_up(*owner, mover, client, server, count, *end);
+    }
+    catch (...) { // no memory
+        end->lost();
+        end->settle();
+        reset_connection(server.socket());
+        throw;
+    }
 }
 
 template <class Mover, class Stream>
 asio::awaitable<relay_totals> relay_with(flow& owner, Mover& up, Mover& down, Stream& downstream, Stream& upstream)
 {
     relay_totals totals;
+    owner.begin_relay();
     owner.arm(owner.job().settings().limits.stream_idle_timeout);
     auto end = std::make_shared<relay_end>(owner.home().context());
     spawn_counted(owner.home().context(), owner.job(),
@@ -220,11 +231,11 @@ asio::awaitable<relay_totals> relay_with(flow& owner, Mover& up, Mover& down, St
     }
     catch (...) {
         failure = std::current_exception();
-        downstream.close();
-        upstream.close();
+        reset_connection(downstream.socket());
+        reset_connection(upstream.socket());
     }
     // The client may still be sending; but once the server has ended, it has until the idle time-out.
-    co_await end->until_up_is_over(std::chrono::steady_clock::time_point::max());
+    while (!end->is_up_over()) co_await end->up_over().async_wait(use_tuple);
     end->settle();
     if (failure) std::rethrow_exception(failure);
     totals.why = owner.expired() ? reason::upstream_timed_out : end->why();

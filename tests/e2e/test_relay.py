@@ -30,8 +30,8 @@ def reset(connection):
 @pytest.fixture
 def talk(gateway):
     """Runs Python text as the job, with CLIENT's functions in reach; gives the run and its one relayed connection's record."""
-    def run(text: str, line: str):
-        done = gateway.run(f"/usr/bin/python3 -c {shlex.quote(CLIENT + text)}", [line])
+    def run(text: str, line: str, **policy):
+        done = gateway.run(f"/usr/bin/python3 -c {shlex.quote(CLIENT + text)}", [line], policy=policy)
         records = done.of_type("connection")
         assert done.code == 0 and len(records) == 1 and done.denied() == [], done
         return done, records[0]["connection"]
@@ -90,3 +90,9 @@ try:
 except TimeoutError: pass
 reset(c)""", ECHO)
     assert record["close_reason"] == "client_closed", done
+
+
+def test_stream_that_stalls_is_reset_and_not_ended(talk):
+    """Nobody knows whether what came before was all."""
+    done, record = talk("c = dial(7); c.sendall(b'half\\n'); print(*rest(c))", ECHO, limits={"stream_idle_timeout": "1s"})
+    assert done.out == "b'half\\n' reset\n" and record["close_reason"] == "upstream_timed_out", done
