@@ -158,7 +158,7 @@ private:
         duration(entry);
         json_.text("direction", direction(host));
         json_.text_if("close_reason", http.close_reason);
-        json_.text_if("detail", without_userinfo(http.detail));
+        json_.text_if("detail", redacted(http.detail, redact_userinfo));
         if (http.body_truncated || body_cut_) json_.boolean("body_truncated", true);
     }
 
@@ -193,11 +193,10 @@ private:
     {
         json_.open("request");
         json_.text("method", http.method);
-        if (!bare) json_.text("url", without_userinfo(http.url));
+        if (!bare) json_.text("url", redacted(http.url, redact_userinfo));
         json_.text("scheme", http.scheme);
         if (!bare) json_.text("path", http.path);
-        json_.text("authority",
-                   authority.find('@') == std::string_view::npos ? authority : (hidden_ = redact_authority(authority)));
+        json_.text("authority", redacted(authority, redact_authority));
         json_.text("protocol", http.protocol);
         json_.text_if("request_id", http.request_id);
         if (!bare) {
@@ -220,11 +219,11 @@ private:
         json_.close();
     }
 
-    /// As redact_userinfo, without a copy where nothing is hidden; valid until the next call.
-    std::string_view without_userinfo(std::string_view text)
+    /// `redact` hides userinfo; without a copy where there is none. Valid until the next call.
+    std::string_view redacted(std::string_view text, std::string (*redact)(std::string_view))
     {
         if (text.find('@') == std::string_view::npos) return text;
-        hidden_ = redact_userinfo(text);
+        hidden_ = redact(text);
         return hidden_;
     }
 
@@ -273,7 +272,7 @@ private:
         json_.text_if("alpn", c.alpn);
         json_.text("connection_id", c.connection_id);
         json_.text("close_reason", c.close_reason);
-        json_.text_if("detail", without_userinfo(c.detail));
+        json_.text_if("detail", redacted(c.detail, redact_userinfo));
         json_.number("bytes_sent", c.bytes_sent);
         json_.number("bytes_received", c.bytes_received);
         json_.close();
@@ -284,7 +283,7 @@ private:
     {
         json_.open("alert");
         json_.text("name", alert.name);
-        json_.text("message", without_userinfo(alert.message));
+        json_.text("message", redacted(alert.message, redact_userinfo));
         json_.close();
     }
 

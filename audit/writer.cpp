@@ -70,6 +70,13 @@ std::size_t bytes_of(const record& entry) noexcept
     return sizeof(record) + entry.decision.hint.size() + std::visit(field_bytes{}, entry.what);
 }
 
+/// Moves as many of `used` to `spare` as make `most` there.
+void keep(std::list<record>& spare, std::list<record>& used, std::size_t most)
+{
+    const auto fit = std::min(most - std::min(most, spare.size()), used.size());
+    spare.splice(spare.end(), used, used.begin(), std::next(used.begin(), static_cast<std::ptrdiff_t>(fit)));
+}
+
 } // namespace
 
 /// Shared by the writer, its thread and the reservations that are out.
@@ -355,10 +362,8 @@ void writer::thread_part::finish(std::list<record>& done, std::size_t count, std
     std::size_t depth = 0;
     {
         const std::lock_guard lock(queue->mutex);
-        if (queue->spare_dns.size() < max_spare) queue->spare_dns.splice(queue->spare_dns.end(), of_dns);
-        const auto room = max_spare_http - std::min(max_spare_http, queue->spare_http.size());
-        const auto fit = std::next(of_http.begin(), static_cast<std::ptrdiff_t>(std::min(room, of_http.size())));
-        queue->spare_http.splice(queue->spare_http.end(), of_http, of_http.begin(), fit);
+        keep(queue->spare_dns, of_dns, max_spare);
+        keep(queue->spare_http, of_http, max_spare_http);
         queue->queued -= count;
         queue->bytes -= bytes;
         queue->finished += count;

@@ -1,6 +1,7 @@
 #include "gateway/exchange.hpp"
 
 #include "core/text.hpp"
+#include "core/thread_store.hpp"
 #include "gateway/address_guard.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
@@ -35,15 +36,6 @@ audit::header_fields copy_fields(const std::vector<http::field>& fields)
     return out;
 }
 
-// What Connection names is not sent on, so it is not judged either.
-std::vector<http::field> sent_fields(const http::request_head& head)
-{
-    http::forward_request sent;
-    sent.fields = kept_field_lists::take();
-    http::rebuild(head, sent);
-    return std::move(sent.fields);
-}
-
 constexpr std::size_t kept_bytes = 4096; // of one buffer
 
 // Memory of ended exchanges, nothing in it.
@@ -52,6 +44,7 @@ struct free_block {
 };
 using kept_blocks = thread_store<std::unique_ptr<void, free_block>, 32>;
 using kept_texts = thread_store<std::string, 32>;
+using kept_lists = thread_store<std::vector<http::field>, 64>;
 using kept_records = thread_store<audit::http_fields, 32>;
 
 void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit, bool& truncated)
@@ -63,18 +56,22 @@ void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit
 
 } // namespace
 
-void keep_field_list(std::vector<http::field>& used) noexcept
+kept_list::kept_list(std::vector<http::field>& list) : list_(list)
 {
-    if (used.capacity() == 0 || used.capacity() * sizeof(http::field) > kept_bytes) return;
-    used.clear();
-    kept_field_lists::give(std::move(used));
+    list_ = kept_lists::take();
+}
+
+kept_list::~kept_list()
+{
+    if (list_.capacity() == 0 || list_.capacity() * sizeof(http::field) > kept_bytes) return;
+    list_.clear();
+    kept_lists::give(std::move(list_));
 }
 
 exchange::exchange(flow& owner, std::string scheme, audit::http_version protocol)
     : head_bytes(kept_texts::take()), owner_(owner), scheme_(std::move(scheme)), protocol_(protocol),
       began_(std::chrono::system_clock::now()), began_steady_(std::chrono::steady_clock::now()), fields_(kept_records::take())
 {
-    head.fields = kept_field_lists::take();
     fields_.request_id = new_identifier();
     fields_.connection_id = owner_.facts().id;
     fields_.scheme = scheme_;
@@ -105,7 +102,6 @@ void exchange::operator delete(void* memory) noexcept
 void exchange::leave_memory() noexcept
 {
     static const audit::http_fields empty;
-    keep_field_list(head.fields);
     if (head_bytes.capacity() <= kept_bytes && head_bytes.capacity() > std::string().capacity()) {
         head_bytes.clear();
         kept_texts::give(std::move(head_bytes));
@@ -121,9 +117,10 @@ std::optional<exchange::answer> exchange::judge()
     if (auto refused = judge_authority()) return refused;
     if (auto refused = judge_target()) return refused;
     judged_host_ = judged_name(host);
-    auto sent = sent_fields(head);
-    verdict = judge_fields(sent);
-    keep_field_list(sent);
+    http::forward_request sent; // what Connection names is not sent on, so it is not judged either
+    const kept_list memory(sent.fields);
+    http::rebuild(head, sent);
+    verdict = judge_fields(sent.fields);
     if (captures(policy::capture_level::headers)) fields_.request_headers = copy_fields(head.fields);
     if (verdict.allowed()) return std::nullopt;
     return answer{403, verdict, verdict.detail};
@@ -167,10 +164,10 @@ policy::decision exchange::judge_fields(const std::vector<http::field>& fields) 
 
 std::optional<exchange::answer> exchange::judge_trailers(const std::vector<std::pair<std::string, std::string>>& trailers)
 {
-    auto fields = sent_fields(head);
-    for (const auto& [name, value] : trailers) fields.push_back({name, value});
-    auto again = judge_fields(fields);
-    keep_field_list(fields);
+    http::forward_request sent;
+    http::rebuild(head, sent);
+    for (const auto& [name, value] : trailers) sent.fields.push_back({name, value});
+    auto again = judge_fields(sent.fields);
     again.at = policy::stage::content;
     const bool refused = !again.allowed();
     const bool worse = verdict.would == policy::action::allow && again.would == policy::action::deny;

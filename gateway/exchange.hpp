@@ -3,7 +3,6 @@
 #include "audit/metrics.hpp"
 #include "audit/record.hpp"
 #include "audit/writer.hpp"
-#include "core/thread_store.hpp"
 #include "http/body.hpp"
 #include "http/error_page.hpp"
 #include "http/head.hpp"
@@ -21,9 +20,18 @@ namespace cofferdam::gateway {
 
 class flow;
 
-/// Field lists of ended messages, empty, for the next ones of the thread.
-using kept_field_lists = thread_store<std::vector<http::field>, 64>;
-void keep_field_list(std::vector<http::field>& used) noexcept;
+/// Gives a list of fields the memory of one of an ended message of the same thread, and leaves it to the next. The list must
+/// outlive this.
+class kept_list {
+public:
+    explicit kept_list(std::vector<http::field>& list);
+    ~kept_list();
+    kept_list(const kept_list&) = delete;
+    kept_list& operator=(const kept_list&) = delete;
+
+private:
+    std::vector<http::field>& list_;
+};
 
 /// One HTTP request with everything that is judged, sent and recorded of it. The record is reserved before a byte goes
 /// upstream and written exactly once, at the latest by the destructor.
@@ -104,6 +112,7 @@ private:
     std::chrono::steady_clock::time_point began_steady_;
     audit::http_fields fields_;
     std::optional<audit::reservation> place_;
+    kept_list head_memory_{head.fields};
     bool finished_ = false;
     bool sent_ = false;
 };

@@ -28,18 +28,6 @@ std::string& emptied(std::string& bytes)
     return bytes;
 }
 
-// A list of fields with the memory of an earlier one.
-class kept_list {
-public:
-    explicit kept_list(std::vector<http::field>& list) : list_(list) { list_ = kept_field_lists::take(); }
-    ~kept_list() { keep_field_list(list_); }
-    kept_list(const kept_list&) = delete;
-    kept_list& operator=(const kept_list&) = delete;
-
-private:
-    std::vector<http::field>& list_;
-};
-
 // HTTP/3 is not carried (QUIC is refused), so it is not offered either (RFC 7838).
 void drop_alternatives(std::vector<http::field>& fields)
 {

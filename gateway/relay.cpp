@@ -84,11 +84,12 @@ public:
     void ended(party who) noexcept { (who == party::client ? client_ended_ : server_ended_) = true; }
     // `who` is gone.
     void broke(party who) noexcept { (who == party::client ? client_broke_ : server_broke_) = true; }
-    // Something that was read can't be given to the server any more.
+    // Something that was read can't be given to the server any more: that is what is told, however the client ends.
     void lost() noexcept
     {
         lost_ = true;
         broke(party::server);
+        settle();
     }
     bool is_broken() const noexcept { return client_broke_ || server_broke_; }
     // What happens from now on is our own doing.
@@ -138,7 +139,6 @@ asio::awaitable<void> pump_up(flow& owner, Mover& mover, Stream& client, Stream&
         count += written.transferred;
         if (written.error) {
             end.lost();
-            end.settle();       // however the client ends
             error_code ignored; // what the server said before it went is still passed on, and then the other direction ends
             server.socket().shutdown(asio::socket_base::shutdown_receive, ignored);
             co_return;
@@ -210,7 +210,6 @@ asio::awaitable<void> pump_aside(std::shared_ptr<flow> owner, Mover& mover, Stre
     }
     catch (...) { // no memory
         end->lost();
-        end->settle();
         reset_connection(server.socket());
         throw;
     }
