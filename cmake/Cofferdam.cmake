@@ -16,8 +16,7 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebI
 endif()
 target_include_directories(cofferdam_options INTERFACE ${PROJECT_SOURCE_DIR})
 # In every translation unit or in none: with it Asio's classes are others (one definition rule).
-target_compile_definitions(cofferdam_options INTERFACE BOOST_ASIO_NO_DEPRECATED
-  BOOST_ASIO_RECYCLING_ALLOCATOR_CACHE_SIZE=8) # a request has more than the usual two frames of one size
+target_compile_definitions(cofferdam_options INTERFACE BOOST_ASIO_NO_DEPRECATED)
 
 set(COFFERDAM_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 if(COFFERDAM_SANITIZE)
