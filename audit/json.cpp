@@ -27,10 +27,26 @@ bool asks_for_address(std::string_view qtype) noexcept
     return qtype == "A" || qtype == "AAAA" || qtype == "HTTPS" || qtype == "SVCB";
 }
 
+/// Without user, port and brackets.
+std::string_view host_of(std::string_view authority) noexcept
+{
+    const auto at = authority.rfind('@');
+    if (at != std::string_view::npos) authority.remove_prefix(at + 1);
+    if (authority.starts_with('[')) {
+        const auto end = authority.find(']');
+        if (end != std::string_view::npos) return authority.substr(1, end - 1);
+    }
+    const auto colon = authority.rfind(':');
+    const bool literal_v6 = colon != std::string_view::npos && authority.find(':') != colon;
+    if (colon != std::string_view::npos && !literal_v6) authority = authority.substr(0, colon);
+    return authority;
+}
+
 class record_encoder {
 public:
-    record_encoder(std::string& out, const settings& how, const budget& spend)
-        : json_(out, spend.string_bytes), how_(how), spend_(spend)
+    /// `memory`: for a host's name; its content means nothing.
+    record_encoder(std::string& out, const settings& how, const budget& spend, std::string& memory)
+        : json_(out, spend.string_bytes), how_(how), spend_(spend), memory_(memory)
     {
     }
 
@@ -150,7 +166,8 @@ private:
         const bool with_bodies = http.capture == "full";
         const bool bare = http.capture == "none";
         const auto authority = authority_of(http);
-        const auto host = host_of(authority);
+        assign_lower(memory_, host_of(authority));
+        const std::string& host = memory_;
         metadata(entry, http, host);
         request(http, authority, bare, with_headers, with_bodies);
         response(http, with_headers, with_bodies);
@@ -309,12 +326,13 @@ private:
     const settings& how_;
     const budget& spend_;
     std::string hidden_;
+    std::string& memory_;
     bool cut_ = false;
     bool body_cut_ = false;
 };
 
 /// Appends the line without its chain member, cut until it fits.
-void append_body(std::string& out, const record& entry, std::uint64_t seq, const settings& how)
+void append_body(std::string& out, const record& entry, std::uint64_t seq, const settings& how, std::string& memory)
 {
     const std::size_t bound = std::max(how.max_record_bytes, min_record_bytes);
     const std::array<budget, 4> attempts{
@@ -322,16 +340,17 @@ void append_body(std::string& out, const record& entry, std::uint64_t seq, const
     const auto start = out.size();
     for (const auto& spend : attempts) {
         out.resize(start);
-        record_encoder(out, how, spend).encode(entry, seq);
+        record_encoder(out, how, spend, memory).encode(entry, seq);
         if (out.size() - start + chain_bytes <= bound) return;
     }
 }
 
 /// Appends the whole line to `out`, which is empty or ends in a newline. `chain`: the previous line's value, then this one's.
-void append_line(std::string& out, const record& entry, std::uint64_t seq, std::string& chain, const settings& how)
+void append_line(std::string& out, const record& entry, std::uint64_t seq, std::string& chain, const settings& how,
+                 std::string& memory)
 {
     const auto start = out.size();
-    append_body(out, entry, seq, how);
+    append_body(out, entry, seq, how, memory);
     advance_chain(chain, std::string_view(out).substr(start));
     out.pop_back();
     out += R"(,"chain":")";
@@ -348,32 +367,19 @@ std::string_view type_of(const record& entry) noexcept
     return names[entry.what.index()];
 }
 
-std::string host_of(std::string_view authority)
-{
-    const auto at = authority.rfind('@');
-    if (at != std::string_view::npos) authority.remove_prefix(at + 1);
-    if (authority.starts_with('[')) {
-        const auto end = authority.find(']');
-        if (end != std::string_view::npos) return to_lower(authority.substr(1, end - 1));
-    }
-    const auto colon = authority.rfind(':');
-    const bool literal_v6 = colon != std::string_view::npos && authority.find(':') != colon;
-    if (colon != std::string_view::npos && !literal_v6) authority = authority.substr(0, colon);
-    return to_lower(authority);
-}
-
 std::string to_json_line(const record& entry, std::uint64_t seq, std::string_view previous, const settings& how)
 {
     std::string out;
     std::string chain(previous);
-    append_line(out, entry, seq, chain, how);
+    std::string memory;
+    append_line(out, entry, seq, chain, how, memory);
     return out;
 }
 
 void line_encoder::append(const record& entry, std::string& out)
 {
     if (seq_ == 0) head_ = chain_start(entry.job);
-    append_line(out, entry, ++seq_, head_, how_);
+    append_line(out, entry, ++seq_, head_, how_, host_);
     out += '\n';
 }
 

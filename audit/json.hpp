@@ -20,9 +20,6 @@ std::string_view type_of(const record& entry) noexcept;
 /// `previous`: the chain value of the line before, or chain_start(job) for the first.
 std::string to_json_line(const record& entry, std::uint64_t seq, std::string_view previous, const settings& how);
 
-/// Host of an authority: without userinfo, port and brackets, in lower case.
-std::string host_of(std::string_view authority);
-
 /// Encodes the records of one log: gives seq and chain.
 class line_encoder {
 public:
@@ -38,6 +35,7 @@ private:
     settings how_;
     std::uint64_t seq_ = 0;
     std::string head_;
+    std::string host_; ///< memory
 };
 
 } // namespace cofferdam::audit

@@ -12,12 +12,11 @@ constexpr std::size_t max_subject_bytes = 512;
 constexpr std::size_t max_detail_bytes = 256;
 
 /// "host:443" and "host:80" are the host; other ports tell services apart.
-std::string without_usual_port(std::string target)
+void drop_usual_port(std::string& target)
 {
     for (const std::string_view usual : {":443", ":80"}) {
         if (target.ends_with(usual)) target.resize(target.size() - usual.size());
     }
-    return target;
 }
 
 std::string without_query(std::string_view url)
@@ -60,17 +59,18 @@ bool would_deny(const record& entry) noexcept
     return d.action == "deny" || d.would == "deny";
 }
 
-std::string host_of(const record& entry)
+void assign_host_of(std::string& out, const record& entry)
 {
-    std::string out;
-    if (const auto* http = std::get_if<http_fields>(&entry.what))
-        out = without_usual_port(to_lower(http->authority));
-    else if (const auto* dns = std::get_if<dns_fields>(&entry.what))
-        out = to_lower(dns->qname);
-    else if (const auto* c = std::get_if<connection_fields>(&entry.what))
-        out = without_usual_port(target_of(*c));
+    out.clear();
+    if (const auto* dns = std::get_if<dns_fields>(&entry.what)) {
+        assign_lower(out, dns->qname);
+    }
+    else {
+        if (const auto* http = std::get_if<http_fields>(&entry.what)) assign_lower(out, http->authority);
+        if (const auto* c = std::get_if<connection_fields>(&entry.what)) out = target_of(*c);
+        drop_usual_port(out);
+    }
     if (out.size() > max_host_bytes) out.resize(max_host_bytes);
-    return out;
 }
 
 std::string subject_of(const record& entry)
@@ -162,7 +162,8 @@ void aggregator::add(const record& entry)
         ++sum_.alerts;
         return;
     }
-    const auto host = host_of(entry);
+    assign_host_of(host_, entry);
+    const std::string& host = host_;
     count(entry, host);
     const bool enforced = entry.decision.action == "deny";
     if (would_deny(entry)) {

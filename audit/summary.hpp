@@ -84,12 +84,13 @@ private:
     summary sum_;
     std::map<std::string, host_totals> hosts_;
     std::map<std::string, std::size_t> refusal_index_, failure_index_;
+    std::string host_; ///< memory
 };
 
 /// True where mode enforce refuses.
 bool would_deny(const record& entry) noexcept;
-/// The host that a record is about, for people: "" for alerts and jobs.
-std::string host_of(const record& entry);
+/// `out` becomes the host that a record is about, for people: "" for alerts and jobs. It keeps its memory.
+void assign_host_of(std::string& out, const record& entry);
 /// "host:port", or the address dialled where no name is known.
 std::string target_of(const connection_fields& connection);
 /// What was attempted, in one phrase: see refusal::subject. Without query string.

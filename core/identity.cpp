@@ -9,6 +9,13 @@ namespace cofferdam {
 
 std::string new_identifier()
 {
+    std::string out;
+    renew_identifier(out);
+    return out;
+}
+
+void renew_identifier(std::string& out)
+{
     static const std::uint64_t process_salt = std::random_device{}();
     static std::atomic<std::uint32_t> counter{0};
     // 12 bytes: seconds, salt, counter; in base32hex as xid does: 20 characters.
@@ -20,14 +27,13 @@ std::string new_identifier()
     for (std::size_t i = 0; i < 4; ++i) raw[4 + i] = static_cast<std::uint8_t>(process_salt >> (24 - 8 * i));
     for (std::size_t i = 0; i < 4; ++i) raw[8 + i] = static_cast<std::uint8_t>(n >> (24 - 8 * i));
     static constexpr char digits[] = "0123456789abcdefghijklmnopqrstuv";
-    std::string out;
+    out.clear();
     out.reserve(20);
     for (std::size_t bit = 0; bit < 100; bit += 5) {
         const std::size_t i = bit / 8, shift = bit % 8;
         const unsigned window = (unsigned{raw[i]} << 8) | raw[i + 1];
         out += digits[(window >> (11 - shift)) & 31U];
     }
-    return out;
 }
 
 } // namespace cofferdam

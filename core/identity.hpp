@@ -26,5 +26,7 @@ struct flow_source {
 
 /// 20 characters [0-9a-v], unique in the life of the process and sortable by time of creation (as Qtap's ids).
 std::string new_identifier();
+/// `out` becomes a new one; it keeps its memory.
+void renew_identifier(std::string& out);
 
 } // namespace cofferdam

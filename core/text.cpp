@@ -19,9 +19,15 @@ bool is_control(std::uint32_t c) noexcept
 
 std::string to_lower(std::string_view text)
 {
-    std::string out(text);
-    for (char& c : out) c = to_lower(c);
+    std::string out;
+    assign_lower(out, text);
     return out;
+}
+
+void assign_lower(std::string& out, std::string_view text)
+{
+    out.assign(text);
+    for (char& c : out) c = to_lower(c);
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept

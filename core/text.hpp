@@ -12,6 +12,8 @@ constexpr char to_lower(char c) noexcept
 
 /// ASCII only, on purpose: protocol elements are never compared by locale.
 std::string to_lower(std::string_view text);
+/// `out` becomes that; it keeps its memory.
+void assign_lower(std::string& out, std::string_view text);
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
 
 /// One printable line, whatever the peer sent: C0, DEL, C1 (as U+0080..U+009F too), line and paragraph separators,

@@ -1,11 +1,11 @@
 #include "gateway/accept.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/asio_endpoint.hpp"
 #include "gateway/job_context.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 

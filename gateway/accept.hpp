@@ -1,8 +1,8 @@
 #pragma once
 
+#include "core/io/coroutine.hpp"
 #include "core/ip.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <functional>
 #include <memory>

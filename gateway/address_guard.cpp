@@ -12,9 +12,9 @@ bool is_gateway_host(std::string_view name) noexcept
     return name == "host" || name == "host.cofferdam.internal" || name == "host.docker.internal";
 }
 
-std::string judged_name(std::string name)
+std::string_view judged_name(std::string_view name) noexcept
 {
-    return is_gateway_host(name) ? "host" : std::move(name);
+    return is_gateway_host(name) ? "host" : name;
 }
 
 bool is_internal_name(std::string_view name) noexcept

@@ -12,7 +12,7 @@ namespace cofferdam::gateway {
 bool is_gateway_host(std::string_view name) noexcept;
 
 /// The name that the policy judges for a canonical one: "host" for every name of the gateway's machine, itself otherwise.
-std::string judged_name(std::string name);
+std::string_view judged_name(std::string_view name) noexcept;
 
 /// A TCP port of the gateway itself on this machine. Nothing opens these: it would ask itself, in another job's name.
 bool is_own_port(const config::settings& settings, const ip_endpoint& where);

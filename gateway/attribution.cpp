@@ -1,11 +1,11 @@
 #include "gateway/attribution.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "core/io/thread_name.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {

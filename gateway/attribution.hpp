@@ -1,10 +1,10 @@
 #pragma once
 
 #include "core/identity.hpp"
+#include "core/io/coroutine.hpp"
 #include "nft/io/attribution.hpp"
 #include "nft/io/descriptor.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <deque>

@@ -1,12 +1,10 @@
 #include "gateway/control_server.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/descriptor_message.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>

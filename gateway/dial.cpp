@@ -1,5 +1,6 @@
 #include "gateway/dial.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "core/io/own_mark.hpp"
 #include "dns/io/upstream_client.hpp"
 #include "dns/refusal.hpp"
@@ -11,7 +12,6 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "core/error.hpp"
+#include "core/io/coroutine.hpp"
 #include "core/ip.hpp"
 #include "core/reason.hpp"
 #include "policy/request.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <string>
 #include <vector>

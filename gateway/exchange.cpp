@@ -1,5 +1,6 @@
 #include "gateway/exchange.hpp"
 
+#include "core/frame_store.hpp"
 #include "core/text.hpp"
 #include "core/thread_store.hpp"
 #include "gateway/address_guard.hpp"
@@ -39,13 +40,9 @@ audit::header_fields copy_fields(const std::vector<http::field>& fields)
 constexpr std::size_t kept_bytes = 4096; // of one buffer
 
 // Memory of ended exchanges, nothing in it.
-struct free_block {
-    void operator()(void* memory) const noexcept { ::operator delete(memory); }
-};
-using kept_blocks = thread_store<std::unique_ptr<void, free_block>, 32>;
-using kept_texts = thread_store<std::string, 32>;
-using kept_lists = thread_store<std::vector<http::field>, 64>;
-using kept_records = thread_store<audit::http_fields, 32>;
+using kept_texts = thread_store<std::string, 96>;
+using kept_lists = thread_store<std::vector<http::field>, 128>;
+using kept_records = thread_store<audit::http_fields, 48>;
 
 void append_bounded(std::string& kept, std::string_view bytes, std::size_t limit, bool& truncated)
 {
@@ -69,10 +66,10 @@ kept_list::~kept_list()
 }
 
 exchange::exchange(flow& owner, std::string scheme, audit::http_version protocol)
-    : head_bytes(kept_texts::take()), owner_(owner), scheme_(std::move(scheme)), protocol_(protocol),
+    : head_bytes(kept_texts::take()), host(kept_texts::take()), owner_(owner), scheme_(std::move(scheme)), protocol_(protocol),
       began_(std::chrono::system_clock::now()), began_steady_(std::chrono::steady_clock::now()), fields_(kept_records::take())
 {
-    fields_.request_id = new_identifier();
+    renew_identifier(fields_.request_id);
     fields_.connection_id = owner_.facts().id;
     fields_.scheme = scheme_;
     fields_.protocol = name_of(protocol_);
@@ -90,21 +87,21 @@ exchange::~exchange()
 
 void* exchange::operator new(std::size_t size)
 {
-    auto kept = kept_blocks::take();
-    return kept ? kept.release() : ::operator new(size);
+    return take_frame(size);
 }
 
-void exchange::operator delete(void* memory) noexcept
+void exchange::operator delete(void* memory, std::size_t size) noexcept
 {
-    kept_blocks::give(std::unique_ptr<void, free_block>(memory));
+    give_frame(memory, size);
 }
 
 void exchange::leave_memory() noexcept
 {
     static const audit::http_fields empty;
-    if (head_bytes.capacity() <= kept_bytes && head_bytes.capacity() > std::string().capacity()) {
-        head_bytes.clear();
-        kept_texts::give(std::move(head_bytes));
+    for (auto* text : {&head_bytes, &host}) {
+        if (text->capacity() > kept_bytes || text->capacity() <= std::string().capacity()) continue;
+        text->clear();
+        kept_texts::give(std::move(*text));
     }
     if (audit::memory_of(fields_) > kept_bytes) return;
     fields_ = empty; // allocates nothing: the strings keep their memory
@@ -116,7 +113,6 @@ std::optional<exchange::answer> exchange::judge()
     describe_request();
     if (auto refused = judge_authority()) return refused;
     if (auto refused = judge_target()) return refused;
-    judged_host_ = judged_name(host);
     http::forward_request sent; // what Connection names is not sent on, so it is not judged either
     const kept_list memory(sent.fields);
     http::rebuild(head, sent);
@@ -131,7 +127,7 @@ policy::http_request exchange::question(const policy::header_list& headers) cons
     policy::http_request out;
     out.method = head.method;
     out.scheme = scheme_;
-    out.host = judged_host_;
+    out.host = judged_name(host);
     out.port = port;
     out.path = target.path;
     out.query = target.query;
@@ -224,10 +220,15 @@ std::optional<exchange::answer> exchange::judge_authority()
         fields_.authority = policy::join_host_port(host, port);
         return std::nullopt;
     }
-    const auto parsed = head.where.ipv6_literal ? policy::parse_host('[' + std::string(head.where.host) + ']')
-                                                : policy::parse_host(head.where.host);
-    if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
-    host = parsed->to_string();
+    if (!facts.host.empty() && !head.where.ipv6_literal && head.where.host == facts.host) {
+        host = facts.host; // as it is once more, then: it is canonical
+    }
+    else {
+        const auto parsed = head.where.ipv6_literal ? policy::parse_host('[' + std::string(head.where.host) + ']')
+                                                    : policy::parse_host(head.where.host);
+        if (!parsed) return refuse(400, reason::malformed_name, "Host is not a valid name");
+        host = parsed->to_string();
+    }
     if (facts.proxied) port = head.where.port ? head.where.port : default_port(scheme_);
     const auto claimed = head.where.port ? head.where.port : default_port(scheme_);
     if (head.where.port && claimed != port) {
@@ -278,9 +279,12 @@ http::refusal exchange::page_of(const answer& refused) const
     return out;
 }
 
-std::string exchange::host_field() const
+std::string_view exchange::host_field()
 {
-    return port == default_port(scheme_) ? policy::bracketed(host) : policy::join_host_port(host, port);
+    const bool usual = port == default_port(scheme_);
+    if (usual && host.find(':') == std::string::npos) return host;
+    host_field_ = usual ? policy::bracketed(host) : policy::join_host_port(host, port);
+    return host_field_;
 }
 
 bool exchange::reserve()

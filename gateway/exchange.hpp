@@ -42,9 +42,9 @@ public:
     exchange(const exchange&) = delete;
     exchange& operator=(const exchange&) = delete;
 
-    /// Memory of an ended exchange of the same thread, where there is some: it is more than malloc has at hand.
+    /// From take_frame(): an exchange is more than malloc has at hand.
     static void* operator new(std::size_t size);
-    static void operator delete(void* memory) noexcept;
+    static void operator delete(void* memory, std::size_t size) noexcept;
 
     /// What was refused or failed, and how to answer.
     struct answer {
@@ -87,8 +87,8 @@ public:
 
     /// The error page for an answer in the origin's place. Views this exchange and the answer: for use before finish().
     http::refusal page_of(const answer& refused) const;
-    /// The Host that is sent on: the judged name, with the port where it is not the scheme's default.
-    std::string host_field() const;
+    /// The Host that is sent on: the judged name, with the port where it is not the scheme's default. Views this exchange.
+    std::string_view host_field();
 
     /// For a request that could not be parsed: what can be said of it.
     void note_malformed(const answer& refusal);
@@ -107,10 +107,10 @@ private:
     flow& owner_;
     std::string scheme_;
     audit::http_version protocol_;
-    std::string judged_host_; // what the policy knows `host` by
     std::chrono::system_clock::time_point began_;
     std::chrono::steady_clock::time_point began_steady_;
     audit::http_fields fields_;
+    std::string host_field_; ///< memory for what is not just `host`
     std::optional<audit::reservation> place_;
     kept_list head_memory_{head.fields};
     bool finished_ = false;

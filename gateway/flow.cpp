@@ -1,5 +1,6 @@
 #include "gateway/flow.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
@@ -12,7 +13,6 @@
 #include "gateway/upstream_pool.hpp"
 #include "nft/io/original_dst.hpp"
 
-#include <boost/asio/use_awaitable.hpp>
 #include <poll.h>
 
 namespace cofferdam::gateway {

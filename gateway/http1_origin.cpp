@@ -1,5 +1,6 @@
 #include "gateway/http1_origin.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "core/text.hpp"
 #include "gateway/http2_session.hpp"
 #include "gateway/spawn.hpp"
@@ -7,7 +8,6 @@
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 

@@ -1,7 +1,8 @@
 #include "gateway/http2_connection.hpp"
 
+#include "core/io/coroutine.hpp"
+
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {

@@ -1,10 +1,9 @@
 #include "gateway/http2_origin.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/http2_session.hpp"
 #include "gateway/spawn.hpp"
 #include "http/h2_head.hpp"
-
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 

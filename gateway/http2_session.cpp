@@ -1,12 +1,11 @@
 #include "gateway/http2_session.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/http1_origin.hpp"
 #include "gateway/http2_origin.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/upstream_pool.hpp"
-
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {

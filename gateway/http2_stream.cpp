@@ -36,9 +36,8 @@ http::forward_request http2_stream::forwarded()
     http::forward_request out;
     http::rebuild(exchange_.head, out);
     target_ = exchange_.target.to_string();
-    host_ = exchange_.host_field();
     out.target = target_;
-    out.host = host_;
+    out.host = exchange_.host_field();
     return out;
 }
 

@@ -91,7 +91,7 @@ private:
     deadline limit_;
     std::shared_ptr<origin_request> origin_;
     std::optional<exchange::answer> refusal_;
-    std::string target_, host_; // what the forwarded request views
+    std::string target_; // what the forwarded request views
     byte_queue request_, answer_;
     http::field_list request_trailers_, answer_trailers_;
     std::optional<std::uint32_t> cut_; // what the stream is reset with once what has come of the answer is out

@@ -1,4 +1,5 @@
 // The forwarding half of http_session: request body, response head and body, upgrade.
+#include "core/io/coroutine.hpp"
 #include "core/text.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/http_session.hpp"
@@ -9,7 +10,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {
@@ -73,9 +73,8 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
     const kept_list out_memory(out.fields);
     http::rebuild(e.head, out);
     const std::string target = e.target.to_string();
-    const std::string host = e.host_field();
     out.target = target;
-    out.host = host;
+    out.host = e.host_field();
     auto& bytes = emptied(up_out_);
     http::write_request_head(bytes, out);
     e.note_sent();
@@ -89,6 +88,7 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
     }
     auto pump = std::make_shared<body_pump>(owner_->home().context(), e.head, limits());
     if (!pump->done) spawn_counted(owner_->home().context(), owner_->job(), pump_request_body(e, pump));
+    if (pump->done) in_.rest(); // nothing more is read from the client until the answer is there
     next after = next::close;
     std::exception_ptr failure;
     try {

@@ -1,9 +1,8 @@
 #include "gateway/http_session.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/evidence.hpp"
 #include "http/error_page.hpp"
-
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {

@@ -1,5 +1,6 @@
 #include "gateway/job_context.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "core/text.hpp"
 #include "gateway/attribution.hpp"
 #include "gateway/job_dns.hpp"
@@ -7,7 +8,6 @@
 #include "gateway/version.hpp"
 #include "gateway/worker.hpp"
 
-#include <boost/asio/use_awaitable.hpp>
 #include <cstdio>
 #include <netinet/in.h>
 

@@ -3,6 +3,7 @@
 #include "audit/metrics.hpp"
 #include "audit/writer.hpp"
 #include "config/settings.hpp"
+#include "core/io/coroutine.hpp"
 #include "dns/bindings.hpp"
 #include "dns/budget.hpp"
 #include "dns/host_addresses.hpp"
@@ -16,7 +17,6 @@
 #include "tls/upstream.hpp"
 
 #include <atomic>
-#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <mutex>
 #include <optional>

@@ -1,12 +1,12 @@
 #include "gateway/metrics_server.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/accept.hpp"
 #include "gateway/spawn.hpp"
 #include "gateway/worker.hpp"
 #include "policy/name.hpp"
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_static_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>

@@ -1,3 +1,4 @@
+#include "core/io/coroutine.hpp"
 #include "gateway/address_guard.hpp"
 #include "gateway/asio_endpoint.hpp"
 #include "gateway/encrypted_dns.hpp"
@@ -10,7 +11,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 // The explicit proxy: HTTP CONNECT (RFC 9110, 9.3.6) and requests in absolute form (RFC 9112, 3.2.2). A tunnel is no tunnel: what

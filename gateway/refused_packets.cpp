@@ -1,5 +1,6 @@
 #include "gateway/refused_packets.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/encrypted_dns.hpp"
 #include "gateway/evidence.hpp"
 #include "gateway/recent_attempts.hpp"
@@ -11,7 +12,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <netinet/in.h>
 #include <utility>
 #include <vector>

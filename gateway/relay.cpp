@@ -1,5 +1,6 @@
 #include "gateway/relay.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/flow.hpp"
 #include "gateway/spawn.hpp"
 #include "nft/io/descriptor.hpp"
@@ -7,7 +8,6 @@
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <memory>

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "core/io/coroutine.hpp"
 #include "core/reason.hpp"
 #include "tls/io/stream.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 
 namespace cofferdam::gateway {

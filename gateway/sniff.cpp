@@ -1,8 +1,9 @@
 #include "gateway/sniff.hpp"
 
+#include "core/io/coroutine.hpp"
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <memory>
 #include <optional>
 #include <poll.h>

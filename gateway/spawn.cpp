@@ -1,8 +1,8 @@
 #include "gateway/spawn.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/job_context.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <exception>
 
 namespace cofferdam::gateway {

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
+#include "core/io/coroutine.hpp"
+
 #include <boost/asio/io_context.hpp>
 
 namespace cofferdam::gateway {

@@ -1,5 +1,6 @@
 #include "gateway/tls_flow.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "core/text.hpp"
 #include "gateway/address_guard.hpp"
 #include "gateway/dial.hpp"
@@ -16,7 +17,6 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "core/io/coroutine.hpp"
 #include "tls/client_hello.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <memory>
 
 namespace cofferdam::gateway {

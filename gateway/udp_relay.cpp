@@ -1,5 +1,6 @@
 #include "gateway/udp_relay.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "core/io/own_mark.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/encrypted_dns.hpp"
@@ -11,7 +12,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <map>
 #include <netinet/in.h>
 #include <utility>

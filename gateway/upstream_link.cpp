@@ -1,5 +1,6 @@
 #include "gateway/upstream_link.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "gateway/deadline.hpp"
 #include "gateway/dial.hpp"
 #include "gateway/flow.hpp"
@@ -7,8 +8,6 @@
 #include "gateway/verified_origins.hpp"
 #include "tls/openssl_error.hpp"
 #include "tls/upstream.hpp"
-
-#include <boost/asio/use_awaitable.hpp>
 
 namespace cofferdam::gateway {
 namespace {

@@ -1,11 +1,11 @@
 #pragma once
 
+#include "core/io/coroutine.hpp"
 #include "core/ip.hpp"
 #include "core/reason.hpp"
 #include "tls/alpn.hpp"
 #include "tls/io/stream.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
 #include <string>

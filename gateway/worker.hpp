@@ -1,11 +1,11 @@
 #pragma once
 
+#include "core/io/coroutine.hpp"
 #include "core/ip.hpp"
 #include "gateway/event_loop.hpp"
 #include "gateway/job_context.hpp"
 
 #include <atomic>
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>

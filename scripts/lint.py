@@ -94,6 +94,17 @@ def check_coroutines(path, text):
             yield number, "co_await inside a ternary"
 
 
+COROUTINE_HEADER = re.compile(r"#include\s+<boost/asio/(awaitable|use_awaitable|co_spawn)\.hpp>|#include\s+<boost/asio\.hpp>")
+
+
+def check_frames(path, text):
+    if not cxx(path) or path == Path("core/io/coroutine.hpp"):
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if COROUTINE_HEADER.match(line):
+            yield number, 'Asio\'s coroutines come from "core/io/coroutine.hpp": frames must be freed where they were taken'
+
+
 # Nothing of a workplace and no registry's host goes into the project.
 FORBIDDEN = re.compile("|".join([
     r"registry\.npm" r"js\.org", r"npm" r"js\.com", r"py" r"pi\.org", r"files\.python" r"hosted", r"index\.crates" r"\.io", r"static\.crates" r"\.io",
@@ -148,7 +159,7 @@ def check_named_tests(path, text):
                 yield number, f"no such test: {file}::{test}"
 
 
-CHECKS = [check_layering, check_sans_io, check_coroutines, check_wording, check_shape, check_metrics, check_named_tests]
+CHECKS = [check_layering, check_sans_io, check_coroutines, check_frames, check_wording, check_shape, check_metrics, check_named_tests]
 
 
 def tracked():

@@ -10,9 +10,10 @@ namespace {
 
 // A record with its header and tag, as OpenSSL rounds it; anything else is malloc's own.
 constexpr std::size_t least = 16384, most = 40960;
+constexpr std::size_t larger = 24576; // room for two records, which is what is read into
 constexpr std::size_t max_kept = 32;
 
-/// Freed blocks of record size, of any size between the two. They stay malloc's, so any thread may free any of them.
+/// Freed blocks. They stay malloc's, so any thread may free any of them.
 struct block_store {
     std::array<void*, max_kept> blocks{};
     std::size_t count = 0;
@@ -24,10 +25,12 @@ struct block_store {
     }
 };
 
-block_store& store() noexcept
+/// Those for one record, and those for two: kept together, the many small ones of a time of handshakes would leave the others no
+/// place.
+block_store& store_of(std::size_t size) noexcept
 {
-    thread_local block_store kept;
-    return kept;
+    thread_local block_store one, two;
+    return size < larger ? one : two;
 }
 
 bool is_record_size(std::size_t size) noexcept
@@ -55,7 +58,7 @@ void release(void* memory, const char*, int) noexcept
 void* take_record_memory(std::size_t size) noexcept
 {
     if (!is_record_size(size)) return std::malloc(size);
-    auto& kept = store();
+    auto& kept = store_of(size);
     for (std::size_t i = kept.count; i > 0; --i) {
         void* found = kept.blocks[i - 1];
         if (malloc_usable_size(found) < size) continue;
@@ -67,8 +70,9 @@ void* take_record_memory(std::size_t size) noexcept
 
 void give_record_memory(void* memory) noexcept
 {
-    if (memory && is_record_size(malloc_usable_size(memory))) {
-        auto& kept = store();
+    const auto size = memory ? malloc_usable_size(memory) : 0;
+    if (is_record_size(size)) {
+        auto& kept = store_of(size);
         if (kept.open && kept.count < max_kept) {
             kept.blocks[kept.count++] = memory;
             return;

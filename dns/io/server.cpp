@@ -1,14 +1,13 @@
 #include "dns/io/server.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "dns/io/tcp_connection.hpp"
 #include "dns/io/udp_socket.hpp"
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <exception>
 
 namespace cofferdam::dns {

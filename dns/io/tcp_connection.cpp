@@ -1,11 +1,10 @@
 #include "dns/io/tcp_connection.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "dns/io/udp_socket.hpp"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 namespace cofferdam::dns {

@@ -1,8 +1,8 @@
 #pragma once
 
+#include "core/io/coroutine.hpp"
 #include "dns/tcp_framing.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>

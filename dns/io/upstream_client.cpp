@@ -1,5 +1,6 @@
 #include "dns/io/upstream_client.hpp"
 
+#include "core/io/coroutine.hpp"
 #include "dns/io/cares_channel.hpp"
 #include "dns/io/hosts_file.hpp"
 #include "dns/io/random_source.hpp"
@@ -8,7 +9,6 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <unordered_map>
 
 namespace cofferdam::dns {

@@ -1,11 +1,11 @@
 #pragma once
 
 #include "core/bytes.hpp"
+#include "core/io/coroutine.hpp"
 #include "dns/host_addresses.hpp"
 #include "dns/message.hpp"
 #include "dns/settings.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <functional>

@@ -1,7 +1,7 @@
+#include "core/io/coroutine.hpp"
 #include "dns/io/upstream_client.hpp"
 #include "fake_authority.hpp"
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>

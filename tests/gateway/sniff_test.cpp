@@ -1,10 +1,10 @@
+#include "core/io/coroutine.hpp"
 #include "gateway/sniff.hpp"
 #include "tests/tls/hello_samples.hpp"
 #include "tests/tls/loopback.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <gtest/gtest.h>
 #include <optional>

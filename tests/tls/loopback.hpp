@@ -1,10 +1,9 @@
 #pragma once
 
+#include "core/io/coroutine.hpp"
 #include "test_pki.hpp"
 #include "tls/io/stream.hpp"
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>

@@ -41,6 +41,20 @@ TEST(record_memory, what_is_kept_is_bounded_and_other_sizes_pass)
     give_record_memory(nullptr);
 }
 
+TEST(record_memory, many_buffers_for_one_record_leave_room_for_one_of_two)
+{
+    std::vector<void*> all;
+    for (int i = 0; i < 100; ++i) all.push_back(take_record_memory(record));
+    for (void* each : all) give_record_memory(each);
+    void* first = take_record_memory(2 * record);
+    give_record_memory(first);
+    void* blocker = take_record_memory(record); // what malloc gives out next is another
+    void* second = take_record_memory(2 * record);
+    EXPECT_EQ(second, first);
+    give_record_memory(second);
+    give_record_memory(blocker);
+}
+
 TEST(record_memory, may_be_given_back_by_another_thread)
 {
     void* made = take_record_memory(record);

@@ -1,4 +1,5 @@
 #include "core/error.hpp"
+#include "core/io/coroutine.hpp"
 #include "loopback.hpp"
 #include "temporary_file.hpp"
 #include "tls/authority.hpp"
@@ -8,7 +9,6 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <memory>
 #include <vector>
 

@@ -1,6 +1,7 @@
 #include "tls/io/stream.hpp"
 
 #include "core/error.hpp"
+#include "core/io/coroutine.hpp"
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -8,7 +9,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <fcntl.h>
 #include <memory>

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "core/bytes.hpp"
+#include "core/io/coroutine.hpp"
 #include "core/read_buffer.hpp"
 #include "tls/openssl.hpp"
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
