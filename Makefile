@@ -62,7 +62,7 @@ asan: deps        ## unit tests and main e2e tests under AddressSanitizer and UB
 	$(SANITIZED)
 
 # The rest of the code has no threads.
-TSAN_TESTS := audit_test tls_io_test dns_io_test gateway_test
+TSAN_TESTS := core_test audit_test tls_io_test dns_io_test gateway_test
 
 tsan: deps        ## tests of the threaded parts and main e2e tests under ThreadSanitizer
 	cmake --preset tsan

@@ -8,7 +8,7 @@ namespace cofferdam {
 namespace {
 
 constexpr std::size_t unit = 64, sizes = 64; // of 64 to 4096 bytes
-constexpr std::size_t most_kept = 512U << 10;
+constexpr std::size_t most_kept = 32U << 10; // bytes of a size: what an earlier load left must not keep out what this one needs
 
 /// Lists of free blocks, one for each size; a block's first bytes point to the next.
 struct shelf {
@@ -16,7 +16,7 @@ struct shelf {
         block* next;
     };
     std::array<block*, sizes> lists{};
-    std::size_t kept = 0; ///< bytes
+    std::array<std::size_t, sizes> kept{}; ///< bytes in each
     shelf() = default;
     shelf(const shelf&) = delete;
     shelf& operator=(const shelf&) = delete;
@@ -60,7 +60,7 @@ void* take_frame(std::size_t size)
     auto& from = mine();
     auto*& first = from.lists[units - 1];
     if (!first) return ::operator new(bytes);
-    from.kept -= bytes;
+    from.kept[units - 1] -= bytes;
     return std::exchange(first, first->next);
 }
 
@@ -69,10 +69,11 @@ void give_frame(void* memory, std::size_t size) noexcept
     const auto units = rounded(size);
     if (units == 0 || closed) return ::operator delete(memory);
     auto& to = mine();
-    if (to.kept + units * unit > most_kept) return ::operator delete(memory);
+    auto& kept = to.kept[units - 1];
+    if (kept + units * unit > most_kept) return ::operator delete(memory);
     auto*& first = to.lists[units - 1];
     first = new (memory) shelf::block{first};
-    to.kept += units * unit;
+    kept += units * unit;
 }
 
 } // namespace cofferdam

@@ -9,7 +9,8 @@ namespace cofferdam {
 /// sanitizer of addresses always, since what is freed must be free there, or its use afterwards is not seen.
 void* take_frame(std::size_t size);
 
-/// Takes back what take_frame(size) gave, on any thread; keeps it for the calling thread's next frames, 512 KB a thread at most.
+/// Takes back what take_frame(size) gave, on any thread; keeps it for the calling thread's next frames, at most
+/// 32 KB of each size.
 void give_frame(void* memory, std::size_t size) noexcept;
 
 } // namespace cofferdam

@@ -98,7 +98,7 @@ void exchange::operator delete(void* memory, std::size_t size) noexcept
 void exchange::leave_memory() noexcept
 {
     static const audit::http_fields empty;
-    for (auto* text : {&head_bytes, &host}) {
+    for (auto* text : {&host, &head_bytes}) { // the larger last: the next head takes it
         if (text->capacity() > kept_bytes || text->capacity() <= std::string().capacity()) continue;
         text->clear();
         kept_texts::give(std::move(*text));
@@ -220,8 +220,8 @@ std::optional<exchange::answer> exchange::judge_authority()
         fields_.authority = policy::join_host_port(host, port);
         return std::nullopt;
     }
-    if (!facts.host.empty() && !head.where.ipv6_literal && head.where.host == facts.host) {
-        host = facts.host; // as it is once more, then: it is canonical
+    if (!facts.sni.empty() && !head.where.ipv6_literal && head.where.host == facts.sni) {
+        host = facts.sni; // canonical since the ClientHello was judged
     }
     else {
         const auto parsed = head.where.ipv6_literal ? policy::parse_host('[' + std::string(head.where.host) + ']')

@@ -87,8 +87,10 @@ asio::awaitable<http_session::next> http_session::exchange_with_upstream(exchang
         co_return next::close;
     }
     auto pump = std::make_shared<body_pump>(owner_->home().context(), e.head, limits());
-    if (!pump->done) spawn_counted(owner_->home().context(), owner_->job(), pump_request_body(e, pump));
-    if (pump->done) in_.rest(); // nothing more is read from the client until the answer is there
+    if (pump->done)
+        in_.rest(); // nothing more is read from the client until the answer is there
+    else
+        spawn_counted(owner_->home().context(), owner_->job(), pump_request_body(e, pump));
     next after = next::close;
     std::exception_ptr failure;
     try {
@@ -154,6 +156,7 @@ asio::awaitable<void> http_session::pump_request_body(exchange& e, std::shared_p
         if (written.error) break;
         if (done && !failed) {
             pump->complete = true;
+            in_.rest();
             owner_->arm_upstream(limits().response_timeout, *link_.stream);
             break;
         }

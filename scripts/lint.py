@@ -94,7 +94,7 @@ def check_coroutines(path, text):
             yield number, "co_await inside a ternary"
 
 
-COROUTINE_HEADER = re.compile(r"#include\s+<boost/asio/(awaitable|use_awaitable|co_spawn)\.hpp>|#include\s+<boost/asio\.hpp>")
+COROUTINE_HEADER = re.compile(r'\s*#\s*include\s*[<"]boost/asio(/(impl/)?(awaitable|use_awaitable|co_spawn)|/experimental/.*)?\.hpp')
 
 
 def check_frames(path, text):

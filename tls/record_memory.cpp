@@ -17,13 +17,16 @@ constexpr std::size_t max_kept = 32;
 struct block_store {
     std::array<void*, max_kept> blocks{};
     std::size_t count = 0;
-    bool open = true;
-    ~block_store()
-    {
-        open = false;
-        while (count > 0) std::free(blocks[--count]);
-    }
+    ~block_store();
 };
+
+thread_local bool closed = false; // outlives the stores
+
+block_store::~block_store()
+{
+    closed = true;
+    while (count > 0) std::free(blocks[--count]);
+}
 
 /// Those for one record, and those for two: kept together, the many small ones of a time of handshakes would leave the others no
 /// place.
@@ -57,7 +60,7 @@ void release(void* memory, const char*, int) noexcept
 
 void* take_record_memory(std::size_t size) noexcept
 {
-    if (!is_record_size(size)) return std::malloc(size);
+    if (!is_record_size(size) || closed) return std::malloc(size);
     auto& kept = store_of(size);
     for (std::size_t i = kept.count; i > 0; --i) {
         void* found = kept.blocks[i - 1];
@@ -71,9 +74,9 @@ void* take_record_memory(std::size_t size) noexcept
 void give_record_memory(void* memory) noexcept
 {
     const auto size = memory ? malloc_usable_size(memory) : 0;
-    if (is_record_size(size)) {
+    if (is_record_size(size) && !closed) {
         auto& kept = store_of(size);
-        if (kept.open && kept.count < max_kept) {
+        if (kept.count < max_kept) {
             kept.blocks[kept.count++] = memory;
             return;
         }
